@@ -1,0 +1,78 @@
+"""Every error that mainspring raises on purpose. They speak to their reader: where, what, what was meant, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.definition.findings import Finding
+
+
+class MainspringError(Exception):
+    """The base of all of them."""
+
+
+class DefinitionError(MainspringError):
+    """A definition that cannot run. `findings` lists everything that is wrong with it, each with its place."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(finding.line() for finding in self.findings))
+
+
+class ExpressionError(MainspringError):
+    """An expression that cannot be compiled, or that failed while it was evaluated.
+
+    `position` is the 0-based offset in `text` at which the fault lies (None where no one place is to blame).
+    """
+
+    def __init__(self, message: str, text: str = "", position: int | None = None) -> None:
+        self.message = message
+        self.text = text
+        self.position = position
+        super().__init__(message)
+
+
+class StoreError(MainspringError):
+    """The store could not do what was asked."""
+
+
+class StoreCorrupt(StoreError):
+    """A record's checksum or form is wrong. Nothing was changed."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer mainspring than this one."""
+
+
+class NotOwner(StoreError):
+    """This process no longer owns what it wanted to write: somebody with a later epoch does."""
+
+
+class StoreHeld(StoreError):
+    """Another live engine owns this store."""
+
+
+class CommandRefused(MainspringError):
+    """A command that the instance cannot take in the state it is in. Nothing was changed."""
+
+
+class UnknownInstance(MainspringError):
+    """There is no instance with this id in the store."""
+
+
+class HandlerNotFound(MainspringError):
+    """A task's code cannot be found in this process."""
+
+
+class PayloadError(MainspringError):
+    """A value that cannot be stored. `path` says where in the value the fault lies, as in `output.items[3].price`."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class PayloadTooLarge(PayloadError):
+    """A value over `payload_bytes_max`."""
