@@ -18,7 +18,7 @@ class DefinitionError(MainspringError):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
-        super().__init__("\n".join(finding.line() for finding in self.findings))
+        super().__init__("\n".join(finding.text() for finding in self.findings))
 
 
 class ExpressionError(MainspringError):

@@ -1,0 +1,130 @@
+"""What is found wrong with a definition: each with a stable code, its place, and what was meant."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
+
+Pointer = tuple[str | int, ...]
+Severity = Literal["error", "warning"]
+
+
+class Finding(Struct, frozen=True):
+    """One thing that is wrong. `pointer` leads to it in the canonical form; line and column count from 1."""
+
+    code: str
+    severity: Severity
+    message: str
+    hint: str | None = None
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    pointer: Pointer = ()
+
+    def text(self) -> str:
+        """One line, as editors and people read it: `order.yaml:12:5: error MS104 unknown key …; did you mean …?`"""
+        place = self.file or ""
+        if self.line is not None:
+            place += f":{self.line}:{self.column}" if place else f"{self.line}:{self.column}"
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place + ': ' if place else ''}{self.severity} {self.code} {self.message}{hint}"
+
+
+class Code(NamedTuple):
+    title: str
+    explanation: str
+    severity: Severity = "error"
+
+
+codes: dict[str, Code] = {
+    "MS001": Code("unreadable file", "The file does not exist, is no regular file or may not be read."),
+    "MS002": Code(
+        "document too large",
+        "A definition may have at most document_bytes_max (16 MiB) bytes and document_nodes_max (1,000,000) values, "
+        "aliases counted as often as they are used. Move data out of the definition into files or variables.",
+    ),
+    "MS003": Code(
+        "wrong encoding",
+        "Definitions are UTF-8 text; UTF-16 and UTF-32 are read where a byte order mark says so. NUL characters and "
+        "halves of surrogate pairs are not text.",
+    ),
+    "MS004": Code("syntax error", "The document is not well-formed YAML or JSON at this place."),
+    "MS005": Code(
+        "nested too deeply",
+        "Values may be nested document_depth_max (100) deep. Use subflows to structure large workflows.",
+    ),
+    "MS006": Code("duplicate key", "The same key stands twice in one object; one of the two would be lost silently."),
+    "MS007": Code(
+        "unsupported YAML",
+        "Tags (`!name`), keys that are not plain text, aliases to an unfinished or unknown anchor, and more than one "
+        "document in a file are not supported.",
+    ),
+    "MS008": Code("not a JSON number", "Numbers must be finite, and integers must fit 64 bits."),
+    "MS101": Code("missing key", "A required key is absent."),
+    "MS102": Code("wrong type", "The value is of another type than this key takes."),
+    "MS103": Code("unknown value", "The key takes one of a few words, and this is none of them."),
+    "MS104": Code("unknown key", "No such key is known here. A misspelled key would otherwise be ignored silently."),
+    "MS105": Code("bad duration", "Durations are written `500ms`, `10s`, `5m`, `1h`, `2d`, or as whole milliseconds."),
+    "MS106": Code("two spellings of one key", "The same thing is said twice under two names; only one may stay."),
+    "MS107": Code(
+        "number as version",
+        "YAML reads `version: 1.10` as the number 1.1. Put the version in quotes to keep it as written.",
+        "warning",
+    ),
+    "MS201": Code("no nodes", "A workflow needs at least one node."),
+    "MS202": Code(
+        "bad node id", "Node ids consist of letters, digits, `_`, `-` and `:`; `.`, `[` and `]` belong to paths."
+    ),
+    "MS203": Code("duplicate node id", "Each node needs an id of its own."),
+    "MS204": Code("duplicate connection id", "Connection ids, where given, must differ."),
+    "MS205": Code(
+        "unknown node type", "No kind of node has this name. Custom types must be registered before the load."
+    ),
+    "MS206": Code("dangling connection", "A connection's source and target must be ids of nodes in the same graph."),
+    "MS207": Code("unknown dependency", "`dependsOn` lists ids of nodes in the same graph."),
+    "MS208": Code("self connection", "A node cannot follow itself. Use a `while` or `forEach` node to repeat work."),
+    "MS209": Code(
+        "cycle", "The graph must be acyclic. Loops are nodes (`while`, `until`, `forEach`) with a body graph."
+    ),
+    "MS210": Code("no entry point", "Some node must have no incoming connection, or nothing can ever start."),
+    "MS211": Code("unreachable node", "No path from an entry point leads to this node, so it can never run."),
+    "MS212": Code("bad condition", "The condition of a connection is not a well-formed expression."),
+    "MS213": Code("bad template", "A `${ … }` holds something that is not a well-formed expression."),
+    "MS214": Code(
+        "unknown node in an expression", "`nodes.x` names a node that does not exist: it is always null.", "warning"
+    ),
+    "MS215": Code("unknown compensation or fallback node", "The id named is not that of a node in the same graph."),
+    "MS216": Code(
+        "compensation or fallback loop", "Following compensation and fallback nodes leads back to the start."
+    ),
+    "MS217": Code(
+        "connection into an off-graph node",
+        "Compensation and fallback nodes are off the graph: they run when called upon, and take no tokens.",
+    ),
+    "MS218": Code("join that can never fire", "The join waits for more messages than there are incoming connections."),
+    "MS219": Code("value out of bounds", "The number is outside the range that makes sense here."),
+    "MS220": Code("script without code", "A script node needs `config.path` or `config.code`."),
+    "MS221": Code(
+        "function without handler", "A function node needs `config.handler` (`module:name`) or `config.code`."
+    ),
+    "MS222": Code("delay without duration", "A delay node needs to know how long, or until when."),
+    "MS299": Code("too many findings", "Only the first findings are listed; mend those first."),
+}
+
+
+def finding(code: str, message: str, pointer: Pointer = (), hint: str | None = None) -> Finding:
+    """A finding whose place is still to be found; its severity is the code's."""
+    return Finding(code, codes[code].severity, message, hint, pointer=pointer)
+
+
+def did_you_mean(word: Any, known: Any) -> str | None:
+    """The hint for a misspelled word, or None where nothing is like it."""
+    if not isinstance(word, str) or len(word) > 200:
+        return None
+    # Imported here: no definition that is right pays for it.
+    from difflib import get_close_matches
+
+    lowered = {name.lower(): name for name in sorted(known, reverse=True)}
+    close = get_close_matches(word.lower(), lowered, 1, 0.6)
+    return f"did you mean `{lowered[close[0]]}`?" if close else None

@@ -1,0 +1,282 @@
+"""Pratt parser: tokens straight to closures.
+
+Chains of `&&`, `||`, `+ -`, `* / %`, of member accesses and of signs are read in loops and run in loops, so that only
+true nesting costs depth; and that is bounded, at compile time, for the parser and the closures alike.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import NoReturn
+
+from mainspring.errors import ExpressionError
+from mainspring.expression import closures
+from mainspring.expression.closures import Code
+from mainspring.expression.functions import functions
+from mainspring.expression.tokens import Token, tokenize
+from mainspring.expression.values import Place, integer_max
+
+depth_max = 100
+nodes_max = 2_000
+
+roots = frozenset(("output", "input", "variables", "nodes", "error", "workflow", "item", "index", "loop", "context"))
+_constants = {"true": True, "false": False, "null": None}
+_spellings = {"===": "==", "!==": "!="}
+_words = {"and": "&&", "or": "||", "not": "!", "None": "null", "True": "true", "False": "false", "is": "=="}
+
+# Each binary operator: how tightly it binds. `?:` is below all of them.
+_ternary = 1
+_binding = {
+    **dict.fromkeys(("||",), 2),
+    **dict.fromkeys(("&&",), 3),
+    **dict.fromkeys(("==", "!="), 4),
+    **dict.fromkeys(("<", "<=", ">", ">=", "in"), 5),
+    **dict.fromkeys(("+", "-"), 6),
+    **dict.fromkeys(("*", "/", "%"), 7),
+}
+
+
+class Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = tokenize(text)
+        self.at = 0
+        self.depth = 0
+        self.nodes = 0
+        self.roots: set[str] = set()
+        self.references: list[tuple[str, int]] = []
+
+    def parse(self) -> Code:
+        if self.tokens[0].kind == "end":
+            self.fail("the expression is empty", self.tokens[0])
+        code = self.expression(0)
+        token = self.peek()
+        if token.kind != "end":
+            self.fail(f"unexpected {_named(token)}{self.meant(token)}", token)
+        return code
+
+    # -- reading tokens
+
+    def peek(self) -> Token:
+        return self.tokens[self.at]
+
+    def take(self) -> Token:
+        token = self.tokens[self.at]
+        self.at += 1
+        return token
+
+    def sees(self, symbol: str) -> bool:
+        token = self.tokens[self.at]
+        return token.kind == "op" and token.value == symbol
+
+    def expect(self, symbol: str, opened: Token) -> None:
+        token = self.peek()
+        if not self.sees(symbol):
+            what = f"expected `{symbol}` to close the `{opened.value}` at {opened.position + 1}"
+            self.fail(f"{what}, found {_named(token)}{self.meant(token)}", token)
+        self.at += 1
+
+    def fail(self, message: str, token: Token) -> NoReturn:
+        raise ExpressionError(message, self.text, token.position)
+
+    def meant(self, token: Token) -> str:
+        if token.kind == "name" and token.value in _words:
+            return f"; did you mean `{_words[token.value]}`?"
+        return ""
+
+    def count(self, token: Token) -> None:
+        self.nodes += 1
+        if self.nodes > nodes_max:
+            self.fail(f"the expression has more parts than nodes_max, {nodes_max}", token)
+
+    def place(self, token: Token) -> Place:
+        return Place(self.text, token.position)
+
+    # -- grammar
+
+    def expression(self, least: int) -> Code:
+        """All operators that bind at least as tightly as `least`."""
+        self.depth += 1
+        if self.depth > depth_max:
+            self.fail(f"the expression is nested deeper than depth_max, {depth_max}", self.peek())
+        left = self.prefix()
+        while True:
+            token = self.peek()
+            symbol = self.operator(token)
+            binding = _binding.get(symbol, 0)
+            if symbol == "?" and least <= _ternary:
+                left = self.choice(left)
+            elif binding and binding >= least:
+                left = self.binary(left, symbol, binding)
+            else:
+                self.depth -= 1
+                return left
+
+    def operator(self, token: Token) -> str:
+        if token.kind == "op" or (token.kind == "name" and token.value == "in"):
+            return str(_spellings.get(token.value, token.value))
+        return ""
+
+    def binary(self, left: Code, symbol: str, binding: int) -> Code:
+        if symbol in ("&&", "||"):
+            parts = [left]
+            while self.operator(self.peek()) == symbol:
+                self.count(self.take())
+                parts.append(self.expression(binding + 1))
+            return closures.all_of(parts) if symbol == "&&" else closures.any_of(parts)
+        if binding >= _binding["+"]:
+            return self.arithmetic(left, binding)
+        token = self.take()
+        self.count(token)
+        right = self.expression(binding + 1)
+        following = self.peek()
+        if _binding.get(self.operator(following)) == binding:
+            self.fail("comparisons cannot be chained; join them with `&&`", following)
+        if symbol == "in":
+            return closures.within(left, right, self.place(token))
+        return closures.compare(symbol, left, right, self.place(token))
+
+    def arithmetic(self, left: Code, binding: int) -> Code:
+        rest: list[tuple[str, Code, Place]] = []
+        while _binding.get(self.operator(self.peek())) == binding:
+            token = self.take()
+            self.count(token)
+            rest.append((token.value, self.expression(binding + 1), self.place(token)))
+        return closures.fold(left, rest)
+
+    def choice(self, test: Code) -> Code:
+        token = self.take()
+        self.count(token)
+        then = self.expression(_ternary)
+        self.expect(":", token)
+        return closures.choice(test, then, self.expression(_ternary))
+
+    def prefix(self) -> Code:
+        """Signs, then an operand. The signs are read in a loop but run nested: they count as depth."""
+        signs: list[Token] = []
+        while self.sees("!") or self.sees("-"):
+            signs.append(self.take())
+            self.count(signs[-1])
+        if self.depth + len(signs) > depth_max:
+            self.fail(f"the expression is nested deeper than depth_max, {depth_max}", signs[-1])
+        number = self.peek()
+        code = self.postfix(self.operand())
+        if code.constant and code.value == integer_max + 1 and not (signs and signs[-1].value == "-"):
+            self.fail(f"the integer {code.value} does not fit 64 bits", number)
+        for sign in reversed(signs):
+            code = closures.negation(code) if sign.value == "!" else closures.minus(code, self.place(sign))
+        return code
+
+    def operand(self) -> Code:
+        token = self.take()
+        self.count(token)
+        if token.kind in ("number", "text"):
+            return closures.constant(token.value)
+        if token.kind == "name":
+            return self.named(token)
+        if token.value == "$" and token.kind == "op":
+            return self.rooted("input", token)
+        if token.value == "(" and token.kind == "op":
+            code = self.expression(0)
+            self.expect(")", token)
+            return code
+        if token.value == "[" and token.kind == "op":
+            return closures.listing(self.items(token, "]"))
+        where = "the expression ends where a value is expected"
+        return self.fail(where if token.kind == "end" else f"expected a value, found {_named(token)}", token)
+
+    def items(self, opened: Token, closing: str) -> list[Code]:
+        items: list[Code] = []
+        while not self.sees(closing):
+            items.append(self.expression(0))
+            if not self.sees(","):
+                break
+            self.take()
+        self.expect(closing, opened)
+        return items
+
+    def named(self, token: Token) -> Code:
+        if token.value in _constants:
+            return closures.constant(_constants[token.value])
+        if self.sees("("):
+            return self.call(token)
+        if token.value not in roots:
+            self.fail(f"unknown name `{token.value}`{self.unknown(token)}", token)
+        return self.rooted(token.value, token)
+
+    def unknown(self, token: Token) -> str:
+        """What an unknown name may have been meant for."""
+        if meant := self.meant(token):
+            return meant
+        before = self.tokens[self.at - 2] if self.at >= 2 else None
+        if before is not None and before.value == "-" and before.position == token.position - 1:
+            return '; a name with `-` is written in brackets, as in nodes["raise-alarm"]'
+        close = get_close_matches(token.value, roots, 1, 0.6)
+        if close:
+            return f"; did you mean `{close[0]}`?"
+        return f"; an expression starts from one of {', '.join(sorted(roots))}"
+
+    def call(self, name: Token) -> Code:
+        function = functions.get(name.value)
+        if function is None:
+            close = get_close_matches(name.value, functions, 1, 0.6)
+            hint = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(sorted(functions))}"
+            self.fail(f"unknown function `{name.value}`{hint}", name)
+        arguments = self.items(self.take(), ")")
+        least, most = function.least, function.most
+        if len(arguments) < least or (most is not None and len(arguments) > most):
+            wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+            self.fail(f"`{name.value}` takes {wanted} argument(s), not {len(arguments)}", name)
+        return closures.call(function, arguments, self.place(name))
+
+    def rooted(self, root: str, token: Token) -> Code:
+        """A root and the constant keys after it, as one path; computed keys are left to `postfix`."""
+        self.roots.add(root)
+        keys: list[str | int] = []
+        while (key := self.constant_key()) is not None:
+            if root == "nodes" and not keys and isinstance(key, str):
+                last = self.tokens[self.at - 1]
+                self.references.append((key, (self.tokens[self.at - 2] if last.value == "]" else last).position))
+            keys.append(key)
+        return closures.path(root, tuple(keys))
+
+    def constant_key(self) -> str | int | None:
+        if self.sees("."):
+            return self.member_name()
+        following = self.tokens[self.at : self.at + 3]
+        if not self.sees("[") or len(following) < 3 or following[1].kind not in ("text", "number"):
+            return None
+        key, closing = following[1], following[2]
+        if closing.value != "]" or closing.kind != "op" or isinstance(key.value, float):
+            return None
+        self.count(key)
+        self.at += 3
+        return key.value  # type: ignore[no-any-return]
+
+    def member_name(self) -> str:
+        self.take()
+        token = self.take()
+        self.count(token)
+        if token.kind != "name":
+            self.fail(f"expected a name after `.`, found {_named(token)}", token)
+        return str(token.value)
+
+    def postfix(self, base: Code) -> Code:
+        keys: list[Code] = []
+        while True:
+            if self.sees("."):
+                keys.append(closures.constant(self.member_name()))
+            elif self.sees("["):
+                opened = self.take()
+                keys.append(self.expression(0))
+                self.expect("]", opened)
+            else:
+                return closures.steps(base, keys) if keys else base
+
+
+def _named(token: Token) -> str:
+    if token.kind == "end":
+        return "the end of the expression"
+    if token.kind == "text":
+        return "a string"
+    return f"`{str(token.value)[:30]}`"
