@@ -209,7 +209,7 @@ class YamlReader:
 def _forbidden(character: str) -> bool:
     """What YAML does not print: control characters but tab, line feed, carriage return and next line."""
     code = ord(character)
-    return (code < 32 and character not in "\t\n\r") or 127 <= code < 160 and code != 0x85 or code in (0xFFFE, 0xFFFF)
+    return (code < 32 and character not in "\t\n\r") or (127 <= code < 160 and code != 0x85) or code in (0xFFFE, 0xFFFF)
 
 
 def _place(event: Any, value: Any) -> Place:

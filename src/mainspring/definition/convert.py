@@ -1,0 +1,142 @@
+"""A canonical tree to the model. msgspec stops at the first error, so on failure all of them are searched for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mainspring.definition.bounds import findings_max
+from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
+from mainspring.definition.model import Workflow
+
+
+def convert(tree: Any) -> tuple[Workflow | None, list[Finding]]:
+    """The workflow, or all that keeps the tree from being one."""
+    try:
+        return msgspec.convert(tree, Workflow), []
+    except (msgspec.ValidationError, RecursionError) as error:
+        import msgspec.inspect as inspect
+
+        search = _Search(inspect)
+        search.check(tree, inspect.type_info(Workflow), ())
+        # The search knows the model's types only; should it find nothing, msgspec's own words are better than none.
+        return None, search.findings or [finding("MS102", str(error))]
+
+
+class _Search:
+    def __init__(self, inspect: Any) -> None:
+        self.inspect = inspect
+        self.findings: list[Finding] = []
+
+    def report(self, code: str, message: str, pointer: Pointer, hint: str | None = None) -> None:
+        if len(self.findings) < findings_max:
+            self.findings.append(finding(code, message, pointer, hint))
+
+    def check(self, value: Any, expected: Any, at: Pointer) -> None:
+        inspect = self.inspect
+        kind = type(expected)
+        if kind is inspect.AnyType:
+            return
+        if kind is inspect.UnionType:
+            self.union(value, expected, at)
+        elif kind is inspect.StructType:
+            self.struct(value, expected, at)
+        elif kind is inspect.LiteralType:
+            self.literal(value, expected, at)
+        elif kind is inspect.VarTupleType:
+            self.sequence(value, expected, at)
+        elif not _fits(value, expected, inspect):
+            self.wrong(value, expected, at)
+
+    def union(self, value: Any, expected: Any, at: Pointer) -> None:
+        inspect = self.inspect
+        if value is None and any(type(option) is inspect.NoneType for option in expected.types):
+            return
+        options = [option for option in expected.types if type(option) is not inspect.NoneType]
+        if len(options) == 1:
+            self.check(value, options[0], at)
+        elif not any(_fits(value, option, inspect) for option in options):
+            names = " or ".join(_name(option, inspect) for option in options)
+            self.report("MS102", f"`{_last(at)}` must be {names}, not {_kind(value)}", at)
+
+    def literal(self, value: Any, expected: Any, at: Pointer) -> None:
+        if isinstance(value, str):
+            if value not in expected.values:
+                hint = did_you_mean(value, expected.values) or f"it is one of {', '.join(expected.values)}"
+                self.report("MS103", f"unknown value `{value[:80]}` for `{_last(at)}`", at, hint)
+        else:
+            self.wrong(value, expected, at)
+
+    def sequence(self, value: Any, expected: Any, at: Pointer) -> None:
+        if not isinstance(value, list):
+            self.wrong(value, expected, at)
+            return
+        for index, item in enumerate(value):
+            self.check(item, expected.item_type, (*at, index))
+
+    def struct(self, value: Any, expected: Any, at: Pointer) -> None:
+        what = _struct_name(expected)
+        if not isinstance(value, dict):
+            self.report("MS102", f"{what} must be an object, not {_kind(value)}", at)
+            return
+        fields = {field.encode_name: field for field in expected.fields}
+        for key, item in value.items():
+            if key in fields:
+                self.check(item, fields[key].type, (*at, key))
+            else:
+                hint = did_you_mean(key, fields) or f"there are {', '.join(sorted(fields))}"
+                self.report("MS104", f"unknown key `{key[:80]}` in {what}", (*at, key), hint)
+        for name, field in fields.items():
+            if field.required and name not in value:
+                self.report("MS101", f"{what} needs `{name}`", at)
+
+    def wrong(self, value: Any, expected: Any, at: Pointer) -> None:
+        self.report("MS102", f"`{_last(at)}` must be {_name(expected, self.inspect)}, not {_kind(value)}", at)
+
+
+def _fits(value: Any, expected: Any, inspect: Any) -> bool:
+    kind = type(expected)
+    if kind is inspect.IntType:
+        return type(value) is int or (type(value) is float and value.is_integer())
+    if kind is inspect.FloatType:
+        return type(value) in (int, float)
+    wanted = {inspect.StrType: str, inspect.BoolType: bool, inspect.DictType: dict}.get(kind)
+    return wanted is None or type(value) is wanted
+
+
+def _name(expected: Any, inspect: Any) -> str:
+    names = {
+        inspect.IntType: "a whole number",
+        inspect.FloatType: "a number",
+        inspect.StrType: "text",
+        inspect.BoolType: "true or false",
+        inspect.DictType: "an object",
+        inspect.VarTupleType: "a list",
+        inspect.LiteralType: "a word",
+    }
+    return names.get(type(expected), "another type")
+
+
+def _struct_name(expected: Any) -> str:
+    names = {"TriggerSpec": "a trigger", "Resources": "resources", "Resilience": "resilience"}
+    name = expected.cls.__name__
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    return names.get(name, f"a {spaced}")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {str(value)[:40]}"
+    if isinstance(value, str):
+        return f"the text `{value[:40]}`"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+def _last(at: Pointer) -> str:
+    name = next((part for part in reversed(at) if isinstance(part, str)), "workflow")
+    return name if not at or isinstance(at[-1], str) else f"{name}[{at[-1]}]"

@@ -1,0 +1,170 @@
+"""The spellings of what nodes and workflows say about failures, limits and joins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainspring.definition import model, vocabulary
+from mainspring.definition.findings import Pointer
+from mainspring.definition.respell import Respelling, as_list
+from mainspring.definition.vocabulary import Words, duration_fields, plain
+
+strategies = {name: name for name in ("none", "fixed", "linear", "exponential")}
+strategies |= {"constant": "fixed", "exponentialbackoff": "exponential", "noretry": "none", "exp": "exponential"}
+failure_policies = {plain(name): name for name in ("continue", "fail_fast", "partial_success", "graceful_degradation")}
+impacts = {name: name for name in ("critical", "major", "minor", "negligible")}
+priorities = {name: name for name in ("high", "normal", "low")}
+join_kinds = {name: name for name in ("all", "any", "n", "each", "ports")} | {"nofm": "n"}
+checkpoint_policies = {name: name for name in ("each", "count", "interval", "manual")}
+
+
+def respell_retry(value: Any, to: Respelling, at: Pointer) -> Any:
+    if isinstance(value, str):
+        value = {"strategy": value}
+        to.moved((*at, "strategy"), to.origin(at))
+    elif type(value) is int:
+        value = {"maxAttempts": value}
+        to.moved((*at, "maxAttempts"), to.origin(at))
+    elif value is False:
+        value = {"strategy": "none"}
+    if not isinstance(value, dict):
+        return value
+    result = to.keys(value, vocabulary.retry, at)
+    _retries_to_attempts(result, to, at)
+    to.word(result, "strategy", strategies, at)
+    to.durations(result, duration_fields[model.Retry], at)
+    if isinstance(result.get("jitter"), bool):
+        result["jitter"] = 0.25 if result["jitter"] else 0.0
+    for name in ("retryOn", "doNotRetryOn"):
+        if name in result:
+            result[name] = as_list(result[name])
+    return result
+
+
+def _retries_to_attempts(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """maxRetries counts the tries after the first, maxAttempts the first too."""
+    if "maxRetries" not in result:
+        return
+    retries = result.pop("maxRetries")
+    if "maxAttempts" in result:
+        to.report("MS106", "`maxRetries` and `maxAttempts` say the same", (*at, "maxRetries"), "leave one out")
+        return
+    to.moved((*at, "maxAttempts"), to.origin((*at, "maxRetries")))
+    result["maxAttempts"] = retries + 1 if type(retries) is int else retries
+
+
+def respell_resilience(node: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """A node's `resilience`, whose maxRetries and retryDelay become its `retry`."""
+    here = (*at, "resilience")
+    if not isinstance(node["resilience"], dict):
+        return
+    result = to.keys(node["resilience"], vocabulary.resilience, here)
+    taken = {name: result.pop(name) for name in ("maxRetries", "retryDelay", "strategy") if name in result}
+    if taken and "retry" in node:
+        to.report("MS106", "`resilience` and `retry` both say how to retry", (*at, "retry"), "leave one out")
+    elif taken:
+        spelled = {"strategy": "fixed"}
+        for name, value in taken.items():
+            to.moved((*at, "retry", name), to.origin((*here, name)))
+            spelled[name] = value
+        to.moved((*at, "retry"), to.origin(here))
+        if "retryDelay" in taken:
+            to.moved((*at, "retry", "initialDelay"), to.origin((*here, "retryDelay")))
+            spelled["initialDelay"] = spelled.pop("retryDelay")
+        node["retry"] = spelled
+    to.word(result, "failurePolicy", failure_policies, here)
+    to.word(result, "failureImpact", impacts, here)
+    if isinstance(result.get("fallbackActions"), list):
+        actions = result["fallbackActions"]
+        result["fallbackActions"] = [
+            _typed(action, vocabulary.fallback_action, to, (*here, "fallbackActions", index))
+            for index, action in enumerate(actions)
+        ]
+    if result:
+        node["resilience"] = result
+    else:
+        del node["resilience"]
+
+
+def _typed(value: Any, words: Words, to: Respelling, at: Pointer) -> Any:
+    """`{type: X, …}`: what is not a field of its own is its config."""
+    if isinstance(value, str):
+        to.moved((*at, "type"), to.origin(at))
+        return {"type": value}
+    if not isinstance(value, dict):
+        return value
+    result = to.keys(value, words, at)
+    rest = {name: result.pop(name) for name in list(result) if name not in words.canonical}
+    config = result.get("config", {})
+    if rest and isinstance(config, dict):
+        for name in rest:
+            to.moved((*at, "config", name), (*to.origin(at), name))
+        result["config"] = {**rest, **config}
+    return result
+
+
+def respell_triggers(value: Any, to: Respelling, at: Pointer) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [_typed(item, vocabulary.trigger_spec, to, (*at, index)) for index, item in enumerate(value)]
+
+
+def respell_join(value: Any, to: Respelling, at: Pointer) -> Any:
+    """`any`, `{n: 2}`, `{any: true, cancelOthers: true}`, `{all: …}` and `{kind: …}` are one."""
+    if isinstance(value, str):
+        value = {"kind": value}
+        to.moved((*at, "kind"), to.origin(at))
+    elif type(value) is int:
+        value = {"n": value}
+    if not isinstance(value, dict):
+        return value
+    result = to.keys(value, vocabulary.join, at)
+    for kind in ("all", "any", "each", "ports"):
+        said = result.pop(kind, None)
+        if said is not None and said is not False:
+            result.setdefault("kind", kind)
+            if isinstance(said, dict):
+                result.update((name, item) for name, item in said.items() if name not in result)
+    if "n" in result:
+        result.setdefault("kind", "n")
+    to.word(result, "kind", join_kinds, at)
+    return result
+
+
+def respell_checkpoint(value: Any, to: Respelling, at: Pointer) -> Any:
+    if isinstance(value, str):
+        value = {"policy": value}
+        to.moved((*at, "policy"), to.origin(at))
+    if not isinstance(value, dict):
+        return value
+    result = to.keys(value, vocabulary.checkpoint, at)
+    to.word(result, "policy", checkpoint_policies, at)
+    to.durations(result, duration_fields[model.Checkpoint], at)
+    return result
+
+
+def respell_limits(owner: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """The small objects of a node, in place."""
+    if type(owner.get("rateLimit")) in (int, float):
+        to.moved((*at, "rateLimit", "rate"), to.origin((*at, "rateLimit")))
+        owner["rateLimit"] = {"rate": owner["rateLimit"]}
+    for name, struct, words in (
+        ("circuitBreaker", model.CircuitBreaker, vocabulary.circuit_breaker),
+        ("rateLimit", model.RateLimit, vocabulary.rate_limit),
+        ("resources", model.Resources, vocabulary.resources),
+        ("quotas", model.Resources, vocabulary.resources),
+    ):
+        if isinstance(owner.get(name), dict):
+            owner[name] = to.keys(owner[name], words, (*at, name))
+            to.durations(owner[name], duration_fields.get(struct, ()), (*at, name))
+
+
+def respell_tags(owner: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """`tags` may be one word, and may stand in the metadata."""
+    metadata = owner.get("metadata")
+    if isinstance(metadata, dict) and "tags" in metadata and "tags" not in owner:
+        owner["metadata"] = {name: item for name, item in metadata.items() if name != "tags"}
+        owner["tags"] = metadata["tags"]
+        to.moved((*at, "tags"), (*to.origin((*at, "metadata")), "tags"))
+    if "tags" in owner:
+        owner["tags"] = as_list(owner["tags"])
