@@ -6,43 +6,69 @@ without the work.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mainspring.definition.findings import Finding
+from msgspec import structs
+
+from mainspring.definition.findings import Finding, Pointer, finding
+from mainspring.definition.json_door import read_json, scan
 from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.errors import DefinitionError
 
 
 def read(path: str | Path) -> dict[str, Any]:
     """A WfFormat file's content. Raises DefinitionError with the place of a fault in its JSON."""
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DefinitionError([_finding(error.msg, file=str(path), line=error.lineno, column=error.colno)]) from None
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise DefinitionError([_finding(f"no JSON text: {error}", file=str(path))]) from None
-    if not isinstance(document, dict):
-        raise DefinitionError([_finding("a WfFormat file holds an object", file=str(path))])
+    tree, findings = read_json(_text(path))
+    if not findings and not isinstance(tree, dict):
+        findings = [finding("MS102", "a WfFormat file holds an object")]
+    if findings:
+        raise DefinitionError([structs.replace(each, file=str(path)) for each in findings])
+    document: dict[str, Any] = tree
     return document
+
+
+def load(path: str | Path, *, time_scale: float, name: str) -> Workflow:
+    """Read and convert a file; what is wrong is told with its line and column."""
+    document = read(path)
+    try:
+        return convert(document, time_scale=time_scale, name=name)
+    except DefinitionError as error:
+        raise DefinitionError(_placed(error.findings, path)) from None
+
+
+def _placed(findings: Iterable[Finding], path: str | Path) -> list[Finding]:
+    places, _ = scan(_text(path))
+    placed = []
+    for each in findings:
+        place = places.find(each.pointer)
+        placed.append(structs.replace(each, file=str(path), line=place.line, column=place.column))
+    return placed
+
+
+def _text(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DefinitionError([structs.replace(finding("MS001", str(error)), file=str(path))]) from None
+    except UnicodeDecodeError as error:
+        raise DefinitionError([structs.replace(finding("MS003", str(error)), file=str(path))]) from None
 
 
 def convert(document: dict[str, Any], *, time_scale: float, name: str) -> Workflow:
     """The workflow of a recorded execution. Raises DefinitionError with all that is wrong."""
     if not math.isfinite(time_scale) or time_scale < 0:
-        raise DefinitionError([_finding(f"the time scale is a number from 0 on, not {time_scale}")])
+        raise DefinitionError([finding("MS219", f"the time scale is a number from 0 on, not {time_scale}")])
     findings: list[Finding] = []
-    tasks = _tasks(document, findings)
-    runtimes = _runtimes(document, tasks, findings)
-    edges = _edges(tasks, findings)
-    if not findings:
-        cycle = _cycle(tasks, edges)
-        if cycle:
-            findings.append(_finding(f"the tasks form a cycle: {' -> '.join(cycle)}"))
+    tasks, places = _tasks(document, findings)
+    runtimes = _runtimes(document, tasks, places, findings)
+    edges = _edges(tasks, places, findings)
+    cycle = [] if findings else _cycle(tasks, edges)
+    if cycle:
+        findings.append(finding("MS209", f"the tasks form a cycle: {' -> '.join(cycle)}", places[cycle[0]]))
     if findings:
         raise DefinitionError(findings)
     ids = _legal_ids(tasks)
@@ -66,68 +92,82 @@ def _node(key: str, node_id: str, task: dict[str, Any], runtime: float, time_sca
     )
 
 
-def _tasks(document: dict[str, Any], findings: list[Finding]) -> dict[str, dict[str, Any]]:
-    """The tasks by id, in the file's order."""
-    workflow = _object(document.get("workflow"))
-    specification = _object(workflow.get("specification"))
-    listed = specification.get("tasks", workflow.get("tasks", workflow.get("jobs")))
-    if not isinstance(listed, list) or not listed:
-        findings.append(_finding("no tasks: neither workflow.specification.tasks nor workflow.tasks is a list of some"))
-        return {}
-    tasks: dict[str, dict[str, Any]] = {}
+Tasks = dict[str, dict[str, Any]]
+Pointers = dict[str, Pointer]
+
+
+def _tasks(document: dict[str, Any], findings: list[Finding]) -> tuple[Tasks, Pointers]:
+    """The tasks by id, in the file's order, and where each stands."""
+    tasks: Tasks = {}
+    places: Pointers = {}
+    listed, pointer = _listed(document)
+    if not listed:
+        message = "no tasks: neither workflow.specification.tasks nor workflow.tasks is a list of some"
+        findings.append(finding("MS201", message, ("workflow",)))
     for index, task in enumerate(listed):
-        key = _key(task)
+        key, place = _key(task), (*pointer, index)
         if key is None:
-            findings.append(_finding(f"task {index} has no id"))
+            findings.append(finding("MS101", f"task {index} has no id", place))
         elif key in tasks:
-            findings.append(_finding(f"two tasks have the id `{key}`"))
+            findings.append(finding("MS203", f"two tasks have the id `{key}`", place))
         else:
-            tasks[key] = task
-    return tasks
+            tasks[key], places[key] = task, place
+    return tasks, places
 
 
-def _runtimes(
-    document: dict[str, Any], tasks: dict[str, dict[str, Any]], findings: list[Finding]
-) -> dict[str, float]:
+def _listed(document: dict[str, Any]) -> tuple[list[Any], Pointer]:
+    workflow = _object(document.get("workflow"))
+    for pointer in (("specification", "tasks"), ("tasks",), ("jobs",)):
+        owner = _object(workflow.get(pointer[0])) if len(pointer) == 2 else workflow
+        tasks = owner.get(pointer[-1])
+        if isinstance(tasks, list):
+            return tasks, ("workflow", *pointer)
+    return [], ("workflow",)
+
+
+def _runtimes(document: dict[str, Any], tasks: Tasks, places: Pointers, findings: list[Finding]) -> dict[str, float]:
+    """What each task took: recorded apart since 1.5, with the task before."""
     executed = _object(_object(document.get("workflow")).get("execution")).get("tasks")
-    recorded: dict[str, Any] = dict(tasks)
-    if isinstance(executed, list):
-        seen: set[str] = set()
-        for run in executed:
-            key = _key(run)
-            if key is None or key not in tasks:
-                findings.append(_finding(f"the execution has a task `{key}` that the specification does not know"))
-            elif key in seen:
-                findings.append(_finding(f"the execution has the task `{key}` twice"))
-            else:
-                seen.add(key)
-                recorded[key] = run
+    recorded = dict(tasks)
+    places = dict(places)
+    seen: set[str] = set()
+    for index, run in enumerate(executed if isinstance(executed, list) else ()):
+        key, place = _key(run) or "", ("workflow", "execution", "tasks", index)
+        if key not in tasks:
+            findings.append(finding("MS207", f"the execution has a task `{key}` that is not specified", place))
+        elif key in seen:
+            findings.append(finding("MS203", f"the execution has the task `{key}` twice", place))
+        else:
+            seen.add(key)
+            recorded[key], places[key] = run, place
     runtimes: dict[str, float] = {}
     for key, run in recorded.items():
         value = run.get("runtimeInSeconds", run.get("runtime"))
         if value is None:
-            findings.append(_finding(f"task `{key}` has no runtimeInSeconds"))
+            findings.append(finding("MS101", f"task `{key}` has no runtimeInSeconds", places[key]))
         elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            findings.append(_finding(f"task `{key}`: its runtime is a number of seconds from 0 on, not {value!r}"))
+            message = f"task `{key}`: its runtime is a number of seconds from 0 on, not {value!r}"
+            findings.append(finding("MS219", message, (*places[key], "runtimeInSeconds")))
         else:
             runtimes[key] = value
     return runtimes
 
 
-def _edges(tasks: dict[str, dict[str, Any]], findings: list[Finding]) -> list[tuple[str, str]]:
+def _edges(tasks: Tasks, places: Pointers, findings: list[Finding]) -> list[tuple[str, str]]:
     """What parents and children say, each edge once."""
     edges: dict[tuple[str, str], None] = {}
     for key, task in tasks.items():
         for role in ("parents", "children"):
             others = task.get(role) or []
             if not isinstance(others, list):
-                findings.append(_finding(f"task `{key}`: {role} is a list of ids"))
+                findings.append(finding("MS102", f"task `{key}`: {role} is a list of ids", (*places[key], role)))
                 continue
-            for other in others:
-                if not isinstance(other, str) or other not in tasks:
-                    findings.append(_finding(f"task `{key}` names `{other}` among its {role}: there is no such task"))
-                else:
+            for index, other in enumerate(others):
+                if isinstance(other, str) and other in tasks:
                     edges[(other, key) if role == "parents" else (key, other)] = None
+                    continue
+                message = f"task `{key}` names `{other}` among its {role}: there is no such task"
+                findings.append(finding("MS207", message, (*places[key], role, index)))
     return list(edges)
 
 
@@ -182,7 +222,3 @@ def _key(task: Any) -> str | None:
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _finding(message: str, **place: Any) -> Finding:
-    return Finding(code="wfformat", message=message, **place)

@@ -205,4 +205,6 @@ def _listed(names: typing.Iterable[str]) -> str:
 def _json_kind(value: Any) -> str:
     if isinstance(value, bool):
         return "a boolean"
-    return {str: "a text", list: "a list"}.get(type(value), "a number")
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "a number"

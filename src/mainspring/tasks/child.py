@@ -67,7 +67,8 @@ class Child(asyncio.SubprocessProtocol):
         loop = asyncio.get_running_loop()
         try:
             await loop.subprocess_exec(
-                *(lambda: self, *command),
+                lambda: self,
+                *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 cwd=folder,
                 env=dict(environment),

@@ -15,8 +15,8 @@ def reject(node: Node, message: str, key: str = "") -> DefinitionError:
     """The error for a configuration that cannot work."""
     from mainspring.definition.findings import Finding
 
-    place = f"nodes.{node.id}.config" + (f".{key}" if key else "")
-    return DefinitionError([Finding(code="bad-config", message=f"node `{node.id}`: {message}", path=place)])
+    pointer = ("nodes", node.id, "config", key) if key else ("nodes", node.id, "config")
+    return DefinitionError([Finding("MS102", "error", f"node `{node.id}`: {message}", pointer=pointer)])
 
 
 def number(node: Node, key: str, default: int | None = None) -> int | None:

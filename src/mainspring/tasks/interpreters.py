@@ -31,11 +31,14 @@ INTERPRETERS = {
     "powershell": Interpreter(".ps1", (("pwsh", *_POWERSHELL), ("powershell", *_POWERSHELL)), "dotnet"),
     "csharp": Interpreter(".csx", (("dotnet-script",), ("dotnet", "script")), "dotnet"),
 }
-_ALIASES = {
-    **{"py": "python", "python3": "python", "shell": "bash", "pwsh": "powershell", "ps1": "powershell"},
-    **{"nodejs": "node", "javascript": "node", "js": "node", "mjs": "node", "cjs": "node"},
-    **{"c#": "csharp", "cs": "csharp", "csx": "csharp"},
+_SPELLINGS = {
+    "python": ("py", "python3"),
+    "bash": ("shell",),
+    "node": ("nodejs", "javascript", "js", "mjs", "cjs"),
+    "powershell": ("pwsh", "ps1"),
+    "csharp": ("c#", "cs", "csx"),
 }
+_ALIASES = {spelling: runtime for runtime, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
 def runtime_of(name: str) -> str | None:
