@@ -36,7 +36,7 @@ def content_hash(data: bytes) -> str:
 
 
 def to_json(workflow: Workflow) -> str:
-    tree = msgspec.json.decode(encode(workflow))
+    tree = _tree(_decoder.decode(encode(workflow)))
     return msgspec.json.format(msgspec.json.encode(tree), indent=2).decode() + "\n"
 
 
@@ -44,7 +44,7 @@ def to_yaml(workflow: Workflow) -> str:
     """YAML for people: durations as the shortest exact text, everything in the order of the model."""
     import yaml
 
-    tree = msgspec.json.decode(encode(workflow))
+    tree = _tree(_decoder.decode(encode(workflow)))
     _write_durations(tree)
     text: str = yaml.dump(tree, Dumper=_dumper(yaml), sort_keys=False, allow_unicode=True, width=110)
     return text
@@ -114,7 +114,7 @@ _dumpers: list[Any] = []
 def _dumper(yaml: Any) -> Any:
     """A dumper that quotes what YAML 1.2 would not read back as text (PyYAML knows 1.1 only), and writes no aliases."""
     if not _dumpers:
-        dumper = type("Dumper", (yaml.CSafeDumper,), {"ignore_aliases": lambda self, data: True})
+        dumper: Any = type("Dumper", (yaml.CSafeDumper,), {"ignore_aliases": lambda self, data: True})
         dumper.add_representer(str, _represent_text)
         _dumpers.append(dumper)
     return _dumpers[0]

@@ -109,6 +109,12 @@ codes: dict[str, Code] = {
         "function without handler", "A function node needs `config.handler` (`module:name`) or `config.code`."
     ),
     "MS222": Code("delay without duration", "A delay node needs to know how long, or until when."),
+    "MS223": Code(
+        "`each` before a join",
+        "A node that joins by `each` may run several times; each node after it must have one incoming connection or join "
+        "by `each` too. Use forEach to repeat work and gather the results.",
+    ),
+    "MS224": Code("unknown port", "The node declares no such output port, so the connection never fires.", "warning"),
     "MS299": Code("too many findings", "Only the first findings are listed; mend those first."),
 }
 
@@ -126,5 +132,5 @@ def did_you_mean(word: Any, known: Any) -> str | None:
     from difflib import get_close_matches
 
     lowered = {name.lower(): name for name in sorted(known, reverse=True)}
-    close = get_close_matches(word.lower(), lowered, 1, 0.6)
+    close = get_close_matches(word.lower(), lowered, 1, 0.7)
     return f"did you mean `{lowered[close[0]]}`?" if close else None

@@ -97,7 +97,7 @@ def scan(text: str) -> tuple[Places, list[Finding]]:
             places.keys[id(container)][key] = place
             state.append(key)
         else:
-            value = {} if mark == "{" else [] if mark == "[" else None
+            value: Any = {} if mark == "{" else [] if mark == "[" else None
             if match[1] and "\\" not in match[1]:
                 place = Place(place.line, place.column, 1)
             _put(places, stack, value, place)

@@ -131,8 +131,10 @@ def _editor_data(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
 
 
 def _work(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
-    """What a node runs: handler, code, script or action, wherever it is said, goes to its config and decides its type."""
-    given = {name: result.pop(name) for name in ("handler", "code", "path", "runtime") if name in result}
+    """What a node runs: handler, code, script or action, wherever said, goes to its config and decides its type."""
+    given: dict[str, Any] = {
+        name: result.pop(name) for name in ("handler", "code", "path", "runtime") if name in result
+    }
     for name in given:
         to.moved((*at, "config", name), to.origin((*at, name)))
     kind = result.get("type")

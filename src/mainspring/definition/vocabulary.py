@@ -154,8 +154,12 @@ triggers = {
 }
 # All kinds of nodes that mainspring knows by itself, in the form that is written.
 node_types = frozenset(
-    "action delay decision email event forEach function http if join log milestone mutex parallel race script sql "
-    "subflow switch terminate timer transform trigger until wait webhook while".split()
+    (
+        *("function", "script", "http", "email", "sql", "transform", "delay", "log"),
+        *("if", "switch", "decision", "while", "until", "forEach", "subflow", "parallel", "race", "join"),
+        *("wait", "mutex", "milestone", "terminate"),
+        *("trigger", "timer", "event", "webhook"),
+    )
 )
 _node_type_spellings = {
     **{plain(name): name for name in node_types},

@@ -65,7 +65,7 @@ class YamlReader:
         return self.root
 
     def events(self, yaml: Any) -> None:
-        parser = yaml.CParser(self.text)
+        parser = yaml.cyaml.CParser(self.text)
         try:
             get, scalar_event, alias_event = parser.get_event, yaml.ScalarEvent, yaml.AliasEvent
             mapping_start, sequence_start = yaml.MappingStartEvent, yaml.SequenceStartEvent

@@ -1,0 +1,250 @@
+"""What can be wrong with the graph as a whole. All in linear time, and in loops: depth costs no stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mainspring.definition.findings import Pointer, did_you_mean
+from mainspring.definition.model import Workflow
+from mainspring.graph.check_nodes import Findings
+
+cycles_listed_max = 20
+
+Successors = dict[str, list[str]]
+
+
+class EdgeChecks:
+    """The graph as the checks need it: one edge for each pair that a connection or a dependsOn names."""
+
+    def __init__(self, workflow: Workflow, findings: Findings) -> None:
+        self.workflow = workflow
+        self.report = findings.report
+        self.index: dict[str, int] = {}
+        self.edges: dict[tuple[str, str], Pointer] = {}
+        self.helpers: dict[tuple[str, str], Pointer] = {}
+        self.degree: dict[str, int] = {}
+
+    def check(self) -> None:
+        self.identities()
+        if not self.workflow.nodes:
+            self.report("MS201", "the workflow has no nodes", ("nodes",))
+            return
+        self.collect_connections()
+        self.collect_dependencies()
+        self.collect_helpers()
+        off = {target for _, target in self.helpers}
+        self.off_graph(off)
+        self.cycles_of(self.helpers, "MS216", "compensation and fallback run in a loop")
+        on_cycle = self.cycles_of(self.edges, "MS209", "the graph has a cycle")
+        self.reachability(off, on_cycle)
+        self.joins()
+        self.ports()
+
+    # -- collecting
+
+    def identities(self) -> None:
+        for index, node in enumerate(self.workflow.nodes):
+            if node.id in self.index:
+                first = self.index[node.id]
+                self.report("MS203", f"duplicate node id `{node.id}`, as nodes[{first}]", ("nodes", index, "id"))
+            else:
+                self.index[node.id] = index
+        seen: set[str] = set()
+        for index, connection in enumerate(self.workflow.connections):
+            if connection.id is not None and connection.id in seen:
+                self.report("MS204", f"duplicate connection id `{connection.id}`", ("connections", index, "id"))
+            elif connection.id is not None:
+                seen.add(connection.id)
+
+    def collect_connections(self) -> None:
+        for index, connection in enumerate(self.workflow.connections):
+            at: Pointer = ("connections", index)
+            known = self.known(connection.source, "MS206", "the connection's source", (*at, "source"))
+            if not self.known(connection.target, "MS206", "the connection's target", (*at, "target")) or not known:
+                continue
+            if connection.source == connection.target:
+                self.report(
+                    "MS208", f"`{connection.source}` is connected to itself", at, "repeat work with a loop node"
+                )
+            elif connection.is_compensation:
+                self.helpers.setdefault((connection.source, connection.target), at)
+            else:
+                self.edges.setdefault((connection.source, connection.target), at)
+                self.degree[connection.target] = self.degree.get(connection.target, 0) + 1
+
+    def collect_dependencies(self) -> None:
+        for index, node in enumerate(self.workflow.nodes):
+            for place, source in enumerate(node.depends_on):
+                at: Pointer = ("nodes", index, "dependsOn", place)
+                if not self.known(source, "MS207", f"`{node.id}` depends on", at):
+                    continue
+                if source == node.id:
+                    self.report("MS208", f"`{node.id}` depends on itself", at, "repeat work with a loop node")
+                elif (source, node.id) not in self.edges:
+                    self.edges[source, node.id] = at
+                    self.degree[node.id] = self.degree.get(node.id, 0) + 1
+
+    def collect_helpers(self) -> None:
+        for index, node in enumerate(self.workflow.nodes):
+            for key, helper in (
+                ("compensationNodeId", node.compensation_node_id),
+                ("fallbackNodeId", node.fallback_node_id),
+            ):
+                at: Pointer = ("nodes", index, key)
+                if helper is not None and self.known(helper, "MS215", f"the {key} of `{node.id}`", at):
+                    self.helpers.setdefault((node.id, helper), at)
+
+    def known(self, name: str, code: str, what: str, at: Pointer) -> bool:
+        if name in self.index:
+            return True
+        hint = did_you_mean(name, self.index)
+        self.report(code, f"{what}, `{name[:80]}`, is no node", at, hint)
+        return False
+
+    # -- checking
+
+    def off_graph(self, off: set[str]) -> None:
+        for (_, target), at in self.edges.items():
+            if target in off:
+                message = f"`{target}` is a compensation or fallback node: no normal connection may lead into it"
+                self.report("MS217", message, at, "leave out the connection")
+
+    def cycles_of(self, edges: dict[tuple[str, str], Pointer], code: str, what: str) -> set[str]:
+        """Report cycles, each spelled out, at the edge that closes it; the nodes on them."""
+        found: set[str] = set()
+        for cycle in cycles(self.index, edges):
+            start = min(range(len(cycle)), key=lambda at: self.index[cycle[at]])
+            names = [*cycle[start:], *cycle[:start]]
+            found.update(names)
+            shown = names if len(names) <= 30 else [*names[:20], "…", *names[-5:]]
+            spelled = " -> ".join([*shown, names[0]])
+            self.report(code, f"{what}: {spelled}", edges[names[-1], names[0]])
+        return found
+
+    def reachability(self, off: set[str], on_cycle: set[str]) -> None:
+        entered = {target for _, target in self.edges}
+        roots = [name for name in self.index if name not in entered and name not in off]
+        if not roots:
+            self.report("MS210", "no entry point: every node has an incoming connection", ("nodes",))
+            return
+        reached = reachable(roots, successors_of(self.edges))
+        for name, index in self.index.items():
+            if name not in reached and name not in off and name not in on_cycle:
+                message = f"`{name}` is unreachable: no path leads to it from an entry point"
+                self.report("MS211", message, ("nodes", index, "id"))
+
+    def joins(self) -> None:
+        kinds = {node.id: node.join.kind for node in self.workflow.nodes if node.join is not None}
+        for index, node in enumerate(self.workflow.nodes):
+            join = node.join
+            if join is None or join.kind != "n":
+                continue
+            degree = self.degree.get(node.id, 0)
+            at: Pointer = ("nodes", index, "join")
+            if join.n is None or join.n < 1:
+                self.report("MS219", f"the join of `{node.id}` needs `n`, at least 1", at)
+            elif join.n > degree:
+                self.report(
+                    "MS218", f"the join of `{node.id}` waits for {join.n} messages, but only {degree} can come", at
+                )
+        if "each" in kinds.values():
+            self.each_before_joins(kinds)
+
+    def each_before_joins(self, kinds: dict[str, str]) -> None:
+        sources = [name for name, kind in kinds.items() if kind == "each"]
+        successors = successors_of(self.edges)
+        for name in sorted(reachable(sources, successors) - set(sources), key=self.index.__getitem__):
+            if self.degree.get(name, 0) > 1:
+                message = f"`{name}` joins several connections after a node that joins by `each`"
+                self.report(
+                    "MS223", message, ("nodes", self.index[name], "id"), "use forEach, or `join: each` here too"
+                )
+
+    def ports(self) -> None:
+        declared: dict[str, set[str]] = {}
+        for node in self.workflow.nodes:
+            conditions = node.config.get("conditions")
+            if node.type in ("decision", "switch") and isinstance(conditions, list):
+                ids = {str(item["id"]) for item in conditions if isinstance(item, dict) and "id" in item}
+                if ids and len(ids) == len(conditions):
+                    declared[node.id] = ids | {"default", "else", str(node.config.get("defaultPath"))}
+        for index, connection in enumerate(self.workflow.connections):
+            ports = declared.get(connection.source)
+            port = connection.source_port
+            if ports is not None and port is not None and port not in ports:
+                message = f"unknown port `{port}` on node `{connection.source}`"
+                self.report("MS224", message, ("connections", index, "sourcePort"), did_you_mean(port, ports))
+
+
+def successors_of(edges: Iterable[tuple[str, str]]) -> Successors:
+    successors: Successors = {}
+    for source, target in edges:
+        successors.setdefault(source, []).append(target)
+    return successors
+
+
+def reachable(starts: Iterable[str], successors: Successors) -> set[str]:
+    reached = set(starts)
+    stack = list(reached)
+    while stack:
+        for target in successors.get(stack.pop(), ()):
+            if target not in reached:
+                reached.add(target)
+                stack.append(target)
+    return reached
+
+
+def cycles(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Cycles that share no node, so that each can be mended by itself; none if and only if the graph is acyclic.
+
+    Nodes on no cycle are stripped from both ends. Each node that is left has a successor that is left, so walking on
+    comes back to a node seen before: a cycle. It is taken out, and stripping goes on.
+    """
+    after: Successors = {name: [] for name in names}
+    before: Successors = {name: [] for name in after}
+    for source, target in edges:
+        after[source].append(target)
+        before[target].append(source)
+    into = {name: len(sources) for name, sources in before.items()}
+    out = {name: len(targets) for name, targets in after.items()}
+    left = dict.fromkeys(after)
+    _strip(left, [name for name in after if not into[name] or not out[name]], after, before, into, out)
+    found: list[list[str]] = []
+    while left and len(found) < cycles_listed_max:
+        cycle = _walk(next(iter(left)), left, after)
+        found.append(cycle)
+        _strip(left, cycle, after, before, into, out)
+    return found
+
+
+def _strip(
+    left: dict[str, None],
+    ends: list[str],
+    after: Successors,
+    before: Successors,
+    into: dict[str, int],
+    out: dict[str, int],
+) -> None:
+    stack = list(ends)
+    while stack:
+        name = stack.pop()
+        if name not in left:
+            continue
+        del left[name]
+        for target in after[name]:
+            into[target] -= 1
+            if not into[target]:
+                stack.append(target)
+        for source in before[name]:
+            out[source] -= 1
+            if not out[source]:
+                stack.append(source)
+
+
+def _walk(start: str, left: dict[str, None], after: Successors) -> list[str]:
+    steps: dict[str, int] = {}
+    name = start
+    while name not in steps:
+        steps[name] = len(steps)
+        name = next(target for target in after[name] if target in left)
+    return list(steps)[steps[name] :]

@@ -1,0 +1,203 @@
+"""What can be wrong with a node or a connection by itself: its id, type, numbers, expressions and templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any
+
+from mainspring.definition.durations import parse_duration
+from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
+from mainspring.definition.model import CircuitBreaker, Connection, Node, RateLimit, Retry, Workflow
+from mainspring.errors import ExpressionError
+from mainspring.expression import Expression, compile_expression, template_parts
+
+_id = re.compile(r"[^\W]([\w:-])*")
+_bounds: dict[type, tuple[tuple[str, str, float, float | None], ...]] = {
+    Workflow: (
+        ("max_concurrency", "maxConcurrency", 1, None),
+        ("retry_budget", "retryBudget", 0, None),
+        ("max_partial_failures", "maxPartialFailures", 0, None),
+        ("critical_step_ratio", "criticalStepRatio", 0, 1),
+        ("termination_threshold", "terminationThreshold", 0, 1),
+    ),
+    Node: (("max_concurrent_executions", "maxConcurrentExecutions", 1, None),),
+    Retry: (
+        ("max_attempts", "maxAttempts", 1, 10),
+        ("jitter", "jitter", 0, 1),
+        ("multiplier", "multiplier", 1, 1_000),
+        ("initial_delay", "initialDelay", 0, None),
+        ("max_delay", "maxDelay", 0, None),
+    ),
+    CircuitBreaker: (
+        ("failure_threshold", "failureThreshold", 0, 1),
+        ("minimum_throughput", "minimumThroughput", 1, None),
+        ("half_open_successes", "halfOpenSuccesses", 1, None),
+    ),
+    RateLimit: (("rate", "rate", 1e-9, None), ("per", "per", 1, None), ("burst", "burst", 1, None)),
+}
+_delay_keys = frozenset(
+    "duration delay delayValue delayMs milliseconds ms seconds minutes for until at expression value".split()  # noqa: SIM905
+)
+
+
+class Findings:
+    """What was found, each with the offset into the text it points at (None where it is not about text)."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[Finding, int | None]] = []
+
+    def report(self, code: str, message: str, at: Pointer, hint: str | None = None, offset: int | None = None) -> None:
+        self.all.append((finding(code, message, at, hint), offset))
+
+
+class NodeChecks:
+    def __init__(self, node_ids: Collection[str], node_types: Collection[str], findings: Findings) -> None:
+        self.node_ids = node_ids
+        self.node_types = node_types
+        self.findings = findings
+        self.report = findings.report
+
+    def workflow(self, workflow: Workflow) -> None:
+        self.bounds(workflow, ())
+        if workflow.retry is not None:
+            self.bounds(workflow.retry, ("retry",))
+        self.templates(workflow.output, ("output",))
+
+    def node(self, node: Node, at: Pointer) -> None:
+        if _id.fullmatch(node.id) is None or len(node.id) > 200:
+            hint = "use letters, digits, `_`, `-` and `:`"
+            self.report("MS202", f"`{node.id[:80]}` cannot be a node's id", (*at, "id"), hint)
+        if node.type not in self.node_types:
+            hint = did_you_mean(node.type, self.node_types) or "custom types must be registered first"
+            self.report("MS205", f"unknown node type `{node.type[:80]}`", (*at, "type"), hint)
+        self.bounds(node, at)
+        for name, part in (
+            ("retry", node.retry),
+            ("circuitBreaker", node.circuit_breaker),
+            ("rateLimit", node.rate_limit),
+        ):
+            if part is not None:
+                self.bounds(part, (*at, name))
+        if node.input is not None:
+            self.templates(node.input, (*at, "input"))
+        self.config(node, (*at, "config"))
+
+    def connection(self, connection: Connection, at: Pointer) -> None:
+        if connection.condition is not None:
+            self.expression(connection.condition, (*at, "condition"), "MS212")
+
+    def bounds(self, part: Any, at: Pointer) -> None:
+        for attribute, name, least, most in _bounds[type(part)]:
+            value = getattr(part, attribute)
+            if value is None or (value >= least and (most is None or value <= most)):
+                continue
+            limits = f"at least {_number(least)}" if most is None else f"from {_number(least)} to {_number(most)}"
+            self.report("MS219", f"`{name}` is {_number(value)}; it must be {limits}", (*at, name))
+
+    # -- config
+
+    def config(self, node: Node, at: Pointer) -> None:
+        special = _special.get(node.type)
+        if special is not None:
+            special(self, node, at)
+        # A script's own `${NAME}` is the shell's, not ours; conditions are bare expressions, checked as such.
+        skipped = {"script": ("code",), "function": ("code", "handler")}.get(node.type, _conditions.get(node.type, ()))
+        for key, value in node.config.items():
+            if key not in skipped:
+                self.templates(value, (*at, key))
+
+    def script(self, node: Node, at: Pointer) -> None:
+        if not node.config.get("path") and not node.config.get("code"):
+            hint = "give `scriptPath: FILE`, or the code itself as `config.code`"
+            self.report("MS220", f"the script node `{node.id}` has neither path nor code", at[:-1], hint)
+
+    def function(self, node: Node, at: Pointer) -> None:
+        if not node.config.get("handler") and not node.config.get("code"):
+            hint = "give `handler: module:name`"
+            self.report("MS221", f"the function node `{node.id}` has no handler", at[:-1], hint)
+
+    def delay(self, node: Node, at: Pointer) -> None:
+        named = _delay_keys & node.config.keys()
+        if not named:
+            hint = "give `config: {duration: 10s}`"
+            self.report("MS222", f"the delay node `{node.id}` has no duration", at[:-1], hint)
+        value = node.config.get("duration")
+        if value is not None and not (isinstance(value, str) and "${" in value) and parse_duration(value) is None:
+            hint = "write it as `500ms`, `10s`, `5m`, `1h`, `2d`, or as whole milliseconds"
+            self.report("MS105", f"`{str(value)[:60]}` is no duration for `duration`", (*at, "duration"), hint)
+
+    def condition(self, node: Node, at: Pointer) -> None:
+        for key in ("condition", "expression"):
+            self.computed(node.config.get(key), (*at, key))
+        conditions = node.config.get("conditions")
+        if isinstance(conditions, list):
+            for index, item in enumerate(conditions):
+                for key in ("expression", "condition", "when"):
+                    if isinstance(item, dict):
+                        self.computed(item.get(key), (*at, "conditions", index, key))
+
+    def computed(self, value: Any, at: Pointer) -> None:
+        """An expression, bare or within `${ }`."""
+        if not isinstance(value, str):
+            return
+        if "${" in value:
+            self.template(value, at)
+        else:
+            self.expression(value, at, "MS212")
+
+    # -- expressions
+
+    def expression(self, text: str, at: Pointer, code: str) -> None:
+        try:
+            expression = compile_expression(text)
+        except ExpressionError as error:
+            message, _, hint = error.message.partition("; ")
+            self.report(code, f"bad condition: {message}", at, hint or None, error.position)
+            return
+        self.references(expression, 0, at)
+
+    def templates(self, value: Any, at: Pointer) -> None:
+        """All strings within a value; nesting is bounded by the document's, but nothing here relies on it."""
+        stack: list[tuple[Any, Pointer]] = [(value, at)]
+        while stack:
+            item, here = stack.pop()
+            if isinstance(item, str):
+                if "${" in item:
+                    self.template(item, here)
+            elif isinstance(item, dict):
+                stack.extend((child, (*here, key)) for key, child in item.items())
+            elif isinstance(item, list | tuple):
+                stack.extend((child, (*here, index)) for index, child in enumerate(item))
+
+    def template(self, text: str, at: Pointer) -> None:
+        try:
+            parts = template_parts(text)
+        except ExpressionError as error:
+            message, _, hint = error.message.partition("; ")
+            self.report("MS213", f"bad template: {message}", at, hint or None, error.position)
+            return
+        for part in parts:
+            if not isinstance(part, str):
+                self.references(part[1], part[0], at)
+
+    def references(self, expression: Expression, start: int, at: Pointer) -> None:
+        for name, position in expression.references:
+            if name not in self.node_ids:
+                hint = did_you_mean(name, self.node_ids)
+                self.report("MS214", f"there is no node `{name[:80]}`: it is always null", at, hint, start + position)
+
+
+_Special = Callable[[NodeChecks, Node, Pointer], None]
+_conditional = ("if", "switch", "decision", "while", "until")
+_conditions = dict.fromkeys(_conditional, ("condition", "conditions", "expression"))
+_special: dict[str, _Special] = {
+    "script": NodeChecks.script,
+    "function": NodeChecks.function,
+    "delay": NodeChecks.delay,
+    **dict.fromkeys(_conditional, NodeChecks.condition),
+}
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
