@@ -12,7 +12,7 @@ from mainspring.definition.model import Workflow
 
 
 def convert(tree: Any) -> tuple[Workflow | None, list[Finding]]:
-    """The workflow, or all that keeps the tree from being one."""
+    """The workflow, and all that keeps the tree from being one (then the workflow is what remains without that)."""
     try:
         return msgspec.convert(tree, Workflow), []
     except (msgspec.ValidationError, RecursionError) as error:
@@ -21,7 +21,25 @@ def convert(tree: Any) -> tuple[Workflow | None, list[Finding]]:
         search = _Search(inspect)
         search.check(tree, inspect.type_info(Workflow), ())
         # The search knows the model's types only; should it find nothing, msgspec's own words are better than none.
-        return None, search.findings or [finding("MS102", str(error))]
+        if not search.findings:
+            return None, [finding("MS102", str(error))]
+        return _salvage(tree, search.findings), search.findings
+
+
+def _salvage(tree: Any, faults: list[Finding]) -> Workflow | None:
+    """What is left of the workflow without its faulty keys, so that the graph can be checked in the same go."""
+    for fault in faults:
+        parent = tree
+        for part in fault.pointer[:-1]:
+            parent = parent[part]
+        # An element cannot be left out: all pointers behind it would lead astray. A missing key cannot be made up.
+        if fault.code == "MS101" or not isinstance(parent, dict):
+            return None
+        parent.pop(fault.pointer[-1], None)
+    try:
+        return msgspec.convert(tree, Workflow)
+    except msgspec.ValidationError:
+        return None
 
 
 class _Search:

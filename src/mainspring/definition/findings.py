@@ -111,8 +111,8 @@ codes: dict[str, Code] = {
     "MS222": Code("delay without duration", "A delay node needs to know how long, or until when."),
     "MS223": Code(
         "`each` before a join",
-        "A node that joins by `each` may run several times; each node after it must have one incoming connection or join "
-        "by `each` too. Use forEach to repeat work and gather the results.",
+        "A node that joins by `each` may run several times; each node after it must have one incoming connection "
+        "or join by `each` too. Use forEach to repeat work and gather the results.",
     ),
     "MS224": Code("unknown port", "The node declares no such output port, so the connection never fires.", "warning"),
     "MS299": Code("too many findings", "Only the first findings are listed; mend those first."),

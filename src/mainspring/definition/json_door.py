@@ -39,6 +39,8 @@ def read_json(text: str) -> tuple[Any, list[Finding]]:
     except RecursionError:
         return None, [_too_deep(text)]
     findings = _check_values(tree, text)
+    if findings:
+        return None, findings
     if duplicates:
         _, more = scan(text)
         findings.extend(more)

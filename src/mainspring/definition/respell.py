@@ -78,7 +78,7 @@ class Respelling:
 
     def unknown_word(self, given: str, name: str, words: dict[str, str], at: Pointer) -> None:
         known = sorted(set(words.values()))
-        hint = did_you_mean(given, {**dict.fromkeys(known, ""), **words}) or f"it is one of {', '.join(known)}"
+        hint = did_you_mean(given, known) or f"it is one of {', '.join(known)}"
         self.report("MS103", f"unknown value `{given[:80]}` for `{name}`", at, hint)
 
 

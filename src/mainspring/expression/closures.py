@@ -16,6 +16,7 @@ from mainspring.expression.values import (
     arithmetic,
     contained,
     equal,
+    integer_max,
     is_number,
     member,
     negate,
@@ -149,7 +150,7 @@ def negation(part: Code) -> Code:
 
 
 def minus(part: Code, place: Place) -> Code:
-    if part.constant and is_number(part.value):
+    if part.constant and is_number(part.value) and -part.value <= integer_max:
         return constant(-part.value)
     inner = part.run
     return Code(lambda scope: negate(inner(scope), place))

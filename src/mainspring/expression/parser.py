@@ -6,7 +6,7 @@ true nesting costs depth; and that is bounded, at compile time, for the parser a
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Iterable
 from typing import NoReturn
 
 from mainspring.errors import ExpressionError
@@ -161,7 +161,7 @@ class Parser:
             self.fail(f"the expression is nested deeper than depth_max, {depth_max}", signs[-1])
         number = self.peek()
         code = self.postfix(self.operand())
-        if code.constant and code.value == integer_max + 1 and not (signs and signs[-1].value == "-"):
+        if code.constant and type(code.value) is int and code.value > integer_max and not (signs and signs[-1].value == "-"):
             self.fail(f"the integer {code.value} does not fit 64 bits", number)
         for sign in reversed(signs):
             code = closures.negation(code) if sign.value == "!" else closures.minus(code, self.place(sign))
@@ -211,7 +211,7 @@ class Parser:
         before = self.tokens[self.at - 2] if self.at >= 2 else None
         if before is not None and before.value == "-" and before.position == token.position - 1:
             return '; a name with `-` is written in brackets, as in nodes["raise-alarm"]'
-        close = get_close_matches(token.value, roots, 1, 0.6)
+        close = _close(token.value, roots)
         if close:
             return f"; did you mean `{close[0]}`?"
         return f"; an expression starts from one of {', '.join(sorted(roots))}"
@@ -219,7 +219,7 @@ class Parser:
     def call(self, name: Token) -> Code:
         function = functions.get(name.value)
         if function is None:
-            close = get_close_matches(name.value, functions, 1, 0.6)
+            close = _close(name.value, functions)
             hint = f"; did you mean `{close[0]}`?" if close else f"; there are {', '.join(sorted(functions))}"
             self.fail(f"unknown function `{name.value}`{hint}", name)
         arguments = self.items(self.take(), ")")
@@ -280,3 +280,10 @@ def _named(token: Token) -> str:
     if token.kind == "text":
         return "a string"
     return f"`{str(token.value)[:30]}`"
+
+
+def _close(word: str, known: Iterable[str]) -> list[str]:
+    # Imported here: no expression that is right pays for it.
+    from difflib import get_close_matches
+
+    return get_close_matches(word[:100], sorted(known), 1, 0.6)

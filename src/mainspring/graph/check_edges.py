@@ -59,8 +59,8 @@ class EdgeChecks:
     def collect_connections(self) -> None:
         for index, connection in enumerate(self.workflow.connections):
             at: Pointer = ("connections", index)
-            known = self.known(connection.source, "MS206", "the connection's source", (*at, "source"))
-            if not self.known(connection.target, "MS206", "the connection's target", (*at, "target")) or not known:
+            known = self.known(connection.source, "MS206", "the connection's source is", (*at, "source"))
+            if not self.known(connection.target, "MS206", "the connection's target is", (*at, "target")) or not known:
                 continue
             if connection.source == connection.target:
                 self.report(
@@ -91,14 +91,14 @@ class EdgeChecks:
                 ("fallbackNodeId", node.fallback_node_id),
             ):
                 at: Pointer = ("nodes", index, key)
-                if helper is not None and self.known(helper, "MS215", f"the {key} of `{node.id}`", at):
+                if helper is not None and self.known(helper, "MS215", f"the {key} of `{node.id}` is", at):
                     self.helpers.setdefault((node.id, helper), at)
 
     def known(self, name: str, code: str, what: str, at: Pointer) -> bool:
         if name in self.index:
             return True
         hint = did_you_mean(name, self.index)
-        self.report(code, f"{what}, `{name[:80]}`, is no node", at, hint)
+        self.report(code, f"{what} `{name[:80]}`, which is no node", at, hint)
         return False
 
     # -- checking
@@ -134,7 +134,7 @@ class EdgeChecks:
                 self.report("MS211", message, ("nodes", index, "id"))
 
     def joins(self) -> None:
-        kinds = {node.id: node.join.kind for node in self.workflow.nodes if node.join is not None}
+        kinds: dict[str, str] = {node.id: node.join.kind for node in self.workflow.nodes if node.join is not None}
         for index, node in enumerate(self.workflow.nodes):
             join = node.join
             if join is None or join.kind != "n":
