@@ -15,7 +15,10 @@ INSTANCES = sorted(Path("/work/shared/wfinstances").glob("*.json"))
 def document(*tasks: dict[str, Any], runtimes: dict[str, Any] | None = None) -> dict[str, Any]:
     times = runtimes if runtimes is not None else {task["id"]: 1.0 for task in tasks}
     executed = [{"id": key, "runtimeInSeconds": value} for key, value in times.items()]
-    return {"schemaVersion": "1.5", "workflow": {"specification": {"tasks": list(tasks)}, "execution": {"tasks": executed}}}
+    return {
+        "schemaVersion": "1.5",
+        "workflow": {"specification": {"tasks": list(tasks)}, "execution": {"tasks": executed}},
+    }
 
 
 def task(key: str, parents: tuple[str, ...] = (), children: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -23,14 +26,19 @@ def task(key: str, parents: tuple[str, ...] = (), children: tuple[str, ...] = ()
 
 
 def test_parents_and_children_are_united() -> None:
-    workflow = convert(document(task("a", children=("b",)), task("b", parents=("a",)), task("c", parents=("b",))),
-                       time_scale=1, name="x")
+    workflow = convert(
+        document(task("a", children=("b",)), task("b", parents=("a",)), task("c", parents=("b",))),
+        time_scale=1,
+        name="x",
+    )
     assert [(c.source, c.target) for c in workflow.connections] == [("a", "b"), ("b", "c")]
     assert [node.name for node in workflow.nodes] == ["name of a", "name of b", "name of c"]
 
 
-@pytest.mark.parametrize(("seconds", "scale", "duration"), [(1.5, 1, "1500ms"), (0.0005, 1, "1ms"), (9, 0, "0ms"),
-                                                           (0.0004, 1, "0ms"), (100, 0.01, "1000ms")])
+@pytest.mark.parametrize(
+    ("seconds", "scale", "duration"),
+    [(1.5, 1, "1500ms"), (0.0005, 1, "1ms"), (9, 0, "0ms"), (0.0004, 1, "0ms"), (100, 0.01, "1000ms")],
+)
 def test_durations_are_scaled_and_rounded(seconds: float, scale: float, duration: str) -> None:
     workflow = convert(document(task("a"), runtimes={"a": seconds}), time_scale=scale, name="x")
     assert workflow.nodes[0].config == {"duration": duration}
@@ -38,7 +46,9 @@ def test_durations_are_scaled_and_rounded(seconds: float, scale: float, duration
 
 
 def test_ids_become_legal_and_stay_apart() -> None:
-    workflow = convert(document(task("a.b"), task("a b"), task("a_b"), task("c", parents=("a.b",))), time_scale=0, name="a/b")
+    workflow = convert(
+        document(task("a.b"), task("a b"), task("a_b"), task("c", parents=("a.b",))), time_scale=0, name="a/b"
+    )
     ids = [node.id for node in workflow.nodes]
     assert ids == ["a_b-2", "a_b-3", "a_b", "c"]
     assert workflow.id == "a_b"
@@ -46,24 +56,34 @@ def test_ids_become_legal_and_stay_apart() -> None:
 
 
 def test_the_older_form_is_read() -> None:
-    older = {"schemaVersion": "1.4", "workflow": {"tasks": [{"name": "a", "runtimeInSeconds": 2, "children": ["b"]},
-                                                           {"name": "b", "runtimeInSeconds": 1, "parents": ["a"]}]}}
+    older = {
+        "schemaVersion": "1.4",
+        "workflow": {
+            "tasks": [
+                {"name": "a", "runtimeInSeconds": 2, "children": ["b"]},
+                {"name": "b", "runtimeInSeconds": 1, "parents": ["a"]},
+            ]
+        },
+    }
     workflow = convert(older, time_scale=1, name="x")
     assert [node.config["duration"] for node in workflow.nodes] == ["2000ms", "1000ms"]
 
 
-@pytest.mark.parametrize(("wrong", "said"), [
-    (document(task("a", parents=("z",))), "`z` among its parents"),
-    (document(task("a", ("b",)), task("b", ("a",))), "cycle: "),
-    (document(task("a", ("a",))), "cycle: a -> a"),
-    (document(task("a"), runtimes={}), "no runtimeInSeconds"),
-    (document(task("a"), task("a")), "two tasks have the id"),
-    (document(task("a"), runtimes={"a": -1}), "from 0 on, not -1"),
-    (document(task("a"), runtimes={"a": "1"}), "from 0 on, not '1'"),
-    (document(task("a"), runtimes={"a": 1, "b": 1}), "`b` that is not specified"),
-    (document(), "no tasks"),
-    ({}, "no tasks"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (document(task("a", parents=("z",))), "`z` among its parents"),
+        (document(task("a", ("b",)), task("b", ("a",))), "cycle: "),
+        (document(task("a", ("a",))), "cycle: a -> a"),
+        (document(task("a"), runtimes={}), "no runtimeInSeconds"),
+        (document(task("a"), task("a")), "two tasks have the id"),
+        (document(task("a"), runtimes={"a": -1}), "from 0 on, not -1"),
+        (document(task("a"), runtimes={"a": "1"}), "from 0 on, not '1'"),
+        (document(task("a"), runtimes={"a": 1, "b": 1}), "`b` that is not specified"),
+        (document(), "no tasks"),
+        ({}, "no tasks"),
+    ],
+)
 def test_what_is_wrong_is_said(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(DefinitionError, match=said):
         convert(wrong, time_scale=1, name="x")

@@ -60,10 +60,26 @@ def ring() -> BaseException:
     return caught(one)
 
 
-@pytest.mark.parametrize("error", [Hostile(), Unsound(), ValueError("\ud800"), ValueError("x" * 100_000), KeyError(),
-                                   OSError(5, "io"), KeyboardInterrupt(), BaseExceptionGroup("g", [ValueError()]), ring()])
-def test_describing_never_raises_and_can_be_stored(error: BaseException) -> None:
-    fault = describe(caught(error))
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda e=e: e
+        for e in [
+            Hostile(),
+            Unsound(),
+            ValueError("\ud800"),
+            ValueError("x" * 100_000),
+            KeyError(),
+            OSError(5, "io"),
+            KeyboardInterrupt(),
+            BaseExceptionGroup("g", [ValueError()]),
+            ring(),
+        ]
+    ],
+    ids=range(9),
+)
+def test_describing_never_raises_and_can_be_stored(make: Any) -> None:
+    fault = describe(caught(make()))
     assert len(msgspec.json.encode(fault)) < 40_000
     assert fault.message
 
