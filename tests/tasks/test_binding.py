@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -25,8 +25,8 @@ def scalar(amount: float):
     return amount
 
 
-def maybe(amount: Optional[float]):
-    return amount  # noqa: UP045
+def maybe(amount: float | None):
+    return amount
 
 
 def two(a, b):
@@ -133,11 +133,11 @@ def optional(a, *, ctx: TaskContext | None = None):
 
 
 def by_text(a, ctx: "ms.TaskContext"):
-    return (ctx.attempt, a)  # noqa: F821
+    return (ctx.attempt, a)
 
 
 def by_optional_text(a, ctx: "ms.TaskContext | None" = None):
-    return (ctx and ctx.attempt, a)  # noqa: F821
+    return (ctx and ctx.attempt, a)
 
 
 def before_positional(a, ctx: TaskContext, /):
