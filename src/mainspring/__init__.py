@@ -1,0 +1,94 @@
+"""mainspring: a durable, message-driven workflow engine. `import mainspring as ms`.
+
+Names are imported when they are first used, so that `import mainspring` and `mainspring --version` cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mainspring.assembly import Engine, run
+    from mainspring.definition.load import Definition
+    from mainspring.engine.engine import Run
+    from mainspring.engine.result import InstanceResult, NodeResult, Recorded
+    from mainspring.engine.settings import EngineSettings
+    from mainspring.errors import (
+        CommandRefused,
+        DefinitionError,
+        HandlerNotFound,
+        MainspringError,
+        NotOwner,
+        PayloadError,
+        StoreError,
+        StoreHeld,
+        UnknownInstance,
+    )
+    from mainspring.graph.check import load, loads
+    from mainspring.messaging.task import Output
+    from mainspring.tasks import Fatal, TaskContext, task
+
+_WHERE = {
+    "Engine": "mainspring.assembly",
+    "run": "mainspring.assembly",
+    "Definition": "mainspring.definition.load",
+    "Run": "mainspring.engine.engine",
+    "InstanceResult": "mainspring.engine.result",
+    "NodeResult": "mainspring.engine.result",
+    "Recorded": "mainspring.engine.result",
+    "EngineSettings": "mainspring.engine.settings",
+    "CommandRefused": "mainspring.errors",
+    "DefinitionError": "mainspring.errors",
+    "HandlerNotFound": "mainspring.errors",
+    "MainspringError": "mainspring.errors",
+    "NotOwner": "mainspring.errors",
+    "PayloadError": "mainspring.errors",
+    "StoreError": "mainspring.errors",
+    "StoreHeld": "mainspring.errors",
+    "UnknownInstance": "mainspring.errors",
+    "load": "mainspring.graph.check",
+    "loads": "mainspring.graph.check",
+    "Output": "mainspring.messaging.task",
+    "Fatal": "mainspring.tasks",
+    "TaskContext": "mainspring.tasks",
+    "task": "mainspring.tasks",
+}
+
+__all__ = [
+    "CommandRefused",
+    "Definition",
+    "DefinitionError",
+    "Engine",
+    "EngineSettings",
+    "Fatal",
+    "HandlerNotFound",
+    "InstanceResult",
+    "MainspringError",
+    "NodeResult",
+    "NotOwner",
+    "Output",
+    "PayloadError",
+    "Recorded",
+    "Run",
+    "StoreError",
+    "StoreHeld",
+    "TaskContext",
+    "UnknownInstance",
+    "__version__",
+    "load",
+    "loads",
+    "run",
+    "task",
+]
+
+
+def __getattr__(name: str) -> Any:
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module 'mainspring' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(where), name)
+    return value

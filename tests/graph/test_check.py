@@ -41,13 +41,13 @@ cases: list[tuple[str, Found]] = [
     (edge("conditon: x"), [("MS104", 7, 26, "did you mean `condition`?")]),
     ("nodes: []\n", [("MS101", 1, 1, "needs `id`")]),
     (node("name: x"), [("MS101", 3, 3, "a node needs `type`")]),
-    (node("type: log, retry: {strategy: exponentail}"), [("MS103", 3, 41, "did you mean `exponential`?")]),
-    (node("type: log, timeout: 5 parsecs"), [("MS105", 3, 32, "no duration")]),
-    (node("type: log, name: 5"), [("MS102", 3, 29, "`name` must be text, not the number 5")]),
-    (node("type: log, nodeType: log"), [("MS106", 3, 12, "two spellings of `type`")]),
-    (node("runtimeType: Bsh, scriptPath: x"), [("MS103", 3, 23, "did you mean `bash`?")]),
+    (node("type: log, retry: {strategy: exponentail}"), [("MS103", 3, 40, "did you mean `exponential`?")]),
+    (node("type: log, timeout: 5 parsecs"), [("MS105", 3, 31, "no duration")]),
+    (node("type: log, name: 5"), [("MS102", 3, 28, "`name` must be text, not the number 5")]),
+    (node("type: log, nodeType: log"), [("MS106", 3, 22, "two spellings of `type`")]),
+    (node("runtimeType: Bsh, scriptPath: x"), [("MS103", 3, 24, "did you mean `bash`?")]),
     (node("type: log, data: {retryPolicy: {maxAttempts: x}}"), [("MS102", 3, 56, "whole number")]),
-    (node("type: log, resilience: {maxRetries: 20}"), [("MS219", 3, 48, "from 1 to 10")]),
+    (node("type: log, resilience: {maxRetries: 20}"), [("MS219", 3, 47, "from 1 to 10")]),
     (node("type: log") + "version: 1.0\n", [("MS107", 4, 10, '"1.0" in quotes')]),
     # nodes
     ("id: w\nnodes: []\n", [("MS201", 2, 8, "no nodes")]),
@@ -57,8 +57,8 @@ cases: list[tuple[str, Found]] = [
     (node("type: script"), [("MS220", 3, 3, "neither path nor code")]),
     (node("type: function"), [("MS221", 3, 3, "no handler")]),
     (node("type: delay"), [("MS222", 3, 3, "no duration")]),
-    (node("type: delay, config: {duration: soon}"), [("MS105", 3, 44, "soon")]),
-    (node("type: log, retry: {maxAttempts: 11, jitter: 2}"), [("MS219", 3, 44, "11"), ("MS219", 3, 56, "jitter")]),
+    (node("type: delay, config: {duration: soon}"), [("MS105", 3, 43, "soon")]),
+    (node("type: log, retry: {maxAttempts: 11, jitter: 2}"), [("MS219", 3, 43, "11"), ("MS219", 3, 55, "jitter")]),
     # connections
     (edges("ax"), [("MS206", 7, 23, "`x`, which is no node")]),
     (edges("aa"), [("MS208", 7, 3, "connected to itself")]),
@@ -72,22 +72,24 @@ cases: list[tuple[str, Found]] = [
     (edge("condition: outptu.x > 1"), [("MS212", 7, 37, "did you mean `output`?")]),
     (edge("condition: 'output.x >'"), [("MS212", 7, 48, "ends where a value")]),
     (edge("condition: nodes.bb.output"), [("MS214", 7, 43, "no node `bb`")]),
-    (node("type: log, input: {x: ['${ inpt.a }']}"), [("MS213", 3, 39, "did you mean `input`?")]),
-    (node("type: transform, config: {x: 'a ${ 1'}"), [("MS213", 3, 42, "never closed")]),
+    (node("type: log, input: {x: ['${ inpt.a }']}"), [("MS213", 3, 38, "did you mean `input`?")]),
+    (node("type: transform, config: {x: 'a ${ 1'}"), [("MS213", 3, 43, "never closed")]),
     (node("type: script, config: {code: 'echo ${HOME}', runtime: sh}"), []),
-    (node("type: if, config: {condition: 1 +}"), [("MS212", 3, 45, "ends where")]),
+    (node("type: if, config: {condition: 1 +}"), [("MS212", 3, 44, "ends where")]),
     (graph("output: ${ outputt }"), [("MS213", 6, 12, "did you mean `output`?")]),
     # compensation and fallback
     (graph("- {id: d, type: log, compensationNodeId: x}"), [("MS215", 6, 42, "is `x`, which is no node")]),
-    (graph("- {id: d, type: log, fallbackNodeId: e}", "- {id: e, type: log, fallbackNodeId: d}"), [("MS216", 7, 38, "d -> e -> d")]),
-    (graph("- {id: d, type: log, compensationNodeId: c}", "connections: [{source: a, target: c}]"), [("MS217", 7, 15, "`c`")]),
+    (graph("- {id: d, type: log, fallbackNodeId: e}", "- {id: e, type: log, fallbackNodeId: d}"), [
+        ("MS216", 7, 38, "d -> e -> d")]),
+    (graph("- {id: d, type: log, compensationNodeId: c}", "connections: [{source: a, target: c}]"), [
+        ("MS217", 7, 15, "`c`")]),
     (edge("isCompensation: true"), []),
     # joins and ports
     (graph("- {id: d, type: log, join: {n: 3}, dependsOn: [a, b]}"), [("MS218", 6, 28, "only 2 can come")]),
     (graph("- {id: d, type: log, join: each, dependsOn: [a, b]}", "- {id: e, type: log, dependsOn: [c, d]}"), [
         ("MS223", 7, 8, "`e` joins several")]),
     (graph("- {id: d, type: decision, config: {conditions: [{id: big, expression: input.x}]}}",
-           "connections: [{source: d, target: a, sourcePort: bgi}]"), [("MS224", 7, 51, "unknown port `bgi`")]),
+           "connections: [{source: d, target: a, sourcePort: bgi}]"), [("MS224", 7, 50, "unknown port `bgi`")]),
 ]  # fmt: skip
 
 

@@ -115,6 +115,10 @@ codes: dict[str, Code] = {
         "or join by `each` too. Use forEach to repeat work and gather the results.",
     ),
     "MS224": Code("unknown port", "The node declares no such output port, so the connection never fires.", "warning"),
+    "MS901": Code(
+        "not run by this version",
+        "The definition is right, but this version of mainspring does not run this part of it yet.",
+    ),
     "MS299": Code("too many findings", "Only the first findings are listed; mend those first."),
 }
 

@@ -39,7 +39,7 @@ class Respelling:
             if name in result:
                 other = (given or {}).get(name, name)
                 self.report(
-                    "MS106", f"`{other}` and `{key}` are two spellings of `{name}`", (*at, name), "leave one out"
+                    "MS106", f"`{other}` and `{key}` are two spellings of `{name}`", (*at, key), "leave one out"
                 )
                 continue
             if name != key:

@@ -14,6 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from mainspring.definition.model import Node
+from mainspring.machine.inputs import TaskFault
+
+__all__ = ["FaultDescriber", "Output", "PreparedTask", "ProgressReport", "TaskCall", "TaskFault", "TaskKind", "decode"]
 
 ProgressReport = Callable[[float, str], None]
 
@@ -42,19 +45,6 @@ class TaskCall(Struct, gc=False):
     report: ProgressReport
     max_attempts: int = 1
     variables_set: dict[str, Any] | None = None
-
-
-class TaskFault(Struct, frozen=True, omit_defaults=True):
-    """What is kept of an error that ended an attempt. `kinds` names the error's type and all its bases (for retryOn)."""
-
-    type: str
-    message: str
-    kinds: tuple[str, ...] = ()
-    code: str | int | None = None
-    stack: str | None = None
-    context: dict[str, Any] | None = None
-    fatal: bool = False
-    retry_after: int | None = None
 
 
 class PreparedTask(Protocol):

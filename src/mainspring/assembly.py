@@ -1,0 +1,95 @@
+"""From settings to a running engine: the only module that names concrete stores and kinds of task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mainspring.definition.load import Definition
+from mainspring.definition.model import Workflow
+from mainspring.engine.engine import Engine as BareEngine
+from mainspring.engine.result import InstanceResult
+from mainspring.engine.settings import EngineSettings
+from mainspring.errors import StoreError
+from mainspring.graph.check import load
+from mainspring.journal.store import Store
+from mainspring.messaging.task import TaskKind
+from mainspring.tasks.fault import describe
+from mainspring.tasks.function import FunctionKind
+from mainspring.tasks.script import ScriptKind
+
+
+def open_store(url: str, *, read_only: bool = False, durability: str = "full") -> Store:
+    """The store that a URL names: `memory:`, `sqlite:///PATH`. Raises StoreError for any other, saying which there are."""
+    if url == "memory:":
+        from mainspring.stores.memory import MemoryStore
+
+        return MemoryStore()
+    if url.startswith("sqlite:"):
+        from mainspring.stores.sqlite import SqliteStore
+
+        path = _sqlite_path(url)
+        if durability not in ("full", "normal"):
+            raise StoreError(f"durability is full or normal, not {durability!r}")
+        if read_only and not Path(path).is_file():
+            raise StoreError(f"there is no store {path}: nothing has been run there yet")
+        return SqliteStore(path, read_only=read_only, durability="normal" if durability == "normal" else "full")
+    raise StoreError(f"unknown store {url!r}: use memory: or sqlite:///PATH (sqlite:////PATH for an absolute one)")
+
+
+def _sqlite_path(url: str) -> str:
+    path = url.removeprefix("sqlite:")
+    if not path.startswith("///") or len(path) == 3:
+        raise StoreError(f"{url!r} names no file: write sqlite:///orders.db, or sqlite:////var/lib/orders.db")
+    return path[3:]
+
+
+def task_kinds() -> dict[str, TaskKind]:
+    """The kinds of node whose work is done outside the machine."""
+    return {"function": FunctionKind(), "script": ScriptKind()}
+
+
+class Engine(BareEngine):
+    """`async with ms.Engine("sqlite:///orders.db") as engine: ...`: runs workflows on the store that the URL names."""
+
+    def __init__(
+        self,
+        store: str | Store = "memory:",
+        *,
+        durability: str = "full",
+        settings: EngineSettings | None = None,
+        kinds: Mapping[str, TaskKind] | None = None,
+        wait: bool = True,
+        waiting: Callable[[str], None] | None = None,
+        recover: bool = True,
+    ) -> None:
+        opened = open_store(store, durability=durability) if isinstance(store, str) else store
+        super().__init__(
+            opened,
+            {**task_kinds(), **(kinds or {})},
+            describe,
+            settings=settings,
+            wait=wait,
+            waiting=waiting,
+            recover=recover,
+        )
+
+
+def run(
+    definition: str | Path | Definition | Workflow,
+    *,
+    input: Any = None,
+    store: str | Store = "memory:",
+    key: str | None = None,
+) -> InstanceResult:
+    """Run a workflow to its end and give its result: the one-liner, for code that is not async."""
+
+    async def once() -> InstanceResult:
+        wanted = load(definition) if isinstance(definition, (str, Path)) else definition
+        async with Engine(store) as engine:
+            started = await engine.start(wanted, input=input, key=key)
+            return await started.result()
+
+    return asyncio.run(once())

@@ -1,0 +1,150 @@
+"""Doing what was ordered: a node's work begins here once its start is durable, and its report goes back as an input."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from mainspring.engine.live import Live
+from mainspring.engine.settings import EngineSettings
+from mainspring.errors import DefinitionError, HandlerNotFound, PayloadError, PayloadTooLarge
+from mainspring.journal.payload import encode_payload
+from mainspring.machine.effects import AbandonTask, DispatchTask
+from mainspring.machine.inputs import HandlerMissing, Input, TaskFailed, TaskFault, TaskFinished
+from mainspring.machine.values import input_of
+from mainspring.messaging.task import FaultDescriber, Output, TaskCall
+
+logger = logging.getLogger("mainspring.engine")
+
+Report = Callable[[Live, Input], None]
+
+
+class Dispatcher:
+    """`report` takes what became of an attempt; `progressed` is told of progress, which is not journaled."""
+
+    def __init__(
+        self,
+        report: Report,
+        describe: FaultDescriber,
+        settings: EngineSettings,
+        seed: Callable[[], int],
+        progressed: Callable[[Live, str, float, str], None],
+    ) -> None:
+        self._report = report
+        self._describe = describe
+        self._bytes_max = settings.payload_bytes_max
+        self._seed = seed
+        self._progressed = progressed
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self.in_flight = 0
+
+    def dispatch(self, live: Live, order: DispatchTask) -> None:
+        """Begin an attempt."""
+        path, run, attempt = order.path, order.run, order.attempt
+        instance = live.instance
+        node = instance.plan.by_path[path]
+        call = TaskCall(
+            live.id,
+            path,
+            run,
+            attempt,
+            f"{live.id}/{path}/{run}",
+            input_of(instance, node),
+            instance.variables,
+            partial(self._progress, live, path),
+            node.max_attempts,
+        )
+        try:
+            work: Any = live.program.prepared(node).invoke(call)
+        except HandlerNotFound as error:
+            live.missing.add(path)
+            logger.warning("%s: %s waits for its code: %s", live.id, path, error)
+            self._report(live, HandlerMissing(path=path, run=run, attempt=attempt, handler=str(error)))
+            return
+        except Exception as error:
+            self._failed(live, call, error)
+            return
+        future = self._loop.create_task(work) if asyncio.iscoroutine(work) else asyncio.ensure_future(work)
+        live.tasks[path] = (run, attempt, future)
+        self.in_flight += 1
+        future.add_done_callback(partial(self._ended, live, call))
+
+    def abandon(self, live: Live, order: AbandonTask) -> None:
+        """Stop an attempt, as well as that can be done."""
+        found = live.tasks.get(order.path)
+        if found is not None and found[:2] == (order.run, order.attempt):
+            self._drop(live, order.path)
+
+    def abandon_all(self, live: Live) -> None:
+        """Stop all of an instance's attempts. None of them is reported."""
+        for path in tuple(live.tasks):
+            self._drop(live, path)
+
+    def _drop(self, live: Live, path: str) -> None:
+        _, _, future = live.tasks.pop(path)
+        self.in_flight -= 1
+        future.cancel()
+
+    def _ended(self, live: Live, call: TaskCall, future: asyncio.Future[Any]) -> None:
+        found = live.tasks.get(call.path)
+        if found is None or found[2] is not future:
+            if not future.cancelled():
+                future.exception()  # an abandoned attempt's error is nobody's: have it looked at, or asyncio complains
+            return
+        del live.tasks[call.path]
+        self.in_flight -= 1
+        if future.cancelled():
+            fault = TaskFault("Cancelled", "the task cancelled itself", ("Cancelled", "CancelledError"))
+            self._report(
+                live, TaskFailed(path=call.path, run=call.run, attempt=call.attempt, fault=fault, seed=self._seed())
+            )
+            return
+        error = future.exception()
+        if error is None:
+            self._finished(live, call, future.result())
+        else:
+            self._failed(live, call, error)
+
+    def _finished(self, live: Live, call: TaskCall, value: Any) -> None:
+        port = None
+        if type(value) is Output:
+            value, port = value.value, value.port
+        try:
+            output = encode_payload(value, "output")
+            variables = None if call.variables_set is None else encode_payload(call.variables_set, "variables")
+            self._bound(output, "output")
+            self._bound(variables or b"", "variables")
+        except PayloadError as error:
+            self._failed(live, call, error)
+            return
+        self._report(
+            live,
+            TaskFinished(
+                path=call.path, run=call.run, attempt=call.attempt, output=output, port=port, variables=variables
+            ),
+        )
+
+    def _bound(self, raw: bytes, what: str) -> None:
+        if len(raw) > self._bytes_max:
+            raise PayloadTooLarge(
+                f"the {what} has {len(raw)} bytes of JSON, and payload_bytes_max is {self._bytes_max}", what
+            )
+
+    def _failed(self, live: Live, call: TaskCall, error: BaseException) -> None:
+        fault = self._describe(error)
+        if isinstance(error, (PayloadError, DefinitionError)):
+            fault = TaskFault(fault.type, fault.message, fault.kinds, fatal=True)  # another attempt gives the same
+        self._report(
+            live, TaskFailed(path=call.path, run=call.run, attempt=call.attempt, fault=fault, seed=self._seed())
+        )
+
+    def _progress(self, live: Live, path: str, percent: float, text: str) -> None:
+        if threading.get_ident() == self._thread:
+            self._progressed(live, path, percent, text)
+        else:
+            self._loop.call_soon_threadsafe(self._progressed, live, path, percent, text)

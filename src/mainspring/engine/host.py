@@ -1,0 +1,245 @@
+"""The engine's parts, put together: what is in memory, who owns it, how turns become durable and orders become deeds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from mainspring.engine.admission import Admission
+from mainspring.engine.clock import Clock
+from mainspring.engine.dispatch import Dispatcher
+from mainspring.engine.live import Entry, Live
+from mainspring.engine.loop import TurnLoop
+from mainspring.engine.ownership import Ownership
+from mainspring.engine.program import Program, Programs
+from mainspring.engine.recovery import Recovery
+from mainspring.engine.settings import EngineSettings
+from mainspring.engine.sleep import Sleep
+from mainspring.engine.timers import Timers
+from mainspring.engine.writer import Writer
+from mainspring.errors import CommandRefused, NotOwner, StoreCorrupt
+from mainspring.journal.records import Committed
+from mainspring.journal.store import Store
+from mainspring.machine import effects as fx
+from mainspring.machine import inputs
+from mainspring.messaging.task import FaultDescriber, TaskKind
+
+logger = logging.getLogger("mainspring.engine")
+
+NUMBERS_AT_ONCE = 1_000
+
+
+class Host:
+    """Everything that one session on one store has. `Engine` is its face."""
+
+    def __init__(
+        self,
+        store: Store,
+        kinds: Mapping[str, TaskKind],
+        describe: FaultDescriber,
+        clock: Clock,
+        settings: EngineSettings,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.settings = settings
+        self.lives: dict[int, Live] = {}
+        self.programs = Programs(kinds)
+        self.ownership = Ownership(store, clock, settings, self.lost, self._ticked)
+        self.writer = Writer(store, self.ownership.lease, self._committed, self._failed, settings.group_turns_max)
+        self.recovery = Recovery(self)
+        self.loop = TurnLoop(clock, settings, self.writer, self.ownership.epoch, self._refused, self.recovery.reload)
+        self.dispatcher = Dispatcher(self.loop.post, describe, settings, clock.seed, self._progressed)
+        self.timers = Timers(clock, self._fire)
+        self.admission = Admission(self.loop.post, clock.seed)
+        self.sleep = Sleep(self)
+        self.loss: Exception | None = None
+        self.ended: Callable[[Live], None] = lambda live: None
+        self.on_loss: Callable[[Exception], None] = lambda error: None
+        self.on_turns: Callable[[list[Entry]], None] | None = None
+        self.on_progress: Callable[[Live, str, float, str], None] | None = None
+        self._numbers = (0, 0)
+        self._stopping = False
+        self._unlisten: Callable[[], None] = lambda: None
+        self._orders: dict[type[fx.Effect], Callable[[Live, fx.AnyEffect], None]] = {
+            fx.DispatchTask: self._dispatch,  # type: ignore[dict-item]
+            fx.AbandonTask: self.dispatcher.abandon,  # type: ignore[dict-item]
+            fx.ArmTimer: self.timers.arm,  # type: ignore[dict-item]
+            fx.DisarmTimer: self.timers.disarm,  # type: ignore[dict-item]
+            fx.AskAdmission: self.admission.ask,  # type: ignore[dict-item]
+            fx.ReleaseAdmission: self._release,  # type: ignore[dict-item]
+            fx.EndInstance: self._end,  # type: ignore[dict-item]
+        }
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self, wait: bool, waiting: Callable[[str], None] | None, recover: bool = True) -> None:
+        """Take the store, and go on with whatever is open in it."""
+        await self.store.open()
+        try:
+            await self.ownership.begin(wait, waiting)
+        except BaseException:
+            await self.store.close()
+            raise
+        loop = asyncio.get_running_loop()
+        self._unlisten = self.store.listen(lambda: loop.call_soon_threadsafe(self.recovery.want))
+        self.writer.start()
+        self.recovery.start()
+        self.sleep.start()
+        if recover:
+            await self.recovery.sweep()
+
+    async def stop(self) -> None:
+        """In good order: what runs is given back (and counts as no crash), what is decided becomes durable."""
+        self._unlisten()
+        self._stopping = True
+        self.timers.close()
+        await self.sleep.stop()
+        if self.loss is None:
+            for live in tuple(self.lives.values()):
+                if live.tasks:
+                    self.dispatcher.abandon_all(live)
+                    self._interrupt(live)
+            try:
+                async with asyncio.timeout(self.settings.shutdown_ms / 1000):
+                    while not (self.loop.empty and self.writer.quiet):
+                        await asyncio.sleep(0)
+                        await self.writer.drained()
+            except TimeoutError:
+                logger.warning(
+                    "the last turns could not be written in time; they will be taken again by the next owner"
+                )
+        await self.kill(release=True)
+
+    async def kill(self, *, release: bool = False) -> None:
+        """At once: nothing more is written. What a crash leaves is left."""
+        self.timers.close()
+        await self.sleep.stop()
+        await self.recovery.stop()
+        await self.writer.stop()
+        for live in self.lives.values():
+            self.dispatcher.abandon_all(live)
+        self.lives.clear()
+        self.loop.clear()
+        await self.ownership.end(release and self.loss is None)
+        await self.store.close()
+
+    def lost(self, error: Exception) -> None:
+        """Somebody else owns the store. Our tasks are stopped; whatever they did, we can write nothing of it."""
+        if self.loss is None:
+            self.loss = error
+            logger.error("this engine stops: %s", error)
+            self.timers.close()
+            for live in self.lives.values():
+                self.dispatcher.abandon_all(live)
+            self.on_loss(error)
+
+    # --- instances ----------------------------------------------------------------------------------------------------
+
+    async def next_number(self) -> int:
+        """A number for a new instance."""
+        number, end = self._numbers
+        if number == end:
+            number = await self.store.numbers(self.ownership.lease(), NUMBERS_AT_ONCE)
+            if self._numbers[0] != self._numbers[1]:  # somebody else fetched some while we waited
+                number, end = self._numbers
+            else:
+                end = number + NUMBERS_AT_ONCE
+        self._numbers = (number + 1, end)
+        return number
+
+    async def program_of(self, version: str) -> Program:
+        """The program of a version in the store. Raises StoreCorrupt where the definition is gone."""
+        record = await self.store.definition(version)
+        if record is None:
+            raise StoreCorrupt(f"definition {version} is not in the store")
+        return self.programs.restored(record)
+
+    def remove(self, live: Live) -> None:
+        """The instance leaves memory."""
+        self.lives.pop(live.number, None)
+        self.timers.forget(live)
+        self.dispatcher.abandon_all(live)
+        self.admission.forget(live)
+
+    # --- what the parts report ----------------------------------------------------------------------------------------
+
+    def _committed(self, group: list[Entry], committed: Committed) -> None:
+        """The group is durable: its effects may leave the house."""
+        self.recovery.written()
+        orders = self._orders
+        for entry in group:
+            live = entry.live
+            live.uncommitted -= 1
+            if live.number in committed.refused:
+                self.remove(live)
+                continue
+            if live.started is not None and not live.started.done():
+                live.started.set_result(None)
+            if live.held is None:
+                for effect in entry.effects:
+                    orders[type(effect)](live, effect)
+            if entry.done is not None:
+                entry.done()
+        if self.on_turns is not None:
+            self.on_turns(group)
+
+    def _failed(self, lost: list[Entry], error: Exception) -> None:
+        if isinstance(error, NotOwner):
+            self.lost(error)
+        elif self.loss is None:
+            self.recovery.lost_group(lost, error)
+
+    def _refused(self, live: Live, input: inputs.Input, reason: str) -> None:
+        if isinstance(input, inputs.StartInstance):
+            # The start was durable after all: the commit had been reported as failed.
+            if live.started is not None and not live.started.done():
+                live.started.set_result(None)
+        elif not isinstance(input, inputs.Interrupt):
+            logger.info("%s: %s was refused: %s", live.id, type(input).__name__, CommandRefused(reason))
+
+    def _fire(self, live: Live, timer: fx.ArmTimer) -> None:
+        self.loop.post(
+            live,
+            inputs.TimerFired(
+                path=timer.path, run=timer.run, attempt=timer.attempt, purpose=timer.purpose, seed=self.clock.seed()
+            ),
+        )
+
+    def _dispatch(self, live: Live, order: fx.DispatchTask) -> None:
+        if self._stopping:
+            self._interrupt(live)
+        elif self.loss is None:
+            self.dispatcher.dispatch(live, order)
+
+    def _interrupt(self, live: Live) -> None:
+        self.loop.post(live, inputs.Interrupt(seed=self.clock.seed()))
+
+    def _release(self, live: Live, effect: fx.ReleaseAdmission) -> None:
+        self.admission.release(live, effect.path, effect.run)
+
+    def _end(self, live: Live, effect: fx.EndInstance) -> None:
+        self.remove(live)
+        self.ended(live)
+
+    def _progressed(self, live: Live, path: str, percent: float, text: str) -> None:
+        live.progress[path] = (percent, text)
+        if self.on_progress is not None:
+            self.on_progress(live, path, percent, text)
+
+    def _ticked(self) -> None:
+        """As often as the lease is renewed: look for due work, and for code that was missing."""
+        self.recovery.want()
+        self.look_for_code()
+
+    def look_for_code(self) -> None:
+        """Nodes that wait for their code go on where it has come."""
+        for live in tuple(self.lives.values()):
+            if not live.missing:
+                continue
+            waiting = {path for path, _ in live.program.missing()}
+            found = tuple(sorted(live.missing - waiting))
+            if found:
+                live.missing.difference_update(found)
+                self.loop.post(live, inputs.HandlersFound(paths=found, seed=self.clock.seed()))

@@ -1,0 +1,167 @@
+"""Inputs in, turns out: the one place where `step` is called on live instances.
+
+The instance decides on turns that are not durable yet; the writer makes them so in the same order; only then are their
+effects released, by `released` (SEMANTICS 1). An input on which the machine fails is never tried again: the instance is
+thrown away, loaded from what is durable, and parked (SEMANTICS 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from mainspring.engine.clock import Clock
+from mainspring.engine.live import Entry, Live
+from mainspring.engine.settings import EngineSettings
+from mainspring.engine.writer import Writer
+from mainspring.errors import CommandRefused
+from mainspring.journal.codec import encode_snapshot, encode_turn
+from mainspring.journal.records import Change, Write
+from mainspring.machine.inputs import Input, ParkInstance
+from mainspring.machine.instance import capture
+from mainspring.machine.lifecycle import INSTANCE_FINAL
+from mainspring.machine.step import step
+from mainspring.machine.turn import Refused, Turn
+
+logger = logging.getLogger("mainspring.engine")
+
+
+class TurnLoop:
+    """`refused` is told of inputs that came at the wrong time, `reload` to load an instance again and take inputs anew."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        settings: EngineSettings,
+        writer: Writer,
+        epoch: Callable[[], int],
+        refused: Callable[[Live, Input, str], None],
+        reload: Callable[[Live, list[Input]], None],
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._writer = writer
+        self._epoch = epoch
+        self._refused = refused
+        self._reload = reload
+        self._queue: deque[tuple[Live, Input]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._scheduled = False
+        self._drain_max = settings.drain_inputs_max
+        self.turns = 0
+        self.dropped = 0
+
+    def post(self, live: Live, input: Input) -> None:
+        """Queue an input. It is taken in this iteration of the event loop or the next."""
+        self._queue.append((live, input))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._drain)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no input waits."""
+        return not self._queue
+
+    def waiting(self, live: Live) -> list[Input]:
+        """The inputs that wait for this instance."""
+        return [input for owner, input in self._queue if owner is live]
+
+    def clear(self) -> None:
+        """Forget what waits, as a crash would."""
+        self._queue.clear()
+
+    def _drain(self) -> None:
+        queue = self._queue
+        now = self._clock.now()
+        for _ in range(min(self._drain_max, len(queue))):
+            live, input = queue.popleft()
+            if live.held is None:
+                self._take(live, input, now)
+            else:
+                live.held.append(input)
+        if queue:
+            self._loop.call_soon(self._drain)
+        else:
+            self._scheduled = False
+
+    def _take(self, live: Live, input: Input, now: int) -> None:
+        try:
+            turn = step(live.instance.plan, live.instance, input, now)
+        except Refused as refusal:
+            self._refused(live, input, str(refusal))
+            if input.message:
+                self._consume(live, input)
+            return
+        except Exception as error:
+            self._fault(live, input, error)
+            return
+        self.turns += 1
+        if turn.dropped:
+            self.dropped += 1
+        if turn.events or turn.effects or turn.message:
+            self._queue_turn(live, input, turn)
+
+    def _queue_turn(self, live: Live, input: Input, turn: Turn) -> None:
+        write: Write | None = None
+        if turn.events or turn.message:
+            write = Write(live.number)
+            if turn.events:
+                rows, blobs = encode_turn(live.number, live.seq + 1, turn.at, turn.message, turn.events)
+                write.rows = rows
+                write.blobs = blobs
+                live.seq += len(rows)
+                self._attach(live, write)
+            if turn.message:
+                write.consumed = (turn.message,)
+        live.uncommitted += 1
+        self._writer.add(Entry(live, write, turn.effects, input))
+
+    def _attach(self, live: Live, write: Write) -> None:
+        """What goes with the turn's rows, where it is due: the record, a snapshot."""
+        instance = live.instance
+        if not live.created:
+            live.created = True
+            live.status_written = instance.status
+            write.created = msgspec.structs.replace(
+                live.record,
+                status=instance.status,
+                open=instance.status not in INSTANCE_FINAL,
+                created_at=instance.started_at,
+                ended_at=instance.ended_at or None,
+                reason=instance.reason,
+                owner=0 if instance.status in INSTANCE_FINAL else self._epoch(),
+            )
+        elif instance.status != live.status_written:
+            live.status_written = instance.status
+            final = instance.status in INSTANCE_FINAL
+            write.change = Change(
+                status=instance.status,
+                open=not final,
+                ended_at=instance.ended_at if final else None,
+                reason=instance.reason,
+                owner=0 if final else self._epoch(),
+            )
+        turns = live.seq - live.snapshot_seq
+        # Never more often than nodes have finished, or a large graph would pay the square of its size.
+        if turns >= self._settings.snapshot_turns_min and turns >= instance.finished:
+            live.snapshot_seq = live.seq
+            write.snapshot = encode_snapshot(live.number, live.seq, capture(instance))
+
+    def _consume(self, live: Live, input: Input) -> None:
+        live.uncommitted += 1
+        self._writer.add(Entry(live, Write(live.number, consumed=(input.message,)), [], input))
+
+    def _fault(self, live: Live, input: Input, error: Exception) -> None:
+        kind = type(input).__name__
+        logger.error("%s: the machine failed on %s; the instance is parked", live.id, kind, exc_info=error)
+        reason = f"the machine failed on {kind}: {type(error).__name__}: {error}"
+        if live.started is not None and not live.started.done():
+            live.started.set_exception(CommandRefused(reason))
+        if input.message:
+            self._consume(live, input)
+        self._reload(live, [ParkInstance(reason=reason, fault=repr(input)[:2_000])])

@@ -1,0 +1,75 @@
+"""A definition as this process runs it: the plan, and the code of its nodes found and prepared, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mainspring.definition import canonical
+from mainspring.definition.model import Workflow
+from mainspring.errors import HandlerNotFound
+from mainspring.graph.plan import Plan, PlanNode
+from mainspring.journal.records import DefinitionRecord
+from mainspring.messaging.task import PreparedTask, TaskKind
+
+
+class Program:
+    """`folder` is where the definition's file lies; `body` is its canonical form, whose hash is the version."""
+
+    __slots__ = ("_kinds", "_prepared", "body", "folder", "plan", "version")
+
+    def __init__(self, workflow: Workflow, body: bytes, folder: str, kinds: Mapping[str, TaskKind]) -> None:
+        self.body = body
+        self.folder = folder
+        self.version = canonical.content_hash(body)
+        self.plan = Plan(workflow, self.version)
+        self._kinds = kinds
+        self._prepared: list[PreparedTask | None] = [None] * len(self.plan.nodes)
+
+    def prepared(self, node: PlanNode) -> PreparedTask:
+        """The node's code. Raises HandlerNotFound; asked again later, it looks again."""
+        found = self._prepared[node.index]
+        if found is None:
+            kind = self._kinds.get(node.definition.type)
+            if kind is None:
+                raise HandlerNotFound(f"no code for nodes of type {node.definition.type!r} in this process")
+            found = self._prepared[node.index] = kind.prepare(node.definition, self.folder)
+        return found
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Nodes whose code cannot be found now, each with what was looked for. Nothing is run."""
+        faults = []
+        for node in self.plan.nodes:
+            if not node.machine_kind:
+                try:
+                    self.prepared(node)
+                except HandlerNotFound as error:
+                    faults.append((node.path, str(error)))
+        return faults
+
+
+class Programs:
+    """All programs of this process, by version."""
+
+    def __init__(self, kinds: Mapping[str, TaskKind]) -> None:
+        self._kinds = kinds
+        self._by_version: dict[str, Program] = {}
+        self._by_identity: dict[tuple[int, str], tuple[Workflow, Program]] = {}
+
+    def of(self, workflow: Workflow, folder: str) -> Program:
+        """The program of a definition given as a value. The same object a second time costs one look-up."""
+        key = (id(workflow), folder)
+        known = self._by_identity.get(key)
+        if known is not None:
+            return known[1]
+        program = Program(workflow, canonical.encode(workflow), folder, self._kinds)
+        program = self._by_version.setdefault(program.version, program)
+        self._by_identity[key] = (workflow, program)  # holds the workflow, so that its id is not used again
+        return program
+
+    def restored(self, record: DefinitionRecord) -> Program:
+        """The program of a definition from the store."""
+        known = self._by_version.get(record.version)
+        if known is None:
+            workflow = canonical.decode(record.body)
+            known = self._by_version[record.version] = Program(workflow, record.body, record.folder, self._kinds)
+        return known

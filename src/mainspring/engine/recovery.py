@@ -1,0 +1,205 @@
+"""Instances that nobody has in memory: of a dead process, asleep until their time, or with mail. And those thrown away.
+
+Claims are made at start, when a sleeper's time comes, when mail arrives, and as often as the lease is renewed: never only
+once (DESIGN.md, promise 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mainspring.engine.live import Entry, Live
+from mainspring.errors import MainspringError, NotOwner, StoreError
+from mainspring.journal.history import rebuild
+from mainspring.journal.messages import to_input
+from mainspring.journal.records import Change, InboxMessage, Loaded, Write
+from mainspring.machine.inputs import HandlerMissing, Input, Reattach, Recover, TaskFailed, TaskFinished
+from mainspring.machine.instance import Instance
+
+if TYPE_CHECKING:
+    from mainspring.engine.host import Host
+
+logger = logging.getLogger("mainspring.engine")
+
+
+class Recovery:
+    """One runs at a time; a wish that comes while it runs makes it run once more."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._wake: asyncio.TimerHandle | None = None
+        self._wake_at: int | None = None
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._failures = 0
+        self.recovered = 0
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._task = asyncio.create_task(self._serve(), name="mainspring-recovery")
+
+    def want(self) -> None:
+        """There may be something to claim, or mail."""
+        self._wanted.set()
+
+    async def stop(self) -> None:
+        """Stop at once."""
+        if self._wake is not None:
+            self._wake.cancel()
+        tasks = [task for task in (self._task, *self._reloads) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self.sweep()
+            except NotOwner as error:
+                self._host.lost(error)
+                return
+            except StoreError as error:
+                logger.warning("a sweep for due work failed, and will be made again: %s", error)
+
+    async def sweep(self) -> None:
+        """Claim all that is due, deliver mail, and arrange to be woken for the next sleeper."""
+        host = self._host
+        batch = host.settings.claim_max
+        while True:
+            claimed = await host.store.claim(host.ownership.lease(), host.clock.now(), batch)
+            for loaded in claimed:
+                await self._admit(loaded)
+            if len(claimed) < batch:
+                break
+        for message in await host.store.mail(host.ownership.lease(), batch):
+            live = host.lives.get(message.instance)
+            if live is not None:
+                self._deliver(live, message)
+        self._arrange(await host.store.next_wake(host.ownership.lease()))
+
+    def _arrange(self, wake_at: int | None) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        self._wake_at = wake_at
+        if wake_at is not None:
+            wait = max(wake_at - self._host.clock.now(), 1) / 1000
+            self._wake = asyncio.get_running_loop().call_later(wait, self.want)
+
+    def wake_by(self, wake_at: int) -> None:
+        """A sleeper has to be woken at this time: sooner than we would have woken, perhaps."""
+        if self._wake_at is None or wake_at < self._wake_at:
+            self._arrange(wake_at)
+
+    async def _admit(self, loaded: Loaded) -> None:
+        """Have a claimed instance in memory, and go on with it."""
+        host = self._host
+        if loaded.record.number in host.lives:
+            return
+        try:
+            program = await host.program_of(loaded.record.version)
+            instance, seq = rebuild(program.plan, loaded)
+        except NotOwner:
+            raise
+        except (MainspringError, LookupError) as error:
+            await self._set_aside(loaded, error)
+            return
+        live = Live(loaded.record.number, loaded.record, program, instance, seq)
+        live.snapshot_seq = 0 if loaded.snapshot is None else loaded.snapshot.seq
+        host.lives[live.number] = live
+        self.recovered += 1
+        host.loop.post(live, Recover(seed=host.clock.seed()))
+        for message in loaded.inbox:
+            self._deliver(live, message)
+
+    async def _set_aside(self, loaded: Loaded, error: Exception) -> None:
+        """An instance that cannot be read is put in a named state and left as it is. The others go on."""
+        record = loaded.record
+        logger.error("instance %s cannot be loaded and is parked: %s", record.id, error)
+        change = Change(status="parked", open=True, reason=str(error), owner=0)
+        await self._host.store.commit(self._host.ownership.lease(), [Write(record.number, change=change)])
+
+    def _deliver(self, live: Live, message: InboxMessage) -> None:
+        if message.id in live.mail:
+            return
+        live.mail.add(message.id)
+        try:
+            self._host.loop.post(live, to_input(message.id, message.body, self._host.clock.seed()))
+        except StoreError as error:
+            logger.error("%s: a message is left lying: %s", live.id, error)
+
+    # --- instances thrown away ---------------------------------------------------------------------------------------
+
+    def reload(self, live: Live, inputs: list[Input]) -> None:
+        """Throw the instance away, load what is durable, and take these inputs, then those that came meanwhile."""
+        if live.held is not None:
+            live.held[:0] = inputs
+            return
+        live.held = list(inputs)
+        task = asyncio.get_running_loop().create_task(self._reload(live))
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    def lost_group(self, entries: Iterable[Entry], error: Exception) -> None:
+        """A commit failed: every instance with a turn in it is loaded again, and takes its inputs again, in order."""
+        self._failures += 1
+        logger.warning("a commit failed, and its turns are taken again: %s", error)
+        again: dict[int, tuple[Live, list[Input]]] = {}
+        for entry in entries:
+            entry.live.uncommitted -= 1
+            again.setdefault(entry.live.number, (entry.live, []))[1].append(entry.input)
+        for live, inputs in again.values():
+            self.reload(live, inputs)
+
+    def written(self) -> None:
+        """A commit succeeded: the next failure is a first one."""
+        self._failures = 0
+
+    async def _reload(self, live: Live) -> None:
+        host = self._host
+        while True:
+            pause = min(10 * 2 ** min(self._failures, 12), host.settings.store_retry_ms_max) if self._failures else 0
+            await asyncio.sleep(pause / 1000)
+            if live.uncommitted:  # turns from before the fault are still on their way
+                await host.writer.drained()
+                continue
+            try:
+                loaded = await host.store.load(live.id)
+                break
+            except StoreError as error:
+                self._failures += 1
+                logger.warning("%s cannot be loaded, and will be tried again: %s", live.id, error)
+        self._replace(live, loaded)
+
+    def _replace(self, live: Live, loaded: Loaded | None) -> None:
+        held, live.held = live.held or [], None
+        self._host.lives[live.number] = live  # it may have been on its way to sleep
+        live.mail.clear()
+        if loaded is None:
+            live.instance, live.seq = Instance(live.program.plan, live.id), 0
+            live.created = False
+        else:
+            live.instance, live.seq = rebuild(live.program.plan, loaded)
+            live.created = True
+            live.status_written = loaded.record.status
+            self._host.loop.post(
+                live,
+                Reattach(known=_known(live, [*held, *self._host.loop.waiting(live)]), seed=self._host.clock.seed()),
+            )
+        live.snapshot_seq = live.seq if loaded is None or loaded.snapshot is None else loaded.snapshot.seq
+        for input in held:
+            self._host.loop.post(live, input)
+        self.want()  # mail that was being taken is still in the store
+
+
+def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:
+    reported = [
+        (one.path, one.run, one.attempt) for one in held if isinstance(one, (TaskFinished, TaskFailed, HandlerMissing))
+    ]
+    return (*((path, run, attempt) for path, (run, attempt, _) in live.tasks.items()), *reported)

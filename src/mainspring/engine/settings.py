@@ -1,0 +1,36 @@
+"""The engine's bounds and times, by name and with units."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class EngineSettings(Struct, frozen=True, kw_only=True):
+    """All have defaults that suit one process on one machine."""
+
+    lease_ms: int = 15_000
+    """How long a session lives without a sign of life. It is renewed three times in that time."""
+
+    payload_bytes_max: int = 16 * 1024 * 1024
+    """The largest value a node may hand on; beyond it the node fails with PayloadTooLarge."""
+
+    snapshot_turns_min: int = 256
+    """A snapshot is taken after so many turns, and never more often than the instance has finished nodes."""
+
+    group_turns_max: int = 2_000
+    """How many turns one commit holds at most."""
+
+    drain_inputs_max: int = 100
+    """How many inputs are taken before the event loop gets its turn, so that commits and tasks overlap."""
+
+    claim_max: int = 500
+    """How many instances are loaded at a time at a takeover."""
+
+    sleep_after_ms: int = 5_000
+    """An instance that only waits for a time further off than this leaves memory."""
+
+    shutdown_ms: int = 10_000
+    """How long an orderly stop waits for the last commits."""
+
+    store_retry_ms_max: int = 5_000
+    """After a failed commit the store is tried again, at growing intervals up to this."""

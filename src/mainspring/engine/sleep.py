@@ -1,0 +1,72 @@
+"""Instances that only wait for a time further off leave memory; the store knows when to wake them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mainspring.engine.live import Entry, Live
+from mainspring.journal.records import Change, Write
+from mainspring.machine.inputs import Reattach
+
+if TYPE_CHECKING:
+    from mainspring.engine.host import Host
+
+CHECKS_PER_SLEEP = 2
+"""How often in `sleep_after_ms` those in memory are looked through."""
+
+
+class Sleep:
+    """Looks through the instances in memory, and puts to sleep those that have nothing to do for long."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._task: asyncio.Task[None] | None = None
+        self.asleep = 0
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._task = asyncio.create_task(self._serve(), name="mainspring-sleep")
+
+    async def stop(self) -> None:
+        """Stop at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _serve(self) -> None:
+        while True:
+            await asyncio.sleep(self._host.settings.sleep_after_ms / 1000 / CHECKS_PER_SLEEP)
+            self.check()
+
+    def check(self) -> None:
+        """Put to sleep whoever may."""
+        limit = self._host.clock.now() + self._host.settings.sleep_after_ms
+        idle = [live for live in self._host.lives.values() if _idle(live)]
+        if not idle:
+            return
+        wakes = self._host.timers.earliest_of(idle)
+        for live in idle:
+            wake_at = wakes.get(live.number)
+            if wake_at is not None and wake_at > limit:
+                self._lay_down(live, wake_at)
+
+    def _lay_down(self, live: Live, wake_at: int) -> None:
+        """From here on the instance is the store's. The commit is fenced like any other."""
+        host = self._host
+        change = Change(status=live.instance.status, open=True, reason=live.instance.reason, owner=0, wake_at=wake_at)
+        live.uncommitted += 1
+        # Should the commit fail, the instance is loaded again and finds out anew what it waits for.
+        # Mail that came while the commit was under way found nobody at home: look again once it is durable.
+        again = Reattach(seed=host.clock.seed())
+        entry = Entry(live, Write(live.number, change=change), [], again, host.recovery.want)
+        live.held = []
+        host.writer.add(entry)
+        host.remove(live)
+        self.asleep += 1
+        host.recovery.wake_by(wake_at)
+
+
+def _idle(live: Live) -> bool:
+    return not (live.tasks or live.uncommitted or live.missing or live.mail) and live.held is None

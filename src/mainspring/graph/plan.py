@@ -1,0 +1,198 @@
+"""A checked definition becomes a plan: what the machine needs at each turn, worked out once and never changed.
+
+Nodes and connections are numbered in the order in which the definition's canonical form names them (connections that
+`dependsOn` implies come after the written ones). Events name connections by that number, so for one content hash the
+numbering must never differ between versions of mainspring.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainspring.definition.model import Node, Retry, Workflow
+from mainspring.expression import Expression, Template, compile_expression, compile_template
+
+SHORT_NODE_TIMEOUT_MS = 10_000
+SHORT_WORKFLOW_TIMEOUT_MS = 30_000
+
+PASSING_TYPES = frozenset({"trigger", "log"})
+"""Kinds of node that hand their input on as their output and do nothing in the world."""
+
+_MACHINE_TYPES = PASSING_TYPES | {"delay"}
+
+
+class PlanConnection:
+    """An edge. `source` and `target` are node numbers."""
+
+    __slots__ = ("condition", "id", "index", "on_complete", "on_fail", "port", "source", "target", "target_port")
+
+    def __init__(self, index: int, source: int, target: int) -> None:
+        self.index = index
+        self.source = source
+        self.target = target
+        self.id: str | None = None
+        self.condition: Expression | None = None
+        self.on_complete = True
+        self.on_fail = False
+        self.port: str | None = None
+        self.target_port: str | None = None
+
+
+class PlanNode:
+    """A node, with all that is asked of it at run time.
+
+    `plain_fired` is not None where routing needs no decision: all outgoing connections fire on any completion by the
+    primary output. `template` computes the input where the definition maps it. `resource` names the limit that the node
+    must be admitted by (None: it starts at once).
+    """
+
+    __slots__ = (
+        "definition",
+        "duration",
+        "in_degree",
+        "incoming",
+        "index",
+        "keyed_input",
+        "machine_kind",
+        "max_attempts",
+        "off_graph",
+        "outgoing",
+        "path",
+        "plain_fired",
+        "ports",
+        "resource",
+        "retry",
+        "template",
+        "timeout",
+    )
+
+    def __init__(self, index: int, definition: Node) -> None:
+        self.index = index
+        self.path = definition.id
+        self.definition = definition
+        self.incoming: list[PlanConnection] = []
+        self.outgoing: list[PlanConnection] = []
+        self.in_degree = 0
+        self.keyed_input = False
+        self.off_graph = False
+        self.machine_kind = definition.type if definition.type in _MACHINE_TYPES else ""
+        self.plain_fired: tuple[int, ...] | None = ()
+        self.ports: frozenset[str] = frozenset()
+        self.retry: Retry | None = definition.retry
+        self.max_attempts = 1
+        self.timeout = definition.timeout
+        self.template: Template | None = None
+        self.duration: Template | None = None
+        self.resource: str | None = None
+
+
+class Plan:
+    """The whole of it."""
+
+    __slots__ = (
+        "by_path",
+        "connections",
+        "failure_policy",
+        "leaves",
+        "nodes",
+        "on_graph",
+        "output",
+        "roots",
+        "timeout",
+        "version",
+        "workflow",
+    )
+
+    def __init__(self, workflow: Workflow, version: str = "") -> None:
+        self.workflow = workflow
+        self.version = version
+        self.nodes = [PlanNode(index, node) for index, node in enumerate(workflow.nodes)]
+        self.by_path = {node.path: node for node in self.nodes}
+        self.connections: list[PlanConnection] = []
+        self.failure_policy = workflow.failure_policy or "continue"
+        short = workflow.defaults == "short"
+        self.timeout = workflow.timeout or (SHORT_WORKFLOW_TIMEOUT_MS if short else None)
+        self.output = None if workflow.output is None else compile_template(workflow.output)
+        _mark_off_graph(self)
+        _connect(self)
+        for node in self.nodes:
+            _finish(node, workflow, short)
+        self.roots = [node for node in self.nodes if not node.incoming and not node.off_graph]
+        self.leaves = [node for node in self.nodes if not node.outgoing and not node.off_graph]
+        self.on_graph = sum(1 for node in self.nodes if not node.off_graph)
+
+
+def _mark_off_graph(plan: Plan) -> None:
+    """SEMANTICS 22: nodes that only compensate or stand in are not part of the graph."""
+    workflow = plan.workflow
+    named = {node.compensation_node_id for node in workflow.nodes} | {node.fallback_node_id for node in workflow.nodes}
+    undoing = {connection.target for connection in workflow.connections if connection.is_compensation}
+    forward = {connection.target for connection in workflow.connections if not connection.is_compensation}
+    for path in named | (undoing - forward):
+        if path is not None and path in plan.by_path:
+            plan.by_path[path].off_graph = True
+
+
+def _connect(plan: Plan) -> None:
+    seen: set[tuple[str, str]] = set()
+    for written in plan.workflow.connections:
+        if written.is_compensation:
+            continue
+        connection = _edge(plan, written.source, written.target)
+        connection.id = written.id
+        connection.on_complete = written.trigger in ("complete", "all")
+        connection.on_fail = written.trigger in ("fail", "all")
+        connection.port = written.source_port
+        connection.target_port = written.target_port
+        if written.condition is not None:
+            connection.condition = compile_expression(written.condition)
+        seen.add((written.source, written.target))
+    for node in plan.workflow.nodes:
+        for source in node.depends_on:
+            if (source, node.id) not in seen:
+                seen.add((source, node.id))
+                _edge(plan, source, node.id)
+
+
+def _edge(plan: Plan, source: str, target: str) -> PlanConnection:
+    begin, end = plan.by_path[source], plan.by_path[target]
+    connection = PlanConnection(len(plan.connections), begin.index, end.index)
+    plan.connections.append(connection)
+    begin.outgoing.append(connection)
+    end.incoming.append(connection)
+    return connection
+
+
+def _finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
+    definition = node.definition
+    node.in_degree = len(node.incoming)
+    node.keyed_input = node.in_degree > 1
+    if all(_always(connection) for connection in node.outgoing):
+        node.plain_fired = tuple(connection.index for connection in node.outgoing)
+    else:
+        node.plain_fired = None
+    node.ports = frozenset(connection.port for connection in node.outgoing if connection.port is not None)
+    node.retry = definition.retry or workflow.retry
+    if node.retry is not None and node.retry.strategy != "none":
+        node.max_attempts = node.retry.max_attempts
+    if node.timeout is None and short:
+        node.timeout = SHORT_NODE_TIMEOUT_MS
+    if definition.input is not None:
+        node.template = compile_template(definition.input)
+    if definition.type == "delay":
+        node.duration = compile_template(definition.config.get("duration", 0))
+    node.resource = _resource(definition)
+
+
+def _always(connection: PlanConnection) -> bool:
+    return connection.on_complete and connection.port is None and connection.condition is None
+
+
+def _resource(definition: Node) -> str | None:
+    limits: tuple[Any, ...] = (
+        definition.max_concurrent_executions,
+        definition.rate_limit,
+        definition.resources,
+        definition.circuit_breaker,
+    )
+    return f"node:{definition.id}" if any(limit is not None for limit in limits) else None

@@ -1,0 +1,47 @@
+"""What the model knows and this version does not run yet. It is refused with its name, never run as something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mainspring.definition.findings import Finding, Pointer, finding
+from mainspring.definition.model import Node, Workflow
+
+RUNNABLE_TYPES = frozenset({"function", "script", "delay", "trigger", "log"})
+RUNNABLE_POLICIES = frozenset({None, "continue", "fail_fast"})
+
+
+def unsupported(workflow: Workflow) -> list[Finding]:
+    """One finding for each place."""
+    return [
+        finding("MS901", f"{what} is not run by this version of mainspring yet", at) for what, at in _places(workflow)
+    ]
+
+
+def _places(workflow: Workflow) -> Iterator[tuple[str, Pointer]]:
+    if workflow.failure_policy not in RUNNABLE_POLICIES:
+        yield f"the failure policy {workflow.failure_policy}", ("failurePolicy",)
+    if workflow.checkpoint is not None and workflow.checkpoint.policy != "each":
+        yield f"the checkpoint policy {workflow.checkpoint.policy}", ("checkpoint", "policy")
+    for index, node in enumerate(workflow.nodes):
+        for what, key in _node(node):
+            yield f"{what} of node {node.id}", ("nodes", index, key)
+    for index, connection in enumerate(workflow.connections):
+        if connection.is_compensation:
+            yield "a compensation connection", ("connections", index)
+        if connection.target_port is not None:
+            yield "a target port", ("connections", index, "targetPort")
+
+
+def _node(node: Node) -> Iterator[tuple[str, str]]:
+    if node.type not in RUNNABLE_TYPES:
+        yield f"the type {node.type}", "type"
+    if node.join is not None and node.join.kind != "all":
+        yield f"the join {node.join.kind}", "join"
+    if node.compensation_node_id is not None:
+        yield "the compensation", "compensationNodeId"
+    if node.fallback_node_id is not None:
+        yield "the fallback", "fallbackNodeId"
+    resilience = node.resilience
+    if resilience is not None and (resilience.fallback_actions or resilience.failure_policy not in RUNNABLE_POLICIES):
+        yield "the resilience block", "resilience"

@@ -1,0 +1,154 @@
+"""A turn as bytes, and back. The format has a version, each row a checksum, and no value is encoded twice.
+
+A body is a JSON array `[version, at, message, events, blobs]`: a person can read it with any SQLite shell. An event is an
+array too, its name first and its fields in order, so that fields can be appended: an old row gives the new ones their
+defaults. Values inside events are raw JSON. `blobs` lists which field of which event stands in a blob row instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from zlib import crc32
+
+import msgspec
+from msgspec import Raw, Struct
+
+from mainspring.errors import StoreCorrupt, StoreTooNew
+from mainspring.journal.records import BlobRow, SnapshotRow, TurnRow
+from mainspring.machine.events import AnyEvent, Event
+from mainspring.machine.instance import InstanceState
+
+VERSION = 1
+BLOB_BYTES_MIN = 32 * 1024
+ROW_BYTES_MAX = 1024 * 1024
+
+
+class Body(Struct, frozen=True, array_like=True, gc=False):
+    """A row's content. `blobs` has a pair (event's index, field's name) for each blob row, in their order."""
+
+    version: int
+    at: int
+    message: str
+    events: list[AnyEvent]
+    blobs: tuple[tuple[int, str], ...] = ()
+
+
+class _Writing(Struct, array_like=True, gc=False):
+    """The same as Body, for writing: an encoder needs no union."""
+
+    version: int
+    at: int
+    message: str
+    events: Sequence[Event]
+    blobs: tuple[tuple[int, str], ...] = ()
+
+
+class _SnapshotBody(Struct, array_like=True):
+    version: int
+    state: InstanceState
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Body).decode
+_encode_snapshot = msgspec.msgpack.Encoder().encode
+_decode_snapshot = msgspec.msgpack.Decoder(_SnapshotBody).decode
+
+
+def encode_turn(
+    instance: int, seq: int, at: int, message: str, events: Sequence[Event]
+) -> tuple[tuple[TurnRow, ...], tuple[BlobRow, ...]]:
+    """The rows of a turn, the first of which has number `seq`, and the blobs that belong to them."""
+    body = _encode(_Writing(VERSION, at, message, events))
+    if len(body) <= BLOB_BYTES_MIN:
+        return (TurnRow(instance, seq, body, crc32(body)),), ()
+    return _encode_large(instance, seq, at, message, events)
+
+
+def _encode_large(
+    instance: int, seq: int, at: int, message: str, events: Sequence[Event]
+) -> tuple[tuple[TurnRow, ...], tuple[BlobRow, ...]]:
+    rows: list[TurnRow] = []
+    blobs: list[BlobRow] = []
+    for part in _parts(events):
+        number = seq + len(rows)
+        slim, places = [], []
+        for index, event in enumerate(part):
+            for name in event.__struct_fields__:
+                value = getattr(event, name)
+                if isinstance(value, Raw) and len(bytes(value)) > BLOB_BYTES_MIN:
+                    raw = bytes(value)
+                    blobs.append(BlobRow(instance, number, len(places), raw, crc32(raw)))
+                    places.append((index, name))
+                    event = msgspec.structs.replace(event, **{name: Raw(b"null")})
+            slim.append(event)
+        body = _encode(_Writing(VERSION, at, message, slim, tuple(places)))
+        rows.append(TurnRow(instance, number, body, crc32(body)))
+    return tuple(rows), tuple(blobs)
+
+
+def _parts(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """The events in runs that each fit a row (a value over BLOB_BYTES_MIN leaves its row, so it counts as little)."""
+    part: list[Event] = []
+    size = 0
+    for event in events:
+        length = min(len(_encode(event)), 3 * BLOB_BYTES_MIN)
+        if part and size + length > ROW_BYTES_MAX:
+            yield part
+            part, size = [], 0
+        part.append(event)
+        size += length
+    yield part
+
+
+def decode_turn(row: TurnRow, blobs: Sequence[BlobRow] = ()) -> Body:
+    """A row's content. Raises StoreCorrupt where the checksum or the form is wrong, StoreTooNew for a later format."""
+    if crc32(row.body) != row.crc:
+        raise StoreCorrupt(f"the checksum of row {row.seq} of instance {row.instance} is wrong")
+    try:
+        body = _decode(row.body)
+    except msgspec.MsgspecError as error:
+        raise _unreadable(row, error) from None
+    if body.version > VERSION:
+        raise StoreTooNew(f"row {row.seq} of instance {row.instance} has format {body.version}; this reads {VERSION}")
+    return _with_blobs(row, body, blobs) if body.blobs else body
+
+
+def _unreadable(row: TurnRow, error: Exception) -> Exception:
+    try:
+        version = msgspec.json.decode(row.body)[0]
+    except (msgspec.MsgspecError, LookupError, TypeError):
+        version = VERSION
+    place = f"row {row.seq} of instance {row.instance}"
+    if isinstance(version, int) and version > VERSION:
+        return StoreTooNew(f"{place} has format {version}; this mainspring reads up to {VERSION}")
+    return StoreCorrupt(f"{place} cannot be read: {error}")
+
+
+def _with_blobs(row: TurnRow, body: Body, blobs: Sequence[BlobRow]) -> Body:
+    mine = {blob.ordinal: blob for blob in blobs if blob.seq == row.seq}
+    events = list(body.events)
+    for ordinal, (index, name) in enumerate(body.blobs):
+        blob = mine.get(ordinal)
+        if blob is None or crc32(blob.body) != blob.crc:
+            raise StoreCorrupt(f"blob {ordinal} of row {row.seq} of instance {row.instance} is missing or damaged")
+        events[index] = msgspec.structs.replace(events[index], **{name: Raw(blob.body)})
+    return msgspec.structs.replace(body, events=events, blobs=())
+
+
+def encode_snapshot(instance: int, seq: int, state: InstanceState) -> SnapshotRow:
+    """The state after row `seq`."""
+    body = _encode_snapshot(_SnapshotBody(VERSION, state))
+    return SnapshotRow(instance, seq, body, crc32(body))
+
+
+def decode_snapshot(row: SnapshotRow) -> InstanceState:
+    """Raises StoreCorrupt, StoreTooNew. A snapshot that cannot be read costs only time: the rows before it remain."""
+    if crc32(row.body) != row.crc:
+        raise StoreCorrupt(f"the checksum of the snapshot after row {row.seq} of instance {row.instance} is wrong")
+    try:
+        body = _decode_snapshot(row.body)
+    except msgspec.MsgspecError as error:
+        raise StoreCorrupt(f"the snapshot after row {row.seq} of instance {row.instance} is damaged: {error}") from None
+    if body.version > VERSION:
+        raise StoreTooNew(f"a snapshot of instance {row.instance} has format {body.version}; this reads {VERSION}")
+    return body.state

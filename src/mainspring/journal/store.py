@@ -1,0 +1,137 @@
+"""The Store protocol: a few dumb verbs over records. Every store passes `mainspring.testing.store_contract`.
+
+A store has no clock: whoever calls says what time it is (UTC milliseconds). It never decides; what it guarantees is:
+
+- `commit` is all or nothing, durable when it returns, and refused as a whole (NotOwner) when a later epoch exists. An
+  instance that another session owns is cut out of the group and named in the answer instead.
+- `post` keeps a message once, however often it is posted.
+- a record that was handed out by `claim` is handed out to no other session while the claiming lease lives.
+- `follow` gives every row once, in commit order, without gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from mainspring.journal.records import (
+    Committed,
+    DefinitionRecord,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Loaded,
+    OutboxRow,
+    Position,
+    StoreFacts,
+    TurnRow,
+    Write,
+)
+
+
+class Store(Protocol):
+    """See the module's text for what holds beyond each verb's own."""
+
+    url: str
+
+    async def open(self) -> None:
+        """Create or migrate. Raises StoreTooNew (by a newer version), StoreCorrupt, StoreError."""
+        ...
+
+    async def close(self) -> None:
+        """Give everything back. Idempotent."""
+        ...
+
+    # ownership
+
+    async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
+        """Begin a session with an epoch above all others. Raises StoreHeld while somebody else's lease lives."""
+        ...
+
+    async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
+        """The same epoch, for longer. Raises NotOwner where a later epoch exists."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """End the session. No error where it has been ended for us."""
+        ...
+
+    # writing
+
+    async def numbers(self, lease: Lease, count: int) -> int:
+        """Reserve `count` instance numbers; gives the first. A number is never given twice."""
+        ...
+
+    async def define(self, definition: DefinitionRecord) -> None:
+        """Keep a definition. The same version a second time changes only its folder."""
+        ...
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        """Make a group durable, in order. Raises NotOwner, StoreError; then nothing of it was written."""
+        ...
+
+    async def post(self, message: InboxMessage) -> bool:
+        """Keep a message for an instance, and wake its owner. False where its id was known already.
+
+        Raises UnknownInstance.
+        """
+        ...
+
+    async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
+        """These outbox rows have arrived."""
+        ...
+
+    # due work
+
+    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+        """Take open instances that no living session owns and that are due: those of dead owners, sleepers whose
+        `wake_at` has come, sleepers with mail."""
+        ...
+
+    async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
+        """Unconsumed messages for instances that this session owns, oldest first."""
+        ...
+
+    async def next_wake(self, lease: Lease) -> int | None:
+        """The earliest `wake_at` of a sleeping instance."""
+        ...
+
+    async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
+        """What is still to be sent, oldest first."""
+        ...
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have `wake` called (in any thread) when there may be new mail or due work. Gives back how to stop. A hint only."""
+        ...
+
+    # reading
+
+    async def definition(self, version: str) -> DefinitionRecord | None:
+        """A definition by its content hash."""
+        ...
+
+    async def find(self, id: str) -> InstanceRecord | None:
+        """An instance's record by its public id."""
+        ...
+
+    async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
+        """An instance as it stands (or as it stood after row `until`), without taking it."""
+        ...
+
+    async def list(
+        self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[InstanceRecord]:
+        """Records, newest first. `before` is the number after which a page goes on."""
+        ...
+
+    async def turns(self, id: str, *, after: int = 0, limit: int = 1_000) -> Loaded | None:
+        """A page of an instance's rows (with their blobs), from `after` on."""
+        ...
+
+    async def follow(self, group: int, limit: int) -> list[tuple[Position, TurnRow]]:
+        """Rows of all instances in groups after `group`, in commit order. At most about `limit`, whole groups only."""
+        ...
+
+    async def facts(self) -> StoreFacts:
+        """Counts and sizes."""
+        ...

@@ -1,0 +1,131 @@
+"""What an instance as a whole can be told: start, recover, give back, cancel, park, resume."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from mainspring.graph.plan import PlanNode
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine import inputs
+from mainspring.machine.instance import NodeState
+from mainspring.machine.lifecycle import INSTANCE_FINAL
+from mainspring.machine.nodes import running
+from mainspring.machine.policies import failure
+from mainspring.machine.turn import Refused, Turn
+
+CRASHES_MAX = 3
+"""A node that was in flight at so many crashes is not started again (SEMANTICS 9)."""
+
+
+def start(turn: Turn, request: inputs.StartInstance) -> None:
+    """Begin with the entry nodes."""
+    if turn.instance.status != "pending":
+        raise Refused(f"the instance is {turn.instance.status}: it has started already")
+    turn.emit(
+        ev.InstanceStarted(
+            request.workflow, request.version, Raw(request.input), Raw(request.variables), key=request.key
+        )
+    )
+    if turn.plan.timeout is not None:
+        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.at + turn.plan.timeout))
+    running.start_all(turn, list(turn.plan.roots))
+    failure.settle(turn)
+
+
+def recover(turn: Turn, request: inputs.Recover) -> None:
+    """Go on in a new process. What ran when the old one ended is counted as crashed and made ready again (SEMANTICS 10)."""
+    instance = turn.instance
+    if instance.status in INSTANCE_FINAL or instance.status in ("pending", "parked"):
+        return
+    open_nodes = _open_nodes(turn)
+    crashed = [(node, state) for node, state in open_nodes if state.status == "running"]
+    if crashed:
+        turn.emit(ev.NodesRequeued(tuple(ev.Ref(node.path, state.run) for node, state in crashed)))
+    _go_on(turn, open_nodes)
+
+
+def reattach(turn: Turn, request: inputs.Reattach) -> None:
+    """Order again what the open nodes need, and that is not under way already. Nothing crashed."""
+    if turn.instance.status in INSTANCE_FINAL or turn.instance.status == "pending":
+        return
+    open_nodes = _open_nodes(turn)
+    for node, state in open_nodes:
+        if state.status == "running" and (node.path, state.run, state.attempt) not in request.known:
+            running.order(turn, node, state)
+    _go_on(turn, open_nodes)
+
+
+def _go_on(turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]]) -> None:
+    """Order again whatever the open nodes need: attempts, timers, admissions. None of it has rows of its own."""
+    if turn.plan.timeout is not None:
+        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.instance.started_at + turn.plan.timeout))
+    for node, state in open_nodes:
+        if state.status == "ready":
+            _start_again(turn, node, state)
+        elif state.status == "retrying":
+            turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.RETRY, state.due or turn.at))
+        elif state.status == "waiting" and node.machine_kind == "delay":
+            turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.DELAY, state.due or turn.at))
+        elif state.status == "waiting" and state.waits_for.startswith("handler"):
+            running.begin(turn, node, same_attempt=True)
+    failure.settle(turn)
+
+
+def _start_again(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    if state.crashes >= CRASHES_MAX:
+        message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
+        running.fail(turn, node, state, ev.ErrorRecord("CrashLimit", message, attempt=state.attempt, fatal=True))
+        running.advance(turn, node)
+    elif running.start(turn, node):
+        running.advance(turn, node)
+
+
+def _open_nodes(turn: Turn) -> list[tuple[PlanNode, NodeState]]:
+    states = turn.instance.nodes
+    pairs = ((node, states[node.index]) for node in turn.plan.nodes)
+    open_states = ("ready", "running", "retrying", "waiting", "falling_back")
+    return [(node, state) for node, state in pairs if state is not None and state.status in open_states]
+
+
+def interrupt(turn: Turn, request: inputs.Interrupt) -> None:
+    """The process stops in good order: what runs becomes ready, and no crash is counted."""
+    running_now = [(node, state) for node, state in _open_nodes(turn) if state.status == "running"]
+    if running_now:
+        refs = tuple(ev.Ref(node.path, state.run) for node, state in running_now)
+        turn.emit(ev.NodesRequeued(refs, crashed=False))
+
+
+def cancel(turn: Turn, request: inputs.CancelInstance) -> None:
+    """The state changes here and now; the orders to the tasks are best effort (SEMANTICS 13)."""
+    if turn.instance.status in INSTANCE_FINAL or turn.instance.status == "cancelling":
+        raise Refused(f"the instance is {turn.instance.status}: only one that is open can be cancelled")
+    turn.emit(ev.InstanceCancelRequested(request.by, request.reason or "cancelled"))
+    failure.stop_all(turn, "the instance was cancelled", "")
+    failure.settle(turn)
+
+
+def park(turn: Turn, request: inputs.ParkInstance) -> None:
+    """Stop in a named state (SEMANTICS 3)."""
+    if turn.instance.status in INSTANCE_FINAL or turn.instance.status in ("pending", "parked"):
+        raise Refused(f"the instance is {turn.instance.status}")
+    turn.emit(ev.InstanceParked(request.reason, request.fault))
+
+
+def resume(turn: Turn, request: inputs.ResumeInstance) -> None:
+    """Go on: start what became startable meanwhile, and order again what was under way."""
+    if turn.instance.status not in ("parked", "paused", "pausing"):
+        raise Refused(f"the instance is {turn.instance.status}: only one that is paused or parked can be resumed")
+    turn.emit(ev.InstanceResumed(request.by))
+    running.start_all(turn, _startable(turn))
+    failure.settle(turn)
+
+
+def _startable(turn: Turn) -> list[PlanNode]:
+    found = []
+    for node in turn.plan.nodes:
+        state = turn.instance.nodes[node.index]
+        tokens, status = (0, "pending") if state is None else (state.tokens, state.status)
+        if not node.off_graph and status == "pending" and tokens == node.in_degree:
+            found.append(node)
+    return found

@@ -1,0 +1,344 @@
+"""What happened, in the past tense. A turn is a list of these, and the journal holds nothing else.
+
+This is the one schema that cannot be refactored once stores exist, so it obeys three rules:
+
+- An event holds what was decided, never what decides: folding it needs no expression, no policy, no clock.
+- Fields are only ever appended, each with a default; an event is never removed or renamed. A reader of an older version's
+  row takes the defaults (the encoding is positional).
+- Values (inputs, outputs, variables) are raw JSON: encoded once by whoever made them, decoded only by whoever needs them.
+
+`docs/semantics.md` has the table of all events; `tools/semantics_tables.py` writes it from here.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+NULL = Raw(b"null")
+
+
+class Event(Struct, frozen=True, array_like=True, gc=False):
+    """The base of all events. The tag that names it in the journal is its class name."""
+
+
+class ErrorRecord(Struct, frozen=True, array_like=True):
+    """What is kept of a failure (SEMANTICS 14)."""
+
+    type: str
+    message: str
+    code: str | int | None = None
+    stack: str | None = None
+    attempt: int = 0
+    max_attempts: int = 0
+    context: Raw = NULL
+    fatal: bool = False
+
+
+class Skip(Struct, frozen=True, array_like=True, gc=False):
+    """One node that will not run. `because` is the path of the node whose ending decided it ("" where none did)."""
+
+    path: str
+    reason: str
+    because: str = ""
+
+
+class Ref(Struct, frozen=True, array_like=True, gc=False):
+    """One run of one node. `in_doubt`: the work had been ordered, so it may have been done."""
+
+    path: str
+    run: int
+    in_doubt: bool = False
+
+
+# --- the instance ---------------------------------------------------------------------------------------------------
+
+
+class InstanceStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The instance began. `version` is the content hash of the definition that it is pinned to."""
+
+    workflow: str
+    version: str
+    input: Raw = NULL
+    variables: Raw = NULL
+    key: str | None = None
+    parent: str | None = None
+    parent_path: str | None = None
+    parent_run: int = 0
+
+
+class InstancePauseRequested(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Nothing new starts from here on; what runs may finish."""
+
+    by: str = ""
+    reason: str = ""
+    stop_clocks: bool = True
+    until: int | None = None
+
+
+class InstancePaused(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Drained: nothing runs any more."""
+
+
+class InstanceResumed(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A paused or parked instance goes on. `stopped_for`: milliseconds for which its clocks stood still."""
+
+    by: str = ""
+    stopped_for: int = 0
+
+
+class InstanceParked(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """An input could not be taken because the machine itself failed on it. The instance waits for a person."""
+
+    reason: str
+    fault: str = ""
+
+
+class InstanceFailing(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The instance will end failed: nothing new starts. `because` is a node's path, or "" (a timeout of the whole)."""
+
+    reason: str
+    because: str = ""
+
+
+class InstanceCancelRequested(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Somebody asked for the end."""
+
+    by: str = ""
+    reason: str = ""
+
+
+class CompensationStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The saga runs backwards. `order` lists the completed runs to undo, first to undo first."""
+
+    scope: str
+    reason: str
+    order: tuple[Ref, ...] = ()
+
+
+class CompensationEnded(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The saga is through. `left` lists what could not be undone."""
+
+    left: tuple[Ref, ...] = ()
+
+
+class InstanceCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """All is done, and no failure was left unhandled. `degraded`: a fallback stood in for at least one node."""
+
+    output: Raw = NULL
+    degraded: bool = False
+
+
+class InstancePartiallySucceeded(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """All is done; some nodes failed, and the failure policy lets the rest stand."""
+
+    output: Raw = NULL
+    reason: str = ""
+
+
+class InstanceFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """All is done, and a failure was left unhandled. The output is what there is of it."""
+
+    output: Raw = NULL
+    reason: str = ""
+
+
+class InstanceCancelled(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The end that somebody asked for."""
+
+    output: Raw = NULL
+    reason: str = ""
+
+
+class InstanceCompensated(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A completed instance (a child, as a rule) was undone because its parent asked for it."""
+
+
+class InstanceReopened(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A final instance goes on because somebody intervened. The intervention's own events follow in the same turn."""
+
+    by: str = ""
+    reason: str = ""
+
+
+class VariablesSet(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Variables got new values: an object of name to value, from the node at `path` ("" for a command)."""
+
+    values: Raw
+    path: str = ""
+    run: int = 0
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------------
+
+
+class InputMapped(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node's input mapping was evaluated. Without a mapping there is none of these: the input derives from the tokens."""
+
+    path: str
+    run: int
+    input: Raw
+
+
+class NodeReady(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The join is satisfied and the node asks for a slot. Written only where it cannot start in the same turn."""
+
+    path: str
+    run: int
+    asks: str = ""
+
+
+class NodeStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """An attempt began."""
+
+    path: str
+    run: int
+    attempt: int
+
+
+class NodeWaiting(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node waits for what is named: timer, signal, event, approval, child, handler. No slot is held."""
+
+    path: str
+    run: int
+    what: str
+    detail: str = ""
+    until: int | None = None
+
+
+class NodeRetrying(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """An attempt failed, and another one is due at `due` (UTC milliseconds)."""
+
+    path: str
+    run: int
+    attempt: int
+    error: ErrorRecord
+    due: int
+
+
+class NodeFellBack(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node failed for good, and a fallback now runs on its behalf."""
+
+    path: str
+    run: int
+    action: str
+    error: ErrorRecord
+
+
+class NodeCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node is done. `fired` lists the connections that fired, by their index in the pinned definition's plan."""
+
+    path: str
+    run: int
+    attempt: int
+    output: Raw = NULL
+    fired: tuple[int, ...] = ()
+    port: str | None = None
+    degraded: bool = False
+
+
+class NodeFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node failed for good. `handled`: a connection with trigger fail fired for it."""
+
+    path: str
+    run: int
+    attempt: int
+    error: ErrorRecord
+    fired: tuple[int, ...] = ()
+    handled: bool = False
+
+
+class RoutingFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A condition could not be evaluated: its connection did not fire, and the failure counts as unhandled."""
+
+    path: str
+    connection: int
+    error: ErrorRecord
+
+
+class NodesSkipped(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Nodes that will not run, in the order in which that was decided."""
+
+    skips: tuple[Skip, ...]
+
+
+class NodesCancelled(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Nodes that were under way and must stop."""
+
+    runs: tuple[Ref, ...]
+    reason: str = ""
+
+
+class NodesRequeued(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Attempts that ended because their process did. `crashed`: it was no orderly stop, and counts against the node."""
+
+    runs: tuple[Ref, ...]
+    crashed: bool = True
+
+
+class NodeCompensating(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node's work is being undone, attempt by attempt."""
+
+    path: str
+    run: int
+    attempt: int
+
+
+class NodeCompensated(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node's work is undone."""
+
+    path: str
+    run: int
+    output: Raw = NULL
+
+
+class NodeCompensationFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The node's work could not be undone."""
+
+    path: str
+    run: int
+    error: ErrorRecord
+
+
+class NodeReset(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Somebody had the node run again: `run` is the new run's number. The old run stays in the journal."""
+
+    path: str
+    run: int
+    by: str = ""
+    same_key: bool = False
+
+
+AnyEvent = (
+    InstanceStarted
+    | InstancePauseRequested
+    | InstancePaused
+    | InstanceResumed
+    | InstanceParked
+    | InstanceFailing
+    | InstanceCancelRequested
+    | CompensationStarted
+    | CompensationEnded
+    | InstanceCompleted
+    | InstancePartiallySucceeded
+    | InstanceFailed
+    | InstanceCancelled
+    | InstanceCompensated
+    | InstanceReopened
+    | VariablesSet
+    | InputMapped
+    | NodeReady
+    | NodeStarted
+    | NodeWaiting
+    | NodeRetrying
+    | NodeFellBack
+    | NodeCompleted
+    | NodeFailed
+    | RoutingFailed
+    | NodesSkipped
+    | NodesCancelled
+    | NodesRequeued
+    | NodeCompensating
+    | NodeCompensated
+    | NodeCompensationFailed
+    | NodeReset
+)

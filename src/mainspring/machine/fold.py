@@ -1,0 +1,265 @@
+"""An event becomes state. Live runs, recovery and time travel all fold with this one file.
+
+Folding decides nothing: it evaluates no expression, reads no policy and no clock (SEMANTICS 4). What it checks is whether
+the lifecycle tables have a row for the event; where they have none it raises `IllegalTransition` and has changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from mainspring.errors import MainspringError
+from mainspring.machine import events as ev
+from mainspring.machine.instance import CONSUMED_MAX, Instance, NodeState
+from mainspring.machine.lifecycle import ACTIVE, INSTANCE, INSTANCE_FINAL, NODE, NODE_FINAL
+
+
+class IllegalTransition(MainspringError):
+    """An event that the tables do not allow in this state. It is a defect of mainspring, never of a definition."""
+
+
+def fold(instance: Instance, event: ev.Event, at: int) -> None:
+    """Make `event`, which happened at `at` (UTC milliseconds), part of the instance's state.
+
+    Raises IllegalTransition, with nothing changed, where a lifecycle has no row for it.
+    """
+    FOLD[type(event)](instance, event, at)
+
+
+def consume(instance: Instance, message: str) -> None:
+    """Remember that the message with this inbox id has had its effect."""
+    instance.consumed = (*instance.consumed[1 - CONSUMED_MAX :], message)
+
+
+def _move(instance: Instance, path: str, event: str) -> NodeState:
+    """Move one node along its table, and keep the instance's counts of open and final nodes."""
+    node = instance.plan.by_path[path]
+    state = instance.nodes[node.index]
+    if state is None:
+        state = NodeState()
+    before = state.status
+    after = NODE[event].get(before)
+    if after is None:
+        raise IllegalTransition(f"node {path!r} is {before} and cannot take {event}")
+    instance.nodes[node.index] = state
+    state.status = after
+    instance.active += (after in ACTIVE) - (before in ACTIVE)
+    instance.finished += (after in NODE_FINAL) - (before in NODE_FINAL)
+    return state
+
+
+def _move_instance(instance: Instance, event: ev.Event, at: int) -> None:
+    kind = type(event).__name__
+    after = INSTANCE[kind].get(instance.status)
+    if after is None:
+        raise IllegalTransition(f"the instance is {instance.status} and cannot take {kind}")
+    instance.status = after
+    if after in INSTANCE_FINAL:
+        instance.ended_at = at
+
+
+def _token(instance: Instance, index: int, target: int, message: bool) -> None:
+    state = instance.nodes[target]
+    if state is None:
+        state = instance.nodes[target] = NodeState()
+    state.tokens += 1
+    if message:
+        state.messages += (index,)
+
+
+# --- the instance ---------------------------------------------------------------------------------------------------
+
+
+def _instance_started(instance: Instance, event: ev.InstanceStarted, at: int) -> None:
+    _move_instance(instance, event, at)
+    instance.started_at = at
+    instance.input = bytes(event.input)
+    instance.variables = bytes(event.variables)
+
+
+def _instance_ended(instance: Instance, event: Any, at: int) -> None:
+    _move_instance(instance, event, at)
+    instance.output = bytes(event.output)
+    instance.reason = getattr(event, "reason", "")
+
+
+def _instance_reasoned(instance: Instance, event: Any, at: int) -> None:
+    _move_instance(instance, event, at)
+    instance.reason = event.reason
+
+
+def _variables_set(instance: Instance, event: ev.VariablesSet, at: int) -> None:
+    merged = msgspec.json.decode(instance.variables, type=dict[str, Raw])
+    merged.update(msgspec.json.decode(event.values, type=dict[str, Raw]))
+    instance.variables = msgspec.json.encode(merged)
+
+
+def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) -> None:
+    _move_instance(instance, event, at)
+    instance.ended_at = 0
+    instance.reason = ""
+
+
+# --- nodes ----------------------------------------------------------------------------------------------------------
+
+
+def _input_mapped(instance: Instance, event: ev.InputMapped, at: int) -> None:
+    _move(instance, event.path, "InputMapped").input = bytes(event.input)
+
+
+def _node_ready(instance: Instance, event: ev.NodeReady, at: int) -> None:
+    _move(instance, event.path, "NodeReady").waits_for = event.asks
+
+
+def _node_started(instance: Instance, event: ev.NodeStarted, at: int) -> None:
+    state = _move(instance, event.path, "NodeStarted")
+    state.attempt = event.attempt
+    state.started_at = at
+    state.due = None
+    state.waits_for = ""
+
+
+def _node_waiting(instance: Instance, event: ev.NodeWaiting, at: int) -> None:
+    state = _move(instance, event.path, "NodeWaiting")
+    state.waits_for = f"{event.what} {event.detail}".rstrip()
+    state.due = event.until
+
+
+def _node_retrying(instance: Instance, event: ev.NodeRetrying, at: int) -> None:
+    state = _move(instance, event.path, "NodeRetrying")
+    state.failures += 1
+    state.error = event.error
+    state.due = event.due
+
+
+def _node_fell_back(instance: Instance, event: ev.NodeFellBack, at: int) -> None:
+    state = _move(instance, event.path, "NodeFellBack")
+    state.error = event.error
+
+
+def _node_completed(instance: Instance, event: ev.NodeCompleted, at: int) -> None:
+    state = _move(instance, event.path, "NodeCompleted")
+    state.output = bytes(event.output)
+    state.port = event.port
+    state.ended_at = at
+    state.error = None
+    state.waits_for = ""
+    state.due = None
+    if event.degraded:
+        state.degraded = True
+        instance.degraded += 1
+    _tokens(instance, event.path, event.fired)
+
+
+def _node_failed(instance: Instance, event: ev.NodeFailed, at: int) -> None:
+    state = _move(instance, event.path, "NodeFailed")
+    state.error = event.error
+    state.handled = event.handled
+    state.ended_at = at
+    state.waits_for = ""
+    state.due = None
+    state.failures += 1
+    if not event.handled:
+        instance.unhandled += 1
+    _tokens(instance, event.path, event.fired)
+
+
+def _tokens(instance: Instance, path: str, fired: tuple[int, ...]) -> None:
+    for connection in instance.plan.by_path[path].outgoing:
+        _token(instance, connection.index, connection.target, connection.index in fired)
+
+
+def _routing_failed(instance: Instance, event: ev.RoutingFailed, at: int) -> None:
+    instance.unhandled += 1
+
+
+def _nodes_skipped(instance: Instance, event: ev.NodesSkipped, at: int) -> None:
+    for skip in event.skips:
+        fold_skip(instance, skip, at)
+
+
+def fold_skip(instance: Instance, skip: ev.Skip, at: int) -> None:
+    """One skip of a NodesSkipped. Routing folds each as it is decided and records them together (SEMANTICS 4)."""
+    state = _move(instance, skip.path, "NodesSkipped")
+    state.reason = skip.reason
+    state.because = skip.because
+    state.ended_at = at
+    _tokens(instance, skip.path, ())
+
+
+def _nodes_cancelled(instance: Instance, event: ev.NodesCancelled, at: int) -> None:
+    for ref in event.runs:
+        state = _move(instance, ref.path, "NodesCancelled")
+        state.reason = event.reason
+        state.ended_at = at
+        state.waits_for = "in doubt" if ref.in_doubt else ""
+        state.due = None
+        _tokens(instance, ref.path, ())
+
+
+def _nodes_requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> None:
+    for ref in event.runs:
+        state = _move(instance, ref.path, "NodesRequeued")
+        state.crashes += event.crashed
+
+
+def _node_compensating(instance: Instance, event: ev.NodeCompensating, at: int) -> None:
+    _move(instance, event.path, "NodeCompensating").attempt = event.attempt
+
+
+def _node_compensated(instance: Instance, event: ev.NodeCompensated, at: int) -> None:
+    _move(instance, event.path, "NodeCompensated").ended_at = at
+
+
+def _node_compensation_failed(instance: Instance, event: ev.NodeCompensationFailed, at: int) -> None:
+    state = _move(instance, event.path, "NodeCompensationFailed")
+    state.error = event.error
+    state.ended_at = at
+
+
+def _node_reset(instance: Instance, event: ev.NodeReset, at: int) -> None:
+    before = _move(instance, event.path, "NodeReset")
+    index = instance.plan.by_path[event.path].index
+    if before.error is not None and not before.handled:
+        instance.unhandled -= 1
+    instance.nodes[index] = NodeState(run=event.run, tokens=before.tokens, messages=before.messages)
+
+
+FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
+    ev.InstanceStarted: _instance_started,
+    ev.InstancePauseRequested: _move_instance,
+    ev.InstancePaused: _move_instance,
+    ev.InstanceResumed: _move_instance,
+    ev.InstanceParked: _instance_reasoned,
+    ev.InstanceFailing: _instance_reasoned,
+    ev.InstanceCancelRequested: _instance_reasoned,
+    ev.CompensationStarted: _move_instance,
+    ev.CompensationEnded: _move_instance,
+    ev.InstanceCompleted: _instance_ended,
+    ev.InstancePartiallySucceeded: _instance_ended,
+    ev.InstanceFailed: _instance_ended,
+    ev.InstanceCancelled: _instance_ended,
+    ev.InstanceCompensated: _move_instance,
+    ev.InstanceReopened: _instance_reopened,
+    ev.VariablesSet: _variables_set,
+    ev.InputMapped: _input_mapped,
+    ev.NodeReady: _node_ready,
+    ev.NodeStarted: _node_started,
+    ev.NodeWaiting: _node_waiting,
+    ev.NodeRetrying: _node_retrying,
+    ev.NodeFellBack: _node_fell_back,
+    ev.NodeCompleted: _node_completed,
+    ev.NodeFailed: _node_failed,
+    ev.RoutingFailed: _routing_failed,
+    ev.NodesSkipped: _nodes_skipped,
+    ev.NodesCancelled: _nodes_cancelled,
+    ev.NodesRequeued: _nodes_requeued,
+    ev.NodeCompensating: _node_compensating,
+    ev.NodeCompensated: _node_compensated,
+    ev.NodeCompensationFailed: _node_compensation_failed,
+    ev.NodeReset: _node_reset,
+}

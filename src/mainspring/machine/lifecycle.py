@@ -1,0 +1,119 @@
+"""The lifecycles as tables: may this state take this event, and what becomes of it?
+
+Nothing else in the machine knows which state follows which. A pair that has no row is impossible: `fold` refuses it
+before it changes anything. The diagrams in `docs/semantics.md` are drawn from these tables, and a test walks every pair.
+
+Rows whose rules come with later work (pause, compensation, fallback, children) stand here from the start, because states
+are in stores.
+"""
+
+from __future__ import annotations
+
+Table = dict[str, dict[str, str]]  # event -> {state before: state after}
+
+
+def _rows(*rows: tuple[str, str, str]) -> Table:
+    table: Table = {}
+    for event, before, after in rows:
+        for state in before.split():
+            table.setdefault(event, {})[state] = after if after != "=" else state
+    return table
+
+
+_OPEN = "running pausing paused failing cancelling compensating"
+
+INSTANCE: Table = _rows(
+    ("InstanceStarted", "pending", "running"),
+    ("InstancePauseRequested", "running", "pausing"),
+    ("InstancePaused", "pausing", "paused"),
+    ("InstanceResumed", "pausing paused parked", "running"),
+    ("InstanceParked", _OPEN, "parked"),
+    ("InstanceFailing", "running pausing paused", "failing"),
+    ("InstanceCancelRequested", "running pausing paused parked failing", "cancelling"),
+    ("CompensationStarted", "running failing cancelling completed partial_success", "compensating"),
+    ("CompensationEnded", "compensating", "="),
+    ("InstanceCompleted", "running", "completed"),
+    ("InstancePartiallySucceeded", "running compensating", "partial_success"),
+    ("InstanceFailed", "running failing compensating", "failed"),
+    ("InstanceCancelled", "cancelling compensating", "cancelled"),
+    ("InstanceCompensated", "compensating", "compensated"),
+    ("InstanceReopened", "completed partial_success failed cancelled", "running"),
+)
+
+NODE: Table = _rows(
+    ("InputMapped", "pending ready", "="),
+    ("NodeReady", "pending waiting retrying", "ready"),
+    ("NodeStarted", "pending ready retrying waiting", "running"),
+    ("NodeWaiting", "running", "waiting"),
+    ("NodeRetrying", "running waiting", "retrying"),
+    ("NodeFellBack", "ready running waiting", "falling_back"),
+    ("NodeCompleted", "running waiting falling_back", "completed"),
+    ("NodeFailed", "pending ready running waiting falling_back", "failed"),
+    ("NodesSkipped", "pending", "skipped"),
+    ("NodesCancelled", "ready running waiting retrying falling_back", "cancelled"),
+    ("NodesRequeued", "running", "ready"),
+    ("NodeCompensating", "completed compensating compensation_failed", "compensating"),
+    ("NodeCompensated", "compensating", "compensated"),
+    ("NodeCompensationFailed", "compensating", "compensation_failed"),
+    ("NodeReset", "completed failed skipped cancelled compensated compensation_failed", "pending"),
+)
+
+TIMER: Table = _rows(
+    ("armed", "absent", "armed"),
+    ("fired", "armed", "fired"),
+    ("cancelled", "armed", "cancelled"),
+    ("stale", "armed", "stale"),
+)
+
+ATTEMPT: Table = _rows(
+    ("NodeStarted", "absent", "running"),
+    ("NodeWaiting", "running", "waiting"),
+    ("NodeCompleted", "running waiting", "succeeded"),
+    ("NodeRetrying", "running waiting", "failed"),
+    ("NodeFailed", "running waiting", "failed"),
+    ("NodesRequeued", "running", "crashed"),
+    ("NodesCancelled", "running waiting", "cancelled"),
+)
+
+NODE_STATES = (
+    "pending",
+    "ready",
+    "running",
+    "waiting",
+    "retrying",
+    "falling_back",
+    "completed",
+    "failed",
+    "skipped",
+    "cancelled",
+    "compensating",
+    "compensated",
+    "compensation_failed",
+)
+"""All states a node can be in. `ready` is waiting for a slot."""
+
+ACTIVE = frozenset({"ready", "running", "waiting", "retrying", "falling_back", "compensating"})
+"""A node in one of these keeps its instance open."""
+
+NODE_FINAL = frozenset({"completed", "failed", "skipped", "cancelled", "compensated", "compensation_failed"})
+
+INSTANCE_STATES = (
+    "pending",
+    "running",
+    "pausing",
+    "paused",
+    "parked",
+    "failing",
+    "cancelling",
+    "compensating",
+    "completed",
+    "partial_success",
+    "failed",
+    "cancelled",
+    "compensated",
+)
+
+INSTANCE_FINAL = frozenset({"completed", "partial_success", "failed", "cancelled", "compensated"})
+
+STARTING = frozenset({"running"})
+"""An instance starts new work only in one of these."""

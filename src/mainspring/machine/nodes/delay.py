@@ -1,0 +1,38 @@
+"""The delay node: waits a time, then passes its input through as its output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainspring.definition.durations import parse_duration
+from mainspring.errors import ExpressionError
+from mainspring.graph.plan import PlanNode
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine.instance import NodeState
+from mainspring.machine.nodes import running
+from mainspring.machine.turn import Turn
+from mainspring.machine.values import Scope
+
+DELAY_MS_MAX = 10 * 366 * 86_400_000
+"""The longest delay: ten years. Beyond it a number is taken for a mistake in the unit."""
+
+
+def wait(turn: Turn, node: PlanNode, state: NodeState) -> bool:
+    """Work out how long, and wait for it. True where the node ended at once, because that could not be worked out."""
+    try:
+        duration = milliseconds(node.duration(Scope(turn.instance)) if node.duration else 0)
+    except (ExpressionError, ValueError) as error:
+        return running.fail(turn, node, state, ev.ErrorRecord("DelayError", f"the duration is no duration: {error}"))
+    due = turn.at + duration
+    turn.emit(ev.NodeWaiting(node.path, state.run, "timer", "", due))
+    turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.DELAY, due))
+    return False
+
+
+def milliseconds(value: Any) -> int:
+    """A duration as a file or an expression gives it. Raises ValueError."""
+    duration = parse_duration(value)
+    if duration is None or not 0 <= duration <= DELAY_MS_MAX:
+        raise ValueError(f"{value!r} is not a time between 0 and {DELAY_MS_MAX} ms (DELAY_MS_MAX)")
+    return duration

@@ -1,0 +1,126 @@
+"""Starting nodes and ending them. All kinds of node pass through here; what is special to a kind is in its own file.
+
+A node that ends lets others start, and some of those end in the same turn, so this is a worklist: `advance` goes on until
+nothing more follows from the turn's input, then `settle` looks whether the instance as a whole has come to an end.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from mainspring.errors import ExpressionError
+from mainspring.graph.plan import PlanNode
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine.instance import NodeState
+from mainspring.machine.lifecycle import STARTING
+from mainspring.machine.nodes import delay
+from mainspring.machine.policies import failure
+from mainspring.machine.routing import route_completed, route_failed, spread
+from mainspring.machine.turn import Turn
+from mainspring.machine.values import Scope, input_of
+
+SUSPECT_CRASHES = 2
+"""A node that was in flight at so many crashes starts one at a time, engine-wide (SEMANTICS 9)."""
+
+SUSPECTS = "suspects"
+"""The resource that suspects are admitted by."""
+
+
+def advance(turn: Turn, ended: PlanNode) -> None:
+    """All that follows from the end of a node."""
+    start_all(turn, spread(turn, (ended,)))
+    failure.settle(turn)
+
+
+def start_all(turn: Turn, ready: list[PlanNode]) -> None:
+    """Start nodes whose join is satisfied, and whatever follows in the same turn."""
+    instance = turn.instance
+    work = ready[::-1]
+    while work:
+        if instance.status not in STARTING:
+            return
+        node = work.pop()
+        ended = start(turn, node)
+        if ended:
+            work.extend(reversed(spread(turn, (node,))))
+
+
+def start(turn: Turn, node: PlanNode) -> bool:
+    """Start one node, or ask for its slot. True where it ended at once."""
+    state = turn.instance.nodes[node.index]
+    resource = resource_of(node, state)
+    if resource is not None:
+        if state is None or state.status != "ready":
+            turn.emit(ev.NodeReady(node.path, 1 if state is None else state.run, resource))
+        turn.ask(fx.AskAdmission(node.path, 1 if state is None else state.run, resource))
+        return False
+    return begin(turn, node)
+
+
+def resource_of(node: PlanNode, state: NodeState | None) -> str | None:
+    """What the node must be admitted by before it starts (None: by nothing)."""
+    if state is not None and state.crashes >= SUSPECT_CRASHES:
+        return SUSPECTS
+    return node.resource
+
+
+def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
+    """Begin an attempt; the node holds whatever slot it needs. True where it ended at once."""
+    state = turn.instance.state(node)
+    if node.template is not None and state.input is None:
+        try:
+            turn.emit(
+                ev.InputMapped(node.path, state.run, Raw(msgspec.json.encode(node.template(Scope(turn.instance)))))
+            )
+        except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
+            return fail(turn, node, state, ev.ErrorRecord("MappingError", f"the input mapping failed: {error}"))
+    attempt = state.attempt if same_attempt else state.attempt + 1
+    turn.emit(ev.NodeStarted(node.path, state.run, attempt))
+    if not node.machine_kind:
+        order(turn, node, state)
+        return False
+    if node.machine_kind == "delay":
+        return delay.wait(turn, node, state)
+    return complete(turn, node, state, input_of(turn.instance, node), None)
+
+
+def order(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    """Have the attempt's work done, and its clock run."""
+    turn.effects.append(fx.DispatchTask(node.path, state.run, state.attempt))
+    if node.timeout is not None:
+        due = state.started_at + node.timeout
+        turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT, due))
+
+
+def complete(turn: Turn, node: PlanNode, state: NodeState, output: bytes, port: str | None) -> bool:
+    """End the node well. True, for those who ask whether it ended."""
+    release(turn, node, state)
+    fired, faults = route_completed(turn, node, port, output)
+    turn.emit(ev.NodeCompleted(node.path, state.run, state.attempt, Raw(output), fired, port))
+    for fault in faults:
+        turn.emit(fault)
+        failure.unhandled(turn, node.path, f"the routing of {node.path} failed: {fault.error.message}")
+    return True
+
+
+def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) -> bool:
+    """End the node badly, for good. True, for those who ask whether it ended."""
+    release(turn, node, state)
+    fired, faults = route_failed(turn, node, error)
+    handled = bool(fired)
+    turn.emit(ev.NodeFailed(node.path, state.run, state.attempt, error, fired, handled))
+    for fault in faults:
+        turn.emit(fault)
+    if not handled:
+        failure.unhandled(turn, node.path, f"{node.path} failed: {error.type}: {error.message}")
+    return True
+
+
+def release(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    """The attempt is over: give back its slot and disarm its clock."""
+    if resource_of(node, state) is not None:
+        turn.ask(fx.ReleaseAdmission(node.path, state.run))
+    if node.timeout is not None and state.status == "running":
+        turn.ask(fx.DisarmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT))

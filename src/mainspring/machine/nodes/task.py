@@ -1,0 +1,100 @@
+"""Reports of work done outside: finished, failed, no code for it, out of time."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from mainspring.graph.plan import PlanNode
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine.inputs import HandlerMissing, HandlersFound, TaskFailed, TaskFault, TaskFinished
+from mainspring.machine.instance import NodeState
+from mainspring.machine.nodes import running
+from mainspring.machine.policies import failure, retry
+from mainspring.machine.turn import Turn
+
+
+def finished(turn: Turn, report: TaskFinished) -> None:
+    """The work is done. A report whose run or attempt is not the current one is dropped (SEMANTICS 13)."""
+    found = turn.current(report.path, report.run, report.attempt, "running")
+    if found is None:
+        return
+    node, state = found
+    if report.port is not None and report.port not in node.ports:
+        known = ", ".join(sorted(node.ports)) or "none"
+        message = f"the task left by port {report.port!r}, which no connection of {node.path} has (it has: {known})"
+        running.fail(turn, node, state, ev.ErrorRecord("UnknownPort", message, attempt=state.attempt))
+    else:
+        if report.variables is not None:
+            turn.emit(ev.VariablesSet(Raw(report.variables), node.path, state.run))
+        running.complete(turn, node, state, report.output, report.port)
+    running.advance(turn, node)
+
+
+def failed(turn: Turn, report: TaskFailed) -> None:
+    """The work failed: again, or for good."""
+    found = turn.current(report.path, report.run, report.attempt, "running")
+    if found is not None:
+        _attempt_failed(turn, *found, report.fault)
+
+
+def timed_out(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    """The attempt took longer than the node's timeout. The order to stop it is best effort."""
+    turn.ask(fx.AbandonTask(node.path, state.run, state.attempt))
+    kinds = ("NodeTimeout", "TimeoutError", "builtins.TimeoutError", "Exception")
+    _attempt_failed(turn, node, state, TaskFault("NodeTimeout", f"no result within {node.timeout} ms", kinds))
+
+
+def _attempt_failed(turn: Turn, node: PlanNode, state: NodeState, fault: TaskFault) -> None:
+    decision = retry.decide(
+        node.retry, state.failures + 1, fault, turn.at, seed=turn.seed, path=node.path, attempt=state.attempt
+    )
+    error = record(fault, state.attempt, node.max_attempts)
+    if isinstance(decision, retry.Again):
+        running.release(turn, node, state)
+        turn.emit(ev.NodeRetrying(node.path, state.run, state.attempt, error, decision.due))
+        turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.RETRY, decision.due))
+        failure.settle(turn)
+        return
+    running.fail(turn, node, state, error)
+    running.advance(turn, node)
+
+
+def record(fault: TaskFault, attempt: int, max_attempts: int) -> ev.ErrorRecord:
+    """What the journal keeps of a fault."""
+    return ev.ErrorRecord(
+        type=fault.type,
+        message=fault.message,
+        code=fault.code,
+        stack=fault.stack,
+        attempt=attempt,
+        max_attempts=max_attempts,
+        context=ev.NULL if fault.context is None else Raw(msgspec.json.encode(fault.context)),
+        fatal=fault.fatal,
+    )
+
+
+def handler_missing(turn: Turn, report: HandlerMissing) -> None:
+    """SEMANTICS 33: the node waits for its code, and no attempt is used."""
+    found = turn.current(report.path, report.run, report.attempt, "running")
+    if found is not None:
+        node, state = found
+        running.release(turn, node, state)
+        turn.emit(ev.NodeWaiting(node.path, state.run, "handler", report.handler))
+
+
+def handlers_found(turn: Turn, report: HandlersFound) -> None:
+    """The code is there: go on with the very attempt that could not begin."""
+    for path in report.paths:
+        node = turn.plan.by_path.get(path)
+        state = None if node is None else turn.instance.nodes[node.index]
+        if (
+            node is not None
+            and state is not None
+            and state.status == "waiting"
+            and state.waits_for.startswith("handler")
+        ):
+            running.begin(turn, node, same_attempt=True)
+    if not turn.events:
+        turn.dropped = "stale"

@@ -1,0 +1,115 @@
+"""What a failure that nobody handled means for the whole, and when the whole is at its end."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from mainspring.errors import ExpressionError
+from mainspring.graph.plan import PlanNode
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine.fold import fold_skip
+from mainspring.machine.lifecycle import ACTIVE, INSTANCE_FINAL
+from mainspring.machine.routing import SKIPS_PER_EVENT_MAX
+from mainspring.machine.turn import Turn
+from mainspring.machine.values import Scope
+
+
+def unhandled(turn: Turn, path: str, reason: str) -> None:
+    """`continue`: nothing more (the failure is counted). `fail_fast`: what runs is cancelled, nothing new starts."""
+    if turn.plan.failure_policy == "fail_fast" and turn.instance.status == "running":
+        turn.emit(ev.InstanceFailing(reason, path))
+        stop_all(turn, f"{path} failed, and the failure policy is fail_fast", path)
+
+
+def stop_all(turn: Turn, reason: str, because: str) -> None:
+    """Cancel what is under way and skip what has not begun."""
+    instance = turn.instance
+    runs: list[ev.Ref] = []
+    for node in turn.plan.nodes:
+        state = instance.nodes[node.index]
+        if state is None or state.status not in ACTIVE:
+            continue
+        in_doubt = state.status == "running" and not node.machine_kind
+        runs.append(ev.Ref(node.path, state.run, in_doubt))
+        if in_doubt:
+            turn.ask(fx.AbandonTask(node.path, state.run, state.attempt))
+        turn.ask(fx.ReleaseAdmission(node.path, state.run))
+        _disarm(turn, node, state.run, state.attempt, state.status)
+    if runs:
+        turn.emit(ev.NodesCancelled(tuple(runs), reason))
+    _skip_pending(turn, reason, because)
+
+
+def _disarm(turn: Turn, node: PlanNode, run: int, attempt: int, status: str) -> None:
+    if status == "running" and node.timeout is not None:
+        turn.ask(fx.DisarmTimer(node.path, run, attempt, fx.NODE_TIMEOUT))
+    elif status == "retrying":
+        turn.ask(fx.DisarmTimer(node.path, run, attempt, fx.RETRY))
+    elif status == "waiting" and node.machine_kind == "delay":
+        turn.ask(fx.DisarmTimer(node.path, run, attempt, fx.DELAY))
+
+
+def _skip_pending(turn: Turn, reason: str, because: str) -> None:
+    skips: list[ev.Skip] = []
+    for node in turn.plan.nodes:
+        state = turn.instance.nodes[node.index]
+        if not node.off_graph and (state is None or state.status == "pending") and node.path != because:
+            skip = ev.Skip(node.path, reason, because)
+            fold_skip(turn.instance, skip, turn.at)
+            skips.append(skip)
+    for start in range(0, len(skips), SKIPS_PER_EVENT_MAX):
+        turn.events.append(ev.NodesSkipped(tuple(skips[start : start + SKIPS_PER_EVENT_MAX])))
+
+
+def settle(turn: Turn) -> None:
+    """End the instance where nothing is left that could go on: no token, task, timer or child."""
+    instance = turn.instance
+    if instance.active or instance.status in INSTANCE_FINAL:
+        return
+    if instance.status == "running":
+        _end(turn)
+    elif instance.status == "failing":
+        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), instance.reason))
+    elif instance.status == "cancelling":
+        turn.emit(ev.InstanceCancelled(Raw(_leaf_outputs(turn)), instance.reason))
+    else:
+        return
+    if turn.plan.timeout is not None:
+        turn.ask(fx.DisarmTimer("", 0, 0, fx.INSTANCE_TIMEOUT))
+    turn.ask(fx.EndInstance(instance.status))
+
+
+def _end(turn: Turn) -> None:
+    instance = turn.instance
+    if instance.unhandled:
+        failures = "failure" if instance.unhandled == 1 else "failures"
+        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), f"{instance.unhandled} unhandled {failures}"))
+        return
+    try:
+        output = _output(turn)
+    except (ExpressionError, msgspec.MsgspecError) as error:
+        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), f"the output mapping failed: {error}"))
+        return
+    turn.emit(ev.InstanceCompleted(Raw(output), instance.degraded > 0))
+
+
+def _output(turn: Turn) -> bytes:
+    template = turn.plan.output
+    return _leaf_outputs(turn) if template is None else msgspec.json.encode(template(Scope(turn.instance)))
+
+
+def _leaf_outputs(turn: Turn) -> bytes:
+    """Without an output mapping: the output of the only leaf, or an object of the completed leaves' outputs by id."""
+    leaves = turn.plan.leaves
+    states = turn.instance.nodes
+    if len(leaves) == 1:
+        only = states[leaves[0].index]
+        return b"null" if only is None or only.output is None else only.output
+    parts = []
+    for leaf in leaves:
+        state = states[leaf.index]
+        if state is not None and state.output is not None:
+            parts.append(msgspec.json.encode(leaf.path) + b":" + state.output)
+    return b"{" + b",".join(parts) + b"}"

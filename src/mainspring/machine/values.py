@@ -1,0 +1,127 @@
+"""Values between nodes: what a node gets as its input, and what an expression can see.
+
+Outputs stay raw JSON until somebody needs them. A default input is put together from raw parts, without decoding any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from mainspring.graph.plan import PlanNode
+from mainspring.machine.events import ErrorRecord
+from mainspring.machine.instance import Instance, NodeState
+
+_NULL = b"null"
+
+
+def input_of(instance: Instance, node: PlanNode) -> bytes:
+    """A started node's input as JSON (SEMANTICS 18): computed by its mapping, or by default what came in."""
+    state = instance.nodes[node.index]
+    if state is not None and state.input is not None:
+        return state.input
+    return default_input(instance, node, state)
+
+
+def default_input(instance: Instance, node: PlanNode, state: NodeState | None) -> bytes:
+    """The bare payload, or an object keyed by source where several come in. An entry node gets the instance's input."""
+    if node.in_degree == 0 or state is None:
+        return instance.input
+    if not node.keyed_input:
+        return payload(instance, state.messages[0]) if state.messages else _NULL
+    connections = instance.plan.connections
+    sources: dict[str, list[int]] = {}
+    for connection in node.incoming:
+        sources.setdefault(instance.plan.nodes[connection.source].path, []).append(connection.index)
+    parts = []
+    for source, indexes in sources.items():
+        for index in indexes:
+            if index in state.messages:
+                key = source if len(indexes) == 1 else connections[index].id or f"{source}:{index}"
+                parts.append(msgspec.json.encode(key) + b":" + payload(instance, index))
+    return b"{" + b",".join(parts) + b"}"
+
+
+def payload(instance: Instance, index: int) -> bytes:
+    """What travels on a connection that fired: the source's output, or the record of its error where it failed."""
+    state = instance.nodes[instance.plan.connections[index].source]
+    if state is None:
+        return _NULL
+    if state.output is not None:
+        return state.output
+    return _NULL if state.error is None else msgspec.json.encode(error_value(state.error))
+
+
+def error_value(error: ErrorRecord) -> dict[str, Any]:
+    """An error as expressions and handlers of failures see it."""
+    return {
+        "type": error.type,
+        "message": error.message,
+        "code": error.code,
+        "attempt": error.attempt,
+        "maxAttempts": error.max_attempts,
+        "context": msgspec.json.decode(error.context),
+        "fatal": error.fatal,
+    }
+
+
+class Nodes(Mapping[str, Any]):
+    """`nodes.<id>` in an expression: status, output, error, attempts of each node, decoded when asked for."""
+
+    __slots__ = ("_instance",)
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def __getitem__(self, path: str) -> dict[str, Any]:
+        node = self._instance.plan.by_path[path]
+        state = self._instance.nodes[node.index] or NodeState()
+        return {
+            "status": state.status,
+            "completed": state.status == "completed",
+            "failed": state.status == "failed",
+            "skipped": state.status == "skipped",
+            "output": None if state.output is None else msgspec.json.decode(state.output),
+            "error": None if state.error is None else error_value(state.error),
+            "attempts": state.attempt,
+            "port": state.port,
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._instance.plan.by_path)
+
+    def __len__(self) -> int:
+        return len(self._instance.plan.by_path)
+
+
+class Scope:
+    """What an expression can see: decoded when first asked for, and only then."""
+
+    __slots__ = ("_instance", "_known")
+
+    def __init__(self, instance: Instance, **known: Any) -> None:
+        self._instance = instance
+        self._known = known
+
+    def get(self, name: str) -> Any:
+        """The value of a root name, or None."""
+        known = self._known
+        if name in known:
+            return known[name]
+        value = known[name] = self._find(name)
+        return value
+
+    def _find(self, name: str) -> Any:
+        instance = self._instance
+        if name == "input":
+            return msgspec.json.decode(instance.input)
+        if name == "variables":
+            return msgspec.json.decode(instance.variables)
+        if name == "nodes":
+            return Nodes(instance)
+        if name == "workflow":
+            workflow = instance.plan.workflow
+            return {"id": workflow.id, "name": workflow.name, "version": workflow.version, "instance": instance.id}
+        return None

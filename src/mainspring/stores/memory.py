@@ -1,0 +1,280 @@
+"""The store that keeps everything in this process. Fast, fenced like the others, and gone when the process is.
+
+Several engines may share one `MemoryStore` object; the simulator does that to play two processes on one store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mainspring.errors import NotOwner, StoreError, StoreHeld, UnknownInstance
+from mainspring.journal.records import (
+    BlobRow,
+    Committed,
+    DefinitionRecord,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Loaded,
+    OutboxRow,
+    Position,
+    SnapshotRow,
+    StoreFacts,
+    TurnRow,
+    Write,
+)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Everything about one instance."""
+
+    record: InstanceRecord
+    rows: list[TurnRow] = field(default_factory=list)
+    blobs: list[BlobRow] = field(default_factory=list)
+    snapshots: list[SnapshotRow] = field(default_factory=list)
+    inbox: dict[str, InboxMessage] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """See `mainspring.journal.store.Store` for what each verb means."""
+
+    url = "memory:"
+
+    def __init__(self) -> None:
+        self._kept: dict[int, _Kept] = {}
+        self._by_id: dict[str, int] = {}
+        self._definitions: dict[str, DefinitionRecord] = {}
+        self._known_messages: set[str] = set()
+        self._outbox: dict[str, OutboxRow] = {}
+        self._groups: list[list[tuple[int, int]]] = []
+        self._lease: Lease | None = None
+        self._epoch = 0
+        self._next = 1
+        self._listeners: list[Callable[[], None]] = []
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do: what is kept lives as long as this object."""
+
+    # ownership
+
+    async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
+        """Begin a session."""
+        if self._lease is not None and self._lease.expires_at > now:
+            raise StoreHeld(f"held by {self._lease.holder} for another {self._lease.expires_at - now} ms")
+        self._epoch += 1
+        self._lease = Lease(self._epoch, holder, now + ttl)
+        return self._lease
+
+    async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
+        """The same epoch, for longer."""
+        self._check(lease)
+        self._lease = Lease(lease.epoch, lease.holder, now + ttl)
+        return self._lease
+
+    async def release(self, lease: Lease) -> None:
+        """End the session."""
+        if self._lease is not None and self._lease.epoch == lease.epoch:
+            self._lease = None
+
+    def _check(self, lease: Lease) -> None:
+        if self._lease is None or self._lease.epoch != lease.epoch:
+            raise NotOwner(f"epoch {lease.epoch} is over: the store is at epoch {self._epoch}")
+
+    # writing
+
+    async def numbers(self, lease: Lease, count: int) -> int:
+        """Reserve instance numbers."""
+        self._check(lease)
+        first = self._next
+        self._next += count
+        return first
+
+    async def define(self, definition: DefinitionRecord) -> None:
+        """Keep a definition."""
+        self._definitions[definition.version] = definition
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        """All or nothing: what could be wrong with a write is looked at before the first one is applied."""
+        self._check(lease)
+        self._refuse_broken(writes)
+        entries: list[tuple[int, int]] = []
+        for write in writes:
+            self._apply(write)
+            entries.extend((row.instance, row.seq) for row in write.rows)
+        self._groups.append(entries)
+        return Committed(len(self._groups))
+
+    def _refuse_broken(self, writes: Sequence[Write]) -> None:
+        ends: dict[int, int] = {}
+        for write in writes:
+            if write.created is not None:
+                if write.created.id in self._by_id or write.instance in self._kept or write.instance in ends:
+                    raise StoreError(f"instance {write.created.id!r} exists already")
+                ends[write.instance] = 0
+            elif write.instance not in ends:
+                kept = self._kept.get(write.instance)
+                if kept is None:
+                    raise StoreError(f"there is no instance with number {write.instance}")
+                ends[write.instance] = kept.rows[-1].seq if kept.rows else 0
+            for row in write.rows:
+                if row.seq != ends[write.instance] + 1:
+                    raise StoreError(f"row {row.seq} of instance {row.instance} does not follow row {row.seq - 1}")
+                ends[write.instance] = row.seq
+
+    def _apply(self, write: Write) -> None:
+        if write.created is not None:
+            self._kept[write.instance] = _Kept(write.created)
+            self._by_id[write.created.id] = write.instance
+        kept = self._kept[write.instance]
+        kept.rows.extend(write.rows)
+        kept.blobs.extend(write.blobs)
+        if write.snapshot is not None:
+            kept.snapshots = [*kept.snapshots[-1:], write.snapshot]
+        if write.change is not None:
+            change = msgspec.structs.asdict(write.change)
+            kept.record = msgspec.structs.replace(kept.record, **change)
+        for id in write.consumed:
+            kept.inbox.pop(id, None)
+        for row in write.outbox:
+            self._outbox.setdefault(row.id, row)
+
+    async def post(self, message: InboxMessage) -> bool:
+        """Keep a message once."""
+        if message.id in self._known_messages:
+            return False
+        if message.instance not in self._kept:
+            raise UnknownInstance(f"there is no instance with number {message.instance}")
+        self._known_messages.add(message.id)
+        self._kept[message.instance].inbox[message.id] = message
+        for wake in tuple(self._listeners):
+            wake()
+        return True
+
+    async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
+        """Forget what has arrived."""
+        self._check(lease)
+        for id in ids:
+            self._outbox.pop(id, None)
+
+    # due work
+
+    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+        """Take what is due."""
+        self._check(lease)
+        claimed = []
+        for kept in self._kept.values():
+            if len(claimed) == limit:
+                break
+            if _due(kept, lease.epoch, now):
+                kept.record = msgspec.structs.replace(kept.record, owner=lease.epoch, wake_at=None)
+                claimed.append(_loaded(kept))
+        return claimed
+
+    async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
+        """Unconsumed messages for instances in memory here."""
+        self._check(lease)
+        owned = (kept for kept in self._kept.values() if kept.inbox and kept.record.owner == lease.epoch)
+        return [message for kept in owned for message in kept.inbox.values()][:limit]
+
+    async def next_wake(self, lease: Lease) -> int | None:
+        """The earliest sleeper's time."""
+        times = [kept.record.wake_at for kept in self._kept.values() if kept.record.open and kept.record.owner == 0]
+        return min((time for time in times if time is not None), default=None)
+
+    async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
+        """What is still to be sent."""
+        return list(self._outbox.values())[:limit]
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Wake-ups come from `post`."""
+        self._listeners.append(wake)
+        return lambda: self._listeners.remove(wake) if wake in self._listeners else None
+
+    # reading
+
+    async def definition(self, version: str) -> DefinitionRecord | None:
+        """A definition by its content hash."""
+        return self._definitions.get(version)
+
+    async def find(self, id: str) -> InstanceRecord | None:
+        """A record by its public id."""
+        number = self._by_id.get(id)
+        return None if number is None else self._kept[number].record
+
+    async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
+        """An instance, without taking it."""
+        number = self._by_id.get(id)
+        return None if number is None else _loaded(self._kept[number], until)
+
+    async def list(
+        self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[InstanceRecord]:
+        """Records, newest first."""
+        found = []
+        for number in sorted(self._kept, reverse=True):
+            record = self._kept[number].record
+            if (before is None or number < before) and status in (None, record.status):
+                if workflow in (None, record.workflow):
+                    found.append(record)
+                if len(found) == limit:
+                    break
+        return found
+
+    async def turns(self, id: str, *, after: int = 0, limit: int = 1_000) -> Loaded | None:
+        """A page of rows."""
+        number = self._by_id.get(id)
+        if number is None:
+            return None
+        kept = self._kept[number]
+        rows = tuple(kept.rows[after : after + limit])
+        last = rows[-1].seq if rows else after
+        blobs = tuple(blob for blob in kept.blobs if after < blob.seq <= last)
+        return Loaded(kept.record, None, rows, blobs, ())
+
+    async def follow(self, group: int, limit: int) -> list[tuple[Position, TurnRow]]:
+        """Rows in commit order."""
+        found: list[tuple[Position, TurnRow]] = []
+        for number, entries in enumerate(self._groups[group:], start=group + 1):
+            if found and len(found) + len(entries) > limit:
+                break
+            for index, (instance, seq) in enumerate(entries):
+                found.append((Position(number, index, instance, seq), self._kept[instance].rows[seq - 1]))
+        return found
+
+    async def facts(self) -> StoreFacts:
+        """Counts and sizes."""
+        kept = list(self._kept.values())
+        return StoreFacts(
+            url=self.url,
+            instances=len(kept),
+            open=sum(one.record.open for one in kept),
+            turns=sum(len(one.rows) for one in kept),
+            bytes=sum(len(row.body) for one in kept for row in one.rows),
+            schema=1,
+            lease=self._lease,
+        )
+
+
+def _due(kept: _Kept, epoch: int, now: int) -> bool:
+    record = kept.record
+    if not record.open or record.owner == epoch:
+        return False
+    if record.owner != 0:  # its session is over: there is only one, and it is ours
+        return True
+    return bool(kept.inbox) or (record.wake_at is not None and record.wake_at <= now)
+
+
+def _loaded(kept: _Kept, until: int | None = None) -> Loaded:
+    snapshots = [one for one in kept.snapshots if until is None or one.seq <= until]
+    snapshot = snapshots[-1] if snapshots else None
+    after = 0 if snapshot is None else snapshot.seq
+    rows = tuple(row for row in kept.rows[after:] if until is None or row.seq <= until)
+    blobs = tuple(blob for blob in kept.blobs if blob.seq > after)
+    return Loaded(kept.record, snapshot, rows, blobs, tuple(kept.inbox.values()))

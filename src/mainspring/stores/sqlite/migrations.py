@@ -1,0 +1,79 @@
+"""The schema's versions, each a .sql file with a checksum. A database of a later version is refused, never touched."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from importlib import resources
+
+from mainspring.errors import StoreCorrupt, StoreTooNew
+
+APPLICATION_ID = 0x6D737072  # "mspr": tells a mainspring store from any other SQLite file
+
+MIGRATIONS = ("0001_begin.sql",)
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Bring the file to this version's schema, in one transaction. Raises StoreTooNew, StoreCorrupt."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _migrate(connection, path)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    done = check(connection, path)
+    if not done:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT, checksum TEXT)")
+    for version, name in enumerate(MIGRATIONS, start=1):
+        if version > done:
+            text = _text(name)
+            for statement in _statements(text):
+                connection.execute(statement)
+            connection.execute("INSERT INTO migration VALUES (?, ?, ?)", (version, name, checksum(text)))
+    if done < len(MIGRATIONS):
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def check(connection: sqlite3.Connection, path: str) -> int:
+    """The file's schema version, 0 for a new file. Raises StoreTooNew, StoreCorrupt."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if version == 0 and application == 0:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables:
+            raise StoreCorrupt(f"{path} is a database, but not one of mainspring's: choose another file")
+        return 0
+    if application != APPLICATION_ID:
+        raise StoreCorrupt(f"{path} is a database, but not one of mainspring's: choose another file")
+    if version > len(MIGRATIONS):
+        raise StoreTooNew(f"{path} has schema {version}; this mainspring knows {len(MIGRATIONS)}: use a newer one")
+    rows = connection.execute("SELECT version, name, checksum FROM migration ORDER BY version").fetchall()
+    for number, name, known in rows:
+        if known != checksum(_text(MIGRATIONS[number - 1])):
+            raise StoreCorrupt(f"{path}: migration {name} was applied with other contents than this mainspring's")
+    return int(version)
+
+
+def checksum(text: str) -> str:
+    """What a migration is known by, so that an edited one is found out."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _statements(text: str) -> list[str]:
+    """The statements of a file. `executescript` would commit the transaction that we hold."""
+    statements, current = [], ""
+    for line in text.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements

@@ -1,0 +1,202 @@
+"""What the reading connection does: functions of a connection that change nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from mainspring.journal.records import (
+    BlobRow,
+    DefinitionRecord,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Loaded,
+    OutboxRow,
+    Position,
+    SnapshotRow,
+    StoreFacts,
+    TurnRow,
+)
+
+INSTANCE_COLUMNS = (
+    "number, id, workflow, version, status, open, created_at, ended_at, key, parent, reason, owner, wake_at"
+)
+
+
+def record(row: tuple[Any, ...]) -> InstanceRecord:
+    """A row of INSTANCE_COLUMNS."""
+    number, id, workflow, version, status, open_, created_at, ended_at, key, parent, reason, owner, wake_at = row
+    return InstanceRecord(
+        number=number,
+        id=id,
+        workflow=workflow,
+        version=version,
+        status=status,
+        open=bool(open_),
+        created_at=created_at,
+        ended_at=ended_at,
+        key=key,
+        parent=parent,
+        reason=reason,
+        owner=owner,
+        wake_at=wake_at,
+    )
+
+
+def find(connection: sqlite3.Connection, id: str) -> InstanceRecord | None:
+    """A record by its public id."""
+    row = connection.execute(f"SELECT {INSTANCE_COLUMNS} FROM instance WHERE id = ?", (id,)).fetchone()
+    return None if row is None else record(row)
+
+
+def load(connection: sqlite3.Connection, id: str, until: int | None) -> Loaded | None:
+    """An instance, without taking it. One read transaction, so that the parts agree."""
+    connection.execute("BEGIN")
+    try:
+        found = find(connection, id)
+        return None if found is None else loaded(connection, found, until)
+    finally:
+        connection.execute("COMMIT")
+
+
+def loaded(connection: sqlite3.Connection, found: InstanceRecord, until: int | None = None) -> Loaded:
+    """The newest snapshot that is sound, the rows after it, the waiting mail."""
+    number = found.number
+    last = 2**62 if until is None else until
+    snapshot = _snapshot(connection, number, last)
+    after = 0 if snapshot is None else snapshot.seq
+    return Loaded(
+        found,
+        snapshot,
+        _turns(connection, number, after, last),
+        _blobs(connection, number, after, last),
+        _inbox(connection, number),
+    )
+
+
+def _snapshot(connection: sqlite3.Connection, number: int, last: int) -> SnapshotRow | None:
+    from zlib import crc32
+
+    rows = connection.execute(
+        "SELECT seq, body, crc FROM snapshot WHERE instance = ? AND seq <= ? ORDER BY seq DESC", (number, last)
+    )
+    for seq, body, crc in rows:
+        if crc32(body) == crc:
+            return SnapshotRow(number, seq, body, crc)
+    return None
+
+
+def _turns(connection: sqlite3.Connection, number: int, after: int, last: int) -> tuple[TurnRow, ...]:
+    rows = connection.execute(
+        "SELECT seq, body, crc FROM turn WHERE instance = ? AND seq > ? AND seq <= ? ORDER BY seq",
+        (number, after, last),
+    )
+    return tuple([TurnRow(number, seq, body, crc) for seq, body, crc in rows])
+
+
+def _blobs(connection: sqlite3.Connection, number: int, after: int, last: int) -> tuple[BlobRow, ...]:
+    rows = connection.execute(
+        "SELECT seq, ordinal, body, crc FROM blob WHERE instance = ? AND seq > ? AND seq <= ?", (number, after, last)
+    )
+    return tuple([BlobRow(number, seq, ordinal, body, crc) for seq, ordinal, body, crc in rows])
+
+
+def _inbox(connection: sqlite3.Connection, number: int) -> tuple[InboxMessage, ...]:
+    rows = connection.execute(
+        "SELECT id, body, created_at FROM inbox WHERE instance = ? AND NOT consumed ORDER BY created_at, id", (number,)
+    )
+    return tuple([InboxMessage(id, number, body, created_at) for id, body, created_at in rows])
+
+
+def turns(connection: sqlite3.Connection, id: str, after: int, limit: int) -> Loaded | None:
+    """A page of rows with their blobs."""
+    connection.execute("BEGIN")
+    try:
+        found = find(connection, id)
+        if found is None:
+            return None
+        last = after + limit
+        page = _turns(connection, found.number, after, last)
+        return Loaded(found, None, page, _blobs(connection, found.number, after, last), ())
+    finally:
+        connection.execute("COMMIT")
+
+
+def list_(
+    connection: sqlite3.Connection, status: str | None, workflow: str | None, before: int | None, limit: int
+) -> list[InstanceRecord]:
+    """Records, newest first."""
+    rows = connection.execute(
+        f"SELECT {INSTANCE_COLUMNS} FROM instance WHERE number < ? AND (?2 IS NULL OR status = ?2)"
+        " AND (?3 IS NULL OR workflow = ?3) ORDER BY number DESC LIMIT ?4".replace("number < ?", "number < ?1"),
+        (2**62 if before is None else before, status, workflow, limit),
+    )
+    return [record(row) for row in rows]
+
+
+def definition(connection: sqlite3.Connection, version: str) -> DefinitionRecord | None:
+    """A definition by its content hash."""
+    row = connection.execute(
+        "SELECT version, workflow, body, folder, created_at FROM definition WHERE version = ?", (version,)
+    ).fetchone()
+    return None if row is None else DefinitionRecord(*row)
+
+
+def mail(connection: sqlite3.Connection, epoch: int, limit: int) -> list[InboxMessage]:
+    """Unconsumed messages for instances in memory."""
+    rows = connection.execute(
+        "SELECT inbox.id, instance, body, inbox.created_at FROM inbox JOIN instance ON number = instance"
+        " WHERE NOT consumed AND owner = ? ORDER BY inbox.created_at, inbox.id LIMIT ?",
+        (epoch, limit),
+    )
+    return [InboxMessage(*row) for row in rows]
+
+
+def next_wake(connection: sqlite3.Connection) -> int | None:
+    """The earliest sleeper's time."""
+    row = connection.execute("SELECT min(wake_at) FROM instance WHERE open AND owner = 0").fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def outbox(connection: sqlite3.Connection, limit: int) -> list[OutboxRow]:
+    """What is still to be sent."""
+    rows = connection.execute(
+        "SELECT id, instance, kind, body, created_at FROM outbox ORDER BY created_at, id LIMIT ?", (limit,)
+    )
+    return [OutboxRow(*row) for row in rows]
+
+
+def follow(connection: sqlite3.Connection, group: int, limit: int) -> list[tuple[Position, TurnRow]]:
+    """Rows in commit order, whole groups only."""
+    found: list[tuple[Position, TurnRow]] = []
+    groups = connection.execute(
+        "SELECT position, turns FROM commit_group WHERE position > ? ORDER BY position", (group,)
+    )
+    for position, text in groups:
+        entries = [entry.split(":") for entry in text.split(",")] if text else []
+        if found and len(found) + len(entries) > limit:
+            break
+        for index, (instance, seq) in enumerate(entries):
+            row = connection.execute(
+                "SELECT body, crc FROM turn WHERE instance = ? AND seq = ?", (int(instance), int(seq))
+            ).fetchone()
+            if row is not None:  # None: retention has taken it away
+                turn = TurnRow(int(instance), int(seq), *row)
+                found.append((Position(position, index, turn.instance, turn.seq), turn))
+    return found
+
+
+def facts(connection: sqlite3.Connection, url: str) -> StoreFacts:
+    """Counts and sizes."""
+    one = lambda sql: connection.execute(sql).fetchone()  # noqa: E731
+    epoch, holder, expires_at = one("SELECT epoch, holder, expires_at FROM lease")
+    return StoreFacts(
+        url=url,
+        instances=one("SELECT count(*) FROM instance")[0],
+        open=one("SELECT count(*) FROM instance WHERE open")[0],
+        turns=one("SELECT count(*) FROM turn")[0],
+        bytes=one("PRAGMA page_count")[0] * one("PRAGMA page_size")[0],
+        schema=one("PRAGMA user_version")[0],
+        lease=Lease(epoch, holder, expires_at) if holder else None,
+    )

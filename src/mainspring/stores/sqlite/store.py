@@ -1,0 +1,178 @@
+"""The Store protocol on one SQLite file: one writing thread, one reading thread, group commit."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from mainspring.errors import StoreError
+from mainspring.journal.records import (
+    Committed,
+    DefinitionRecord,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Loaded,
+    OutboxRow,
+    Position,
+    StoreFacts,
+    TurnRow,
+    Write,
+)
+from mainspring.stores.sqlite import migrations, reading, writing
+from mainspring.stores.sqlite.connection import Durability, connect_reader, connect_writer, explained
+from mainspring.stores.sqlite.liveness import OwnerLock
+from mainspring.stores.sqlite.worker import Worker
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """See `mainspring.journal.store.Store` for what each verb means.
+
+    `durability="full"` (default) survives a power loss, "normal" a killed process. `read_only` is for those who only look:
+    the file must exist, and is never changed.
+    """
+
+    def __init__(
+        self, path: str, *, durability: Durability = "full", read_only: bool = False, inline: bool = False
+    ) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        self._read_only = read_only
+        self._writer = Worker(partial(connect_writer, path, durability), "mainspring-writer", inline=inline)
+        self._reader = Worker(partial(connect_reader, path), "mainspring-reader", inline=inline)
+        self._lock = OwnerLock(path)
+        self._listeners: list[Callable[[], None]] = []
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._read_only:
+            raise StoreError(f"{self.path} was opened to be read only")
+        try:
+            return await self._writer.run(work)
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from error
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._reader.run(work)
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from error
+
+    async def open(self) -> None:
+        """Create or migrate the file; a read-only store only checks it."""
+        if self._read_only:
+            await self._read(lambda connection: migrations.check(connection, self.path))
+        else:
+            await self._write(lambda connection: migrations.migrate(connection, self.path))
+
+    async def close(self) -> None:
+        """Close both connections; the last one to close folds the WAL into the file."""
+        await self._reader.close()
+        await self._writer.close()
+        self._lock.give_back()
+
+    # ownership
+
+    async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
+        """Begin a session. Where the operating system says that the owner is gone, its lease is not waited for."""
+        gone = self._lock.take()
+        try:
+            return await self._write(lambda c: writing.acquire(c, holder, now, ttl, gone))
+        except BaseException:
+            self._lock.give_back()
+            raise
+
+    async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
+        """The same epoch, for longer."""
+        self._lock.take()  # after a takeover by expiry, the stopped owner may have let go of it by now
+        renewed = await self._write(lambda c: writing.renew(c, lease, now + ttl))
+        await self._write(writing.vacuum)
+        return renewed
+
+    async def release(self, lease: Lease) -> None:
+        """End the session."""
+        await self._write(lambda c: writing.release(c, lease))
+        self._lock.give_back()
+
+    # writing
+
+    async def numbers(self, lease: Lease, count: int) -> int:
+        """Reserve instance numbers."""
+        return await self._write(lambda c: writing.numbers(c, lease, count))
+
+    async def define(self, definition: DefinitionRecord) -> None:
+        """Keep a definition."""
+        await self._write(lambda c: writing.define(c, definition))
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        """Make a group durable."""
+        return await self._write(lambda c: writing.commit(c, lease, writes))
+
+    async def post(self, message: InboxMessage) -> bool:
+        """Keep a message once."""
+        new = await self._write(lambda c: writing.post(c, message))
+        for wake in tuple(self._listeners):
+            wake()
+        return new
+
+    async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
+        """Forget what has arrived."""
+        await self._write(lambda c: writing.sent(c, lease, ids))
+
+    # due work
+
+    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+        """Take what is due."""
+        return await self._write(lambda c: writing.claim(c, lease, now, limit))
+
+    async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
+        """Unconsumed messages for instances in memory here."""
+        return await self._read(lambda c: reading.mail(c, lease.epoch, limit))
+
+    async def next_wake(self, lease: Lease) -> int | None:
+        """The earliest sleeper's time."""
+        return await self._read(reading.next_wake)
+
+    async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
+        """What is still to be sent."""
+        return await self._read(lambda c: reading.outbox(c, limit))
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Wake-ups come from `post` in this process; no other one writes to the file."""
+        self._listeners.append(wake)
+        return lambda: self._listeners.remove(wake) if wake in self._listeners else None
+
+    # reading
+
+    async def definition(self, version: str) -> DefinitionRecord | None:
+        """A definition by its content hash."""
+        return await self._read(lambda c: reading.definition(c, version))
+
+    async def find(self, id: str) -> InstanceRecord | None:
+        """A record by its public id."""
+        return await self._read(lambda c: reading.find(c, id))
+
+    async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
+        """An instance, without taking it."""
+        return await self._read(lambda c: reading.load(c, id, until))
+
+    async def list(
+        self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[InstanceRecord]:
+        """Records, newest first."""
+        return await self._read(lambda c: reading.list_(c, status, workflow, before, limit))
+
+    async def turns(self, id: str, *, after: int = 0, limit: int = 1_000) -> Loaded | None:
+        """A page of rows."""
+        return await self._read(lambda c: reading.turns(c, id, after, limit))
+
+    async def follow(self, group: int, limit: int) -> list[tuple[Position, TurnRow]]:
+        """Rows in commit order."""
+        return await self._read(lambda c: reading.follow(c, group, limit))
+
+    async def facts(self) -> StoreFacts:
+        """Counts and sizes."""
+        return await self._read(lambda c: reading.facts(c, self.url))

@@ -1,0 +1,213 @@
+"""What the writing connection does: functions of a connection, each one transaction. No transaction outlives its call."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from mainspring.errors import NotOwner, StoreError, StoreHeld, UnknownInstance
+from mainspring.journal.records import (
+    Committed,
+    DefinitionRecord,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Loaded,
+    Write,
+)
+from mainspring.stores.sqlite import reading
+
+VACUUM_PAGES = 256
+"""Free pages given back to the file system at a time."""
+
+_INSERT_TURN = "INSERT INTO turn (instance, seq, crc, body) VALUES (?, ?, ?, ?)"
+_INSERT_INSTANCE = f"INSERT INTO instance ({reading.INSTANCE_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+_UPDATE_INSTANCE = (
+    "UPDATE instance SET status = ?, open = ?, ended_at = ?, reason = ?, owner = ?, wake_at = ? WHERE number = ?"
+)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def acquire(connection: sqlite3.Connection, holder: str, now: int, ttl: int, owner_is_gone: bool) -> Lease:
+    """Raise the epoch, unless a lease lives whose owner may live too."""
+    with transaction(connection):
+        epoch, current, expires_at = connection.execute("SELECT epoch, holder, expires_at FROM lease").fetchone()
+        if expires_at > now and not owner_is_gone:
+            raise StoreHeld(f"{current} holds this store (its lease runs for another {expires_at - now} ms)")
+        lease = Lease(epoch + 1, holder, now + ttl)
+        connection.execute("UPDATE lease SET epoch = ?, holder = ?, expires_at = ?", (lease.epoch, holder, now + ttl))
+    return lease
+
+
+def fence(connection: sqlite3.Connection, lease: Lease) -> None:
+    """Inside a transaction: refuse a session that is over."""
+    (epoch,) = connection.execute("SELECT epoch FROM lease").fetchone()
+    if epoch != lease.epoch:
+        raise NotOwner(f"this session (epoch {lease.epoch}) is over: the store is at epoch {epoch}")
+
+
+def renew(connection: sqlite3.Connection, lease: Lease, expires_at: int) -> Lease:
+    """The same epoch, for longer."""
+    with transaction(connection):
+        fence(connection, lease)
+        connection.execute("UPDATE lease SET expires_at = ?", (expires_at,))
+    return Lease(lease.epoch, lease.holder, expires_at)
+
+
+def release(connection: sqlite3.Connection, lease: Lease) -> None:
+    """End the session, if it is still ours."""
+    with transaction(connection):
+        connection.execute("UPDATE lease SET holder = '', expires_at = 0 WHERE epoch = ?", (lease.epoch,))
+
+
+def numbers(connection: sqlite3.Connection, lease: Lease, count: int) -> int:
+    """Reserve instance numbers."""
+    with transaction(connection):
+        fence(connection, lease)
+        (first,) = connection.execute("SELECT value FROM counter WHERE name = 'instance'").fetchone()
+        connection.execute("UPDATE counter SET value = ? WHERE name = 'instance'", (first + count,))
+    return int(first)
+
+
+def define(connection: sqlite3.Connection, record: DefinitionRecord) -> None:
+    """Keep a definition; the folder is that of its last use."""
+    with transaction(connection):
+        connection.execute(
+            "INSERT INTO definition (version, workflow, body, folder, created_at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (version) DO UPDATE SET folder = excluded.folder",
+            (record.version, record.workflow, record.body, record.folder, record.created_at),
+        )
+
+
+def commit(connection: sqlite3.Connection, lease: Lease, writes: Sequence[Write]) -> Committed:
+    """Make a group durable."""
+    try:
+        with transaction(connection):
+            fence(connection, lease)
+            position = _apply(connection, writes)
+    except sqlite3.IntegrityError as error:
+        raise StoreError(f"a group breaks the store's rules: {error}") from error
+    return Committed(position)
+
+
+def _apply(connection: sqlite3.Connection, writes: Sequence[Write]) -> int:
+    turns = [(row.instance, row.seq, row.crc, row.body) for write in writes for row in write.rows]
+    created = [_columns(write.created) for write in writes if write.created is not None]
+    if created:
+        connection.executemany(_INSERT_INSTANCE, created)
+    if turns:
+        connection.executemany(_INSERT_TURN, turns)
+    # Only the last change of an instance in this group counts, so only it is written.
+    changes = {write.instance: write.change for write in writes if write.change is not None}
+    if changes:
+        connection.executemany(
+            _UPDATE_INSTANCE,
+            [(c.status, c.open, c.ended_at, c.reason, c.owner, c.wake_at, number) for number, c in changes.items()],
+        )
+    for write in writes:
+        if write.consumed or write.outbox or write.blobs or write.snapshot is not None:
+            _apply_rest(connection, write)
+    group = ",".join([f"{instance}:{seq}" for instance, seq, _, _ in turns])
+    cursor = connection.execute("INSERT INTO commit_group (turns) VALUES (?)", (group,))
+    return int(cursor.lastrowid or 0)
+
+
+def _apply_rest(connection: sqlite3.Connection, write: Write) -> None:
+    connection.executemany("UPDATE inbox SET consumed = 1 WHERE id = ?", [(id,) for id in write.consumed])
+    connection.executemany(
+        "INSERT OR IGNORE INTO outbox (id, instance, kind, body, created_at) VALUES (?, ?, ?, ?, ?)",
+        [(row.id, row.instance, row.kind, row.body, row.created_at) for row in write.outbox],
+    )
+    connection.executemany(
+        "INSERT INTO blob (instance, seq, ordinal, crc, body) VALUES (?, ?, ?, ?, ?)",
+        [(blob.instance, blob.seq, blob.ordinal, blob.crc, blob.body) for blob in write.blobs],
+    )
+    if write.snapshot is not None:
+        taken = write.snapshot
+        connection.execute(
+            "INSERT OR REPLACE INTO snapshot (instance, seq, crc, body) VALUES (?, ?, ?, ?)",
+            (taken.instance, taken.seq, taken.crc, taken.body),
+        )
+        # Two are kept: when the newest turns out to be damaged, the one before it is used.
+        connection.execute(
+            "DELETE FROM snapshot WHERE instance = ? AND seq NOT IN"
+            " (SELECT seq FROM snapshot WHERE instance = ? ORDER BY seq DESC LIMIT 2)",
+            (taken.instance, taken.instance),
+        )
+
+
+def _columns(record: InstanceRecord) -> tuple[object, ...]:
+    return (
+        record.number,
+        record.id,
+        record.workflow,
+        record.version,
+        record.status,
+        record.open,
+        record.created_at,
+        record.ended_at,
+        record.key,
+        record.parent,
+        record.reason,
+        record.owner,
+        record.wake_at,
+    )
+
+
+def post(connection: sqlite3.Connection, message: InboxMessage) -> bool:
+    """Keep a message once."""
+    with transaction(connection):
+        if connection.execute("SELECT 1 FROM instance WHERE number = ?", (message.instance,)).fetchone() is None:
+            raise UnknownInstance(f"there is no instance with number {message.instance}")
+        cursor = connection.execute(
+            "INSERT OR IGNORE INTO inbox (id, instance, body, created_at) VALUES (?, ?, ?, ?)",
+            (message.id, message.instance, message.body, message.created_at),
+        )
+    return cursor.rowcount == 1
+
+
+def sent(connection: sqlite3.Connection, lease: Lease, ids: Sequence[str]) -> None:
+    """Forget what has arrived."""
+    with transaction(connection):
+        fence(connection, lease)
+        connection.executemany("DELETE FROM outbox WHERE id = ?", [(id,) for id in ids])
+
+
+def claim(connection: sqlite3.Connection, lease: Lease, now: int, limit: int) -> list[Loaded]:
+    """Take what is due. This file has one session at a time, so every other owner is a dead one."""
+    with transaction(connection):
+        fence(connection, lease)
+        rows = connection.execute(
+            f"SELECT {reading.INSTANCE_COLUMNS} FROM instance WHERE open AND owner > 0 AND owner < ? LIMIT ?",
+            (lease.epoch, limit),
+        ).fetchall()
+        if len(rows) < limit:
+            rows += connection.execute(
+                f"SELECT {reading.INSTANCE_COLUMNS} FROM instance"
+                " WHERE open AND owner = 0 AND (wake_at <= ? OR number IN (SELECT instance FROM inbox WHERE NOT consumed))"
+                " LIMIT ?",
+                (now, limit - len(rows)),
+            ).fetchall()
+        taken = [(lease.epoch, row[0]) for row in rows]
+        connection.executemany("UPDATE instance SET owner = ?, wake_at = NULL WHERE number = ?", taken)
+        return [reading.loaded(connection, reading.record((*row[:11], lease.epoch, None))) for row in rows]
+
+
+def vacuum(connection: sqlite3.Connection) -> None:
+    """Give some free pages back to the file system."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if free > VACUUM_PAGES:
+        connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
