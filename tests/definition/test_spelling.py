@@ -71,7 +71,8 @@ def test_the_step_style() -> None:
         ),
         ("scriptPath: a.js", Node(id="a", type="script", config={"path": "a.js", "runtime": "node"})),
         ("type: for_each", Node(id="a", type="forEach")),
-        ("type: log, depends_on: [b], max_concurrency: 2", Node(id="a", type="log", depends_on=("b",), max_concurrent_executions=2)),
+        ("type: log, depends_on: [b]", Node(id="a", type="log", depends_on=("b",))),
+        ("type: log, max_concurrency: 2", Node(id="a", type="log", max_concurrent_executions=2)),
         ("type: log, timeout: 1h30m", Node(id="a", type="log", timeout=5_400_000)),
         ("type: log, tags: x", Node(id="a", type="log", tags=("x",))),
         ("type: log, priority: High", Node(id="a", type="log", priority="high")),
@@ -101,7 +102,8 @@ def test_join(text: str, expected: Join) -> None:
 
 @pytest.mark.parametrize(
     ("text", "trigger"),
-    [("Complete", "complete"), ("FAIL", "fail"), ("all", "all"), ("failure", "fail"), ("[complete, fail]", "all"), ("[Fail]", "fail")],
+    [("Complete", "complete"), ("FAIL", "fail"), ("all", "all"),
+     ("failure", "fail"), ("[complete, fail]", "all"), ("[Fail]", "fail")],
 )  # fmt: skip
 @pytest.mark.parametrize("key", ["trigger", "triggerMessageType", "on", "trigger_message_type"])
 def test_trigger(key: str, text: str, trigger: str) -> None:

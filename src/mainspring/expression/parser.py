@@ -161,7 +161,8 @@ class Parser:
             self.fail(f"the expression is nested deeper than depth_max, {depth_max}", signs[-1])
         number = self.peek()
         code = self.postfix(self.operand())
-        if code.constant and type(code.value) is int and code.value > integer_max and not (signs and signs[-1].value == "-"):
+        signed = bool(signs) and signs[-1].value == "-"
+        if code.constant and type(code.value) is int and code.value > integer_max and not signed:
             self.fail(f"the integer {code.value} does not fit 64 bits", number)
         for sign in reversed(signs):
             code = closures.negation(code) if sign.value == "!" else closures.minus(code, self.place(sign))
