@@ -185,7 +185,7 @@ class Engine:
             record = DefinitionRecord(
                 program.version, program.plan.workflow.id, program.body, program.folder, self._clock.now()
             )
-            task = asyncio.get_running_loop().create_task(self._store.define(record))  # type: ignore[arg-type]
+            task = asyncio.get_running_loop().create_task(self._store.define(record))
             self._defined[program.version] = task
         if not task.done():
             await asyncio.shield(task)
@@ -255,11 +255,11 @@ class Engine:
         watchers.append(callback)
         return lambda: watchers.remove(callback) if callback in watchers else None
 
-    async def list(
+    async def instances(
         self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[InstanceRecord]:
         """Instances in the store, newest first."""
-        return await self._store.list(status=status, workflow=workflow, before=before, limit=limit)
+        return await self._store.instances(status=status, workflow=workflow, before=before, limit=limit)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,11 @@ class Host:
             await self.store.close()
             raise
         loop = asyncio.get_running_loop()
-        self._unlisten = self.store.listen(lambda: loop.call_soon_threadsafe(self.recovery.want))
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self.recovery.want)
+
+        self._unlisten = self.store.listen(wake)
         self.writer.start()
         self.recovery.start()
         self.sleep.start()

@@ -71,7 +71,8 @@ def _encode_large(
     blobs: list[BlobRow] = []
     for part in _parts(events):
         number = seq + len(rows)
-        slim, places = [], []
+        slim: list[Event] = []
+        places: list[tuple[int, str]] = []
         for index, event in enumerate(part):
             for name in event.__struct_fields__:
                 value = getattr(event, name)

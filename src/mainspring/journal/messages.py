@@ -38,8 +38,6 @@ def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
         message = _decoder.decode(body)
     except msgspec.MsgspecError as error:
         raise StoreCorrupt(f"inbox message {id!r} cannot be read: {error}") from None
-    match message:
-        case Cancel():
-            return inputs.CancelInstance(by=message.by, reason=message.reason, seed=seed, message=id)
-        case Resume():
-            return inputs.ResumeInstance(by=message.by, seed=seed, message=id)
+    if isinstance(message, Cancel):
+        return inputs.CancelInstance(by=message.by, reason=message.reason, seed=seed, message=id)
+    return inputs.ResumeInstance(by=message.by, seed=seed, message=id)

@@ -118,7 +118,7 @@ class Store(Protocol):
         """An instance as it stands (or as it stood after row `until`), without taking it."""
         ...
 
-    async def list(
+    async def instances(
         self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[InstanceRecord]:
         """Records, newest first. `before` is the number after which a page goes on."""

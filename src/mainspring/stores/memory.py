@@ -168,7 +168,7 @@ class MemoryStore:
     async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
         """Take what is due."""
         self._check(lease)
-        claimed = []
+        claimed: list[Loaded] = []
         for kept in self._kept.values():
             if len(claimed) == limit:
                 break
@@ -213,7 +213,7 @@ class MemoryStore:
         number = self._by_id.get(id)
         return None if number is None else _loaded(self._kept[number], until)
 
-    async def list(
+    async def instances(
         self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[InstanceRecord]:
         """Records, newest first."""

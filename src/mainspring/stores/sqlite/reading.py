@@ -123,7 +123,7 @@ def turns(connection: sqlite3.Connection, id: str, after: int, limit: int) -> Lo
         connection.execute("COMMIT")
 
 
-def list_(
+def instances(
     connection: sqlite3.Connection, status: str | None, workflow: str | None, before: int | None, limit: int
 ) -> list[InstanceRecord]:
     """Records, newest first."""

@@ -159,11 +159,11 @@ class SqliteStore:
         """An instance, without taking it."""
         return await self._read(lambda c: reading.load(c, id, until))
 
-    async def list(
+    async def instances(
         self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[InstanceRecord]:
         """Records, newest first."""
-        return await self._read(lambda c: reading.list_(c, status, workflow, before, limit))
+        return await self._read(lambda c: reading.instances(c, status, workflow, before, limit))
 
     async def turns(self, id: str, *, after: int = 0, limit: int = 1_000) -> Loaded | None:
         """A page of rows."""
