@@ -1,4 +1,4 @@
-# ruff: noqa: E704, UP037
+# ruff: noqa: F821, UP037
 from __future__ import annotations
 
 from collections.abc import Callable

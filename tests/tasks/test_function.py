@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC110, ASYNC240
 from __future__ import annotations
 
 import asyncio

@@ -112,7 +112,7 @@ def test_one_own_name_in_two_modules_is_ambiguous(tmp_path: Path) -> None:
     text = "from mainspring.tasks import task\n@task\ndef shared_own(): ...\n"
     folder = write(tmp_path, mod_s="" + text, mod_t=text)
     find("mod_s:shared_own", folder), find("mod_t:shared_own", folder)
-    with pytest.raises(HandlerNotFound, match="2 tasks.*mod_s:shared_own and mod_t:shared_own"):
+    with pytest.raises(HandlerNotFound, match=r"2 tasks.*mod_s:shared_own and mod_t:shared_own"):
         find("shared_own")
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC110, ASYNC240, E501
 from __future__ import annotations
 
 import asyncio
