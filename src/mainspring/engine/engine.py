@@ -21,7 +21,7 @@ from mainspring.graph.support import unsupported
 from mainspring.journal import messages
 from mainspring.journal.history import rebuild
 from mainspring.journal.payload import encode_payload
-from mainspring.journal.records import DefinitionRecord, InboxMessage, InstanceRecord
+from mainspring.journal.records import DefinitionRecord, InboxMessage, InstanceRecord, StoreFacts
 from mainspring.journal.store import Store
 from mainspring.machine.inputs import StartInstance
 from mainspring.machine.instance import Instance
@@ -260,6 +260,20 @@ class Engine:
     ) -> list[InstanceRecord]:
         """Instances in the store, newest first."""
         return await self._store.instances(status=status, workflow=workflow, before=before, limit=limit)
+
+    async def facts(self) -> StoreFacts:
+        """What the store says of itself: counts, size, schema, lease."""
+        return await self._store.facts()
+
+    async def idle(self) -> None:
+        """Wait until nothing moves: no task runs, no turn waits. What waits for a time or a message stays."""
+        host = self.host
+        while not host.idle:
+            tasks = [task for live in host.lives.values() for _, _, task in live.tasks.values()]
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await host.writer.drained()
+            await asyncio.sleep(0)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 

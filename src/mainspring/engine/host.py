@@ -167,6 +167,11 @@ class Host:
         self.dispatcher.abandon_all(live)
         self.admission.forget(live)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way: no task, no input, no turn that is not durable."""
+        return not self.dispatcher.in_flight and self.loop.empty and self.writer.quiet
+
     # --- what the parts report ----------------------------------------------------------------------------------------
 
     def _committed(self, group: list[Entry], committed: Committed) -> None:

@@ -40,9 +40,10 @@ class Sleep:
             await asyncio.sleep(self._host.settings.sleep_after_ms / 1000 / CHECKS_PER_SLEEP)
             self.check()
 
-    def check(self) -> None:
-        """Put to sleep whoever may."""
-        limit = self._host.clock.now() + self._host.settings.sleep_after_ms
+    def check(self, after_ms: int | None = None) -> None:
+        """Put to sleep whoever waits longer than `after_ms` from now (by default the setting's time)."""
+        wait = self._host.settings.sleep_after_ms if after_ms is None else after_ms
+        limit = self._host.clock.now() + wait
         idle = [live for live in self._host.lives.values() if _idle(live)]
         if not idle:
             return

@@ -189,7 +189,11 @@ def follow(connection: sqlite3.Connection, group: int, limit: int) -> list[tuple
 
 def facts(connection: sqlite3.Connection, url: str) -> StoreFacts:
     """Counts and sizes."""
-    one = lambda sql: connection.execute(sql).fetchone()  # noqa: E731
+
+    def one(sql: str) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = connection.execute(sql).fetchone()
+        return found
+
     epoch, holder, expires_at = one("SELECT epoch, holder, expires_at FROM lease")
     return StoreFacts(
         url=url,

@@ -1,0 +1,270 @@
+"""`python -m benchmarks [--only NAME ...] [--pairs N] [--quick] [--json FILE]`: all figures, as a table and as JSON.
+
+Ours and its floor take turns in one run (A B A B …), so that a ratio holds when the machine's speed drifts; what is quoted
+is the median. Each benchmark says what it has to reach (DESIGN.md, Performance); `--check` exits with 1 where one does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import floor, measured, stages, workflows
+
+Row = dict[str, Any]
+
+
+class Bench:
+    """Runs pairs, each on files of its own."""
+
+    def __init__(self, pairs: int, quick: bool, note: Callable[[str], None]) -> None:
+        self.pairs = pairs
+        self.quick = quick
+        self.note = note
+
+    def pair(self, ours: Callable[[str], Any], bare: Callable[[str], Any]) -> tuple[list[Any], list[Any]]:
+        """The results of ours and of the floor, interleaved, the first pair (a warm-up) left out."""
+        mine, floors = [], []
+        for number in range(self.pairs + 1):
+            results = []
+            for work in (ours, bare) if number % 2 else (bare, ours):
+                with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
+                    results.append(asyncio.run(work(str(Path(folder) / "store.db"))))
+            if number:
+                first, second = results if number % 2 else results[::-1]
+                mine.append(first)
+                floors.append(second)
+        return mine, floors
+
+    def alone(self, work: Callable[[str], Any]) -> list[Any]:
+        """The results of ours where there is no floor to compare with."""
+        results = []
+        for _ in range(self.pairs):
+            with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
+                results.append(asyncio.run(work(str(Path(folder) / "store.db"))))
+        return results
+
+
+def _percentiles(values: list[float]) -> Row:
+    ordered = sorted(values)
+    at = lambda share: ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000  # noqa: E731
+    return {"p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99)}
+
+
+def chain(bench: Bench) -> Row:
+    """10-step chains, 50 in flight."""
+    count = 500 if bench.quick else 2_000
+    cpu: list[float] = []
+
+    async def ours(path: str) -> tuple[float, list[float]]:
+        began = time.process_time()
+        result = await measured.chains(path, count, 50, 10)
+        cpu.append((time.process_time() - began) * 1e6 / (count * 10))
+        return result
+
+    mine, bare = bench.pair(ours, lambda path: floor.chains(path, count, 50, 10))
+    rates = [count * 10 / seconds for seconds, _ in mine]
+    floors = [count * 10 / seconds for seconds, _ in bare]
+    ratio = statistics.median(a / b for a, b in zip(rates, floors, strict=True))
+    return {
+        "value": statistics.median(rates),
+        "floor": statistics.median(floors),
+        "unit": "steps/s",
+        "ratio": ratio,
+        "reach": "20,000 steps/s and 0.4 of the floor",
+        "ok": ratio >= 0.4 and statistics.median(rates) >= 20_000,
+        "cpu_us_per_step": statistics.median(cpu),
+        "workflows_per_s": statistics.median(rates) / 10,
+        **_percentiles([one for _, each in mine for one in each]),
+    }
+
+
+def single(bench: Bench) -> Row:
+    """One 10-step chain alone, p50."""
+    count = 100 if bench.quick else 200
+    mine, bare = bench.pair(
+        lambda path: measured.chains(path, count, 1, 10), lambda path: floor.chains(path, count, 1, 10)
+    )
+    ours_ms = [statistics.median(each) * 1000 for _, each in mine]
+    bare_ms = [statistics.median(each) * 1000 for _, each in bare]
+    ratio = statistics.median(a / b for a, b in zip(ours_ms, bare_ms, strict=True))
+    return {
+        "value": statistics.median(ours_ms),
+        "floor": statistics.median(bare_ms),
+        "unit": "ms",
+        "ratio": ratio,
+        "reach": "6 ms and 1.5 times the floor",
+        "ok": ratio <= 1.5 and statistics.median(ours_ms) <= 6,
+        **_percentiles([one for _, each in mine for one in each]),
+    }
+
+
+def fan(bench: Bench) -> Row:
+    """A root, 1,000 parallel steps, a join."""
+    return _graph(bench, workflows.fan_out(1_000), 1_002, 0.06)
+
+
+def layered_5000(bench: Bench) -> Row:
+    """5,000 nodes in layers, 10,000 connections."""
+    return _graph(bench, workflows.layered(5_000), 5_000, 0.4)
+
+
+def _graph(bench: Bench, workflow: Any, nodes: int, reach: float) -> Row:
+    mine, bare = bench.pair(lambda path: measured.one_graph(path, workflow), lambda path: floor.steps(path, nodes))
+    ratio = statistics.median(b / a for a, b in zip(mine, bare, strict=True))
+    return {
+        "value": statistics.median(mine),
+        "floor": statistics.median(bare),
+        "unit": "s",
+        "ratio": ratio,
+        "reach": f"{reach} s",
+        "ok": statistics.median(mine) <= reach,
+        "steps_per_s": nodes / statistics.median(mine),
+    }
+
+
+def layered_linear(bench: Bench) -> Row:
+    """100,000 nodes in layers: its time a node beside that of 5,000 nodes."""
+    small, large = workflows.layered(5_000), workflows.layered(20_000 if bench.quick else 100_000)
+    pairs = Bench(max(1, bench.pairs // 3), bench.quick, bench.note)
+    big, little = pairs.pair(lambda path: measured.one_graph(path, large), lambda path: measured.one_graph(path, small))
+    scale = len(large.nodes) / len(small.nodes)
+    ratio = statistics.median(a / (b * scale) for a, b in zip(big, little, strict=True))
+    return {
+        "value": statistics.median(big),
+        "floor": statistics.median(little) * scale,
+        "unit": "s",
+        "ratio": ratio,
+        "reach": "linear: at most 1.25 times the time a node of 5,000 nodes",
+        "ok": ratio <= 1.25,
+    }
+
+
+def recovery_100(bench: Bench) -> Row:
+    """100 chains killed half way, restarted, all done."""
+    return _recovery(bench, 100, 0.7)
+
+
+def recovery_10000(bench: Bench) -> Row:
+    """10,000 open instances of a killed process, all loaded and brought to their end."""
+    return _recovery(bench, 1_000 if bench.quick else 10_000, None)
+
+
+def _recovery(bench: Bench, count: int, reach: float | None) -> Row:
+    async def once(path: str) -> dict[str, float]:
+        await measured.prepare_open(path, count)
+        return await measured.recover(path)
+
+    found = bench.alone(once)
+    assert all(one["open"] == count for one in found), found
+    value = statistics.median(one["done_s"] for one in found)
+    return {
+        "value": value,
+        "unit": "s",
+        "reach": "-" if reach is None else f"{reach} s",
+        "ok": reach is None or value <= reach,
+        "loaded_s": statistics.median(one["loaded_s"] for one in found),
+        "instances_per_s": count / value,
+    }
+
+
+def memory(bench: Bench) -> Row:
+    """Resident bytes for each waiting 10-node instance."""
+    count = 2_000 if bench.quick else 10_000
+    with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
+        command = [sys.executable, "-m", "benchmarks.measured", str(Path(folder) / "store.db"), str(count)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return {
+        "value": found["awake_bytes"],
+        "unit": "bytes",
+        "reach": "5 KB, and 0 asleep",
+        "ok": found["awake_bytes"] <= 5 * 1024 and found["asleep_instances_in_memory"] == 0,
+        **found,
+    }
+
+
+def by_stage(bench: Bench) -> Row:
+    """CPU a step, by stage."""
+    with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
+        found = asyncio.run(stages.stages(str(Path(folder) / "store.db")))
+    return {"value": sum(found.values()), "unit": "us", "reach": "-", "ok": True, "stages": found}
+
+
+ALL: dict[str, Callable[[Bench], Row]] = {
+    "chain": chain,
+    "single": single,
+    "fan-out": fan,
+    "layered-5000": layered_5000,
+    "layered-linear": layered_linear,
+    "recovery-100": recovery_100,
+    "recovery-10000": recovery_10000,
+    "memory": memory,
+    "stages": by_stage,
+}
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=list(ALL), help="run only these")
+    parser.add_argument("--pairs", type=int, default=5, help="interleaved pairs (default 5)")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, for a look")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a figure is not reached")
+    options = parser.parse_args()
+    console = Console()
+    bench = Bench(options.pairs, options.quick, console.print)
+    table = Table("benchmark", "value", "floor", "ratio", "to reach", "")
+    rows: dict[str, Row] = {}
+    for name in options.only or ALL:
+        with console.status(f"{name}: {(ALL[name].__doc__ or '').strip()}"):
+            row = rows[name] = ALL[name](bench)
+        table.add_row(name, *_cells(row))
+    console.print(table)
+    _print_stages(console, rows)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": _machine(), "figures": rows}, indent=2) + "\n")
+    missed = [name for name, row in rows.items() if not row["ok"]]
+    return 1 if options.check and missed else 0
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str]:
+    def text(value: float | None) -> str:
+        if value is None:
+            return ""
+        return f"{value:,.0f} {row['unit']}" if value >= 100 else f"{value:.3g} {row['unit']}"
+
+    ratio = row.get("ratio")
+    verdict = "[green]reached[/]" if row["ok"] else "[red]not reached[/]"
+    return text(row["value"]), text(row.get("floor")), "" if ratio is None else f"{ratio:.2f}", row["reach"], verdict
+
+
+def _print_stages(console: Console, rows: dict[str, Row]) -> None:
+    if "stages" in rows:
+        table = Table("stage", "CPU us a step")
+        for name, value in rows["stages"]["stages"].items():
+            table.add_row(name, f"{value:.1f}")
+        console.print(table)
+
+
+def _machine() -> Row:
+    return {"cpus": os.cpu_count(), "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
