@@ -42,6 +42,7 @@ class Dispatcher:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.in_flight = 0
+        self.missing: dict[int, set[str]] = {}
 
     def dispatch(self, live: Live, order: DispatchTask) -> None:
         """Begin an attempt."""
@@ -62,7 +63,7 @@ class Dispatcher:
         try:
             work: Any = live.program.prepared(node).invoke(call)
         except HandlerNotFound as error:
-            live.missing.add(path)
+            self.missing.setdefault(live.number, set()).add(path)
             logger.warning("%s: %s waits for its code: %s", live.id, path, error)
             self._report(live, HandlerMissing(path=path, run=run, attempt=attempt, handler=str(error)))
             return

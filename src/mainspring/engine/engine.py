@@ -171,12 +171,12 @@ class Engine:
         if host.loss is not None:
             raise host.loss
         host.lives[number] = live
-        live.started = asyncio.get_running_loop().create_future()
+        started = live.started = asyncio.get_running_loop().create_future()
         request = StartInstance(
             workflow=workflow, version=program.version, input=raw, variables=values, key=key, seed=self._clock.seed()
         )
         host.loop.post(live, request)
-        await live.started
+        await started
 
     async def _define(self, program: Program) -> None:
         """The definition is in the store before the first instance that is pinned to it."""
@@ -337,8 +337,7 @@ class Engine:
                 news.set()
         if self._host is not None:
             for live in self._host.lives.values():
-                if live.started is not None and not live.started.done():
-                    live.started.set_exception(error)
+                live.begun(error)
 
 
 def refuse_unsupported(workflow: Workflow) -> None:

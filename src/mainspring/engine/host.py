@@ -45,6 +45,7 @@ class Host:
         self.clock = clock
         self.settings = settings
         self.lives: dict[int, Live] = {}
+        self.progress: dict[int, dict[str, tuple[float, str]]] = {}
         self.programs = Programs(kinds)
         self.ownership = Ownership(store, clock, settings, self.lost, self._ticked)
         self.writer = Writer(store, self.ownership.lease, self._committed, self._failed, settings.group_turns_max)
@@ -163,6 +164,8 @@ class Host:
     def remove(self, live: Live) -> None:
         """The instance leaves memory."""
         self.lives.pop(live.number, None)
+        self.progress.pop(live.number, None)
+        self.dispatcher.missing.pop(live.number, None)
         self.timers.forget(live)
         self.dispatcher.abandon_all(live)
         self.admission.forget(live)
@@ -184,8 +187,11 @@ class Host:
             if live.number in committed.refused:
                 self.remove(live)
                 continue
-            if live.started is not None and not live.started.done():
-                live.started.set_result(None)
+            if live.started is not None:
+                live.begun()
+                live.record = None
+            if entry.write is not None and entry.write.consumed:
+                self.recovery.consumed(entry.write.consumed)
             if live.held is None:
                 for effect in entry.effects:
                     orders[type(effect)](live, effect)
@@ -203,8 +209,7 @@ class Host:
     def _refused(self, live: Live, input: inputs.Input, reason: str) -> None:
         if isinstance(input, inputs.StartInstance):
             # The start was durable after all: the commit had been reported as failed.
-            if live.started is not None and not live.started.done():
-                live.started.set_result(None)
+            live.begun()
         elif not isinstance(input, inputs.Interrupt):
             logger.info("%s: %s was refused: %s", live.id, type(input).__name__, CommandRefused(reason))
 
@@ -233,7 +238,7 @@ class Host:
         self.ended(live)
 
     def _progressed(self, live: Live, path: str, percent: float, text: str) -> None:
-        live.progress[path] = (percent, text)
+        self.progress.setdefault(live.number, {})[path] = (percent, text)
         if self.on_progress is not None:
             self.on_progress(live, path, percent, text)
 
@@ -244,11 +249,11 @@ class Host:
 
     def look_for_code(self) -> None:
         """Nodes that wait for their code go on where it has come."""
-        for live in tuple(self.lives.values()):
-            if not live.missing:
-                continue
-            waiting = {path for path, _ in live.program.missing()}
-            found = tuple(sorted(live.missing - waiting))
+        for number, missing in tuple(self.dispatcher.missing.items()):
+            live = self.lives[number]
+            found = tuple(sorted(missing - {path for path, _ in live.program.missing()}))
             if found:
-                live.missing.difference_update(found)
+                missing.difference_update(found)
+                if not missing:
+                    del self.dispatcher.missing[number]
                 self.loop.post(live, inputs.HandlersFound(paths=found, seed=self.clock.seed()))

@@ -11,6 +11,9 @@ from mainspring.machine.effects import AnyEffect
 from mainspring.machine.inputs import Input
 from mainspring.machine.instance import Instance
 
+NO_TIMERS: set[tuple[str, int, int, str]] = set()
+"""Never added to: most instances never have a timer, and an empty set of their own would be 216 bytes."""
+
 
 class Live:
     """`seq` is the last row decided, which may not be durable yet; `uncommitted` counts the turns that are not.
@@ -23,11 +26,8 @@ class Live:
         "held",
         "id",
         "instance",
-        "mail",
-        "missing",
         "number",
         "program",
-        "progress",
         "record",
         "seq",
         "snapshot_seq",
@@ -41,7 +41,7 @@ class Live:
     def __init__(self, number: int, record: InstanceRecord, program: Program, instance: Instance, seq: int) -> None:
         self.number = number
         self.id = record.id
-        self.record = record
+        self.record: InstanceRecord | None = record
         self.program = program
         self.instance = instance
         self.seq = seq
@@ -50,12 +50,18 @@ class Live:
         self.status_written = record.status
         self.uncommitted = 0
         self.tasks: dict[str, tuple[int, int, asyncio.Future[object]]] = {}
-        self.timers: set[tuple[str, int, int, str]] = set()
-        self.mail: set[str] = set()
-        self.missing: set[str] = set()
-        self.progress: dict[str, tuple[float, str]] = {}
+        self.timers: set[tuple[str, int, int, str]] = NO_TIMERS
         self.held: list[Input] | None = None
         self.started: asyncio.Future[None] | None = None
+
+    def begun(self, error: Exception | None = None) -> None:
+        """Tell whoever started the instance that it is durable, or why it never will be."""
+        started, self.started = self.started, None
+        if started is not None and not started.done():
+            if error is None:
+                started.set_result(None)
+            else:
+                started.set_exception(error)
 
 
 class Entry:

@@ -67,6 +67,10 @@ class TurnLoop:
         """Whether no input waits."""
         return not self._queue
 
+    def busy(self) -> set[int]:
+        """The numbers of the instances for which an input waits."""
+        return {live.number for live, _ in self._queue}
+
     def waiting(self, live: Live) -> list[Input]:
         """The inputs that wait for this instance."""
         return [input for owner, input in self._queue if owner is live]
@@ -124,7 +128,7 @@ class TurnLoop:
     def _attach(self, live: Live, write: Write) -> None:
         """What goes with the turn's rows, where it is due: the record, a snapshot."""
         instance = live.instance
-        if not live.created:
+        if live.record is not None and not live.created:
             live.created = True
             live.status_written = instance.status
             write.created = msgspec.structs.replace(
@@ -160,8 +164,7 @@ class TurnLoop:
         kind = type(input).__name__
         logger.error("%s: the machine failed on %s; the instance is parked", live.id, kind, exc_info=error)
         reason = f"the machine failed on {kind}: {type(error).__name__}: {error}"
-        if live.started is not None and not live.started.done():
-            live.started.set_exception(CommandRefused(reason))
+        live.begun(CommandRefused(reason))
         if input.message:
             self._consume(live, input)
         self._reload(live, [ParkInstance(reason=reason, fault=repr(input)[:2_000])])

@@ -36,11 +36,16 @@ class Recovery:
         self._wake_at: int | None = None
         self._reloads: set[asyncio.Task[None]] = set()
         self._failures = 0
+        self._delivered: set[str] = set()
         self.recovered = 0
 
     def start(self) -> None:
         """Begin to serve."""
         self._task = asyncio.create_task(self._serve(), name="mainspring-recovery")
+
+    def consumed(self, ids: tuple[str, ...]) -> None:
+        """These messages have had their effect, durably: the store will not give them again."""
+        self._delivered.difference_update(ids)
 
     def want(self) -> None:
         """There may be something to claim, or mail."""
@@ -126,9 +131,9 @@ class Recovery:
         await self._host.store.commit(self._host.ownership.lease(), [Write(record.number, change=change)])
 
     def _deliver(self, live: Live, message: InboxMessage) -> None:
-        if message.id in live.mail:
+        if message.id in self._delivered:
             return
-        live.mail.add(message.id)
+        self._delivered.add(message.id)
         try:
             self._host.loop.post(live, to_input(message.id, message.body, self._host.clock.seed()))
         except StoreError as error:
@@ -180,7 +185,6 @@ class Recovery:
     def _replace(self, live: Live, loaded: Loaded | None) -> None:
         held, live.held = live.held or [], None
         self._host.lives[live.number] = live  # it may have been on its way to sleep
-        live.mail.clear()
         if loaded is None:
             live.instance, live.seq = Instance(live.program.plan, live.id), 0
             live.created = False
@@ -195,7 +199,6 @@ class Recovery:
         live.snapshot_seq = live.seq if loaded is None or loaded.snapshot is None else loaded.snapshot.seq
         for input in held:
             self._host.loop.post(live, input)
-        self.want()  # mail that was being taken is still in the store
 
 
 def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:

@@ -44,7 +44,8 @@ class Sleep:
         """Put to sleep whoever waits longer than `after_ms` from now (by default the setting's time)."""
         wait = self._host.settings.sleep_after_ms if after_ms is None else after_ms
         limit = self._host.clock.now() + wait
-        idle = [live for live in self._host.lives.values() if _idle(live)]
+        busy = self._host.loop.busy() | self._host.dispatcher.missing.keys()
+        idle = [live for live in self._host.lives.values() if live.number not in busy and _idle(live)]
         if not idle:
             return
         wakes = self._host.timers.earliest_of(idle)
@@ -70,4 +71,4 @@ class Sleep:
 
 
 def _idle(live: Live) -> bool:
-    return not (live.tasks or live.uncommitted or live.missing or live.mail) and live.held is None
+    return not (live.tasks or live.uncommitted) and live.held is None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from mainspring.engine.clock import Clock
-from mainspring.engine.live import Live
+from mainspring.engine.live import NO_TIMERS, Live
 from mainspring.machine.effects import ArmTimer, DisarmTimer
 
 CLOCK_CHECK_MS = 10_000
@@ -37,6 +37,8 @@ class Timers:
         """Report it when it is due. A timer of the same identity takes the place of the one before."""
         key = (timer.path, timer.run, timer.attempt, timer.purpose)
         if key not in live.timers:
+            if live.timers is NO_TIMERS:
+                live.timers = set()
             live.timers.add(key)
             self._armed += 1
         self._count += 1

@@ -24,10 +24,22 @@ _MACHINE_TYPES = PASSING_TYPES | {"delay"}
 class PlanConnection:
     """An edge. `source` and `target` are node numbers."""
 
-    __slots__ = ("condition", "id", "index", "on_complete", "on_fail", "port", "source", "target", "target_port")
+    __slots__ = (
+        "condition",
+        "id",
+        "index",
+        "on_complete",
+        "on_fail",
+        "only",
+        "port",
+        "source",
+        "target",
+        "target_port",
+    )
 
     def __init__(self, index: int, source: int, target: int) -> None:
         self.index = index
+        self.only = [index]
         self.source = source
         self.target = target
         self.id: str | None = None

@@ -62,15 +62,6 @@ def _move_instance(instance: Instance, event: ev.Event, at: int) -> None:
         instance.ended_at = at
 
 
-def _token(instance: Instance, index: int, target: int, message: bool) -> None:
-    state = instance.nodes[target]
-    if state is None:
-        state = instance.nodes[target] = NodeState()
-    state.tokens += 1
-    if message:
-        state.messages += (index,)
-
-
 # --- the instance ---------------------------------------------------------------------------------------------------
 
 
@@ -169,8 +160,22 @@ def _node_failed(instance: Instance, event: ev.NodeFailed, at: int) -> None:
 
 
 def _tokens(instance: Instance, path: str, fired: tuple[int, ...]) -> None:
-    for connection in instance.plan.by_path[path].outgoing:
-        _token(instance, connection.index, connection.target, connection.index in fired)
+    plan, nodes = instance.plan, instance.nodes
+    among = fired if len(fired) < 8 else frozenset(fired)
+    for connection in plan.by_path[path].outgoing:
+        target = connection.target
+        state = nodes[target]
+        if state is None:
+            state = nodes[target] = NodeState()
+        state.tokens += 1
+        if connection.index in among:
+            if plan.nodes[target].in_degree == 1:
+                # One list a connection, shared by all instances: most nodes have no other.
+                state.messages = connection.only
+            elif state.messages is None:
+                state.messages = [connection.index]
+            else:
+                state.messages.append(connection.index)
 
 
 def _routing_failed(instance: Instance, event: ev.RoutingFailed, at: int) -> None:

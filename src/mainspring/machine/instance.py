@@ -20,7 +20,8 @@ class NodeState(Struct, gc=False, omit_defaults=True):
     """One node, in its current run. Times are UTC milliseconds.
 
     `attempt` numbers every try, whether the one before it failed or crashed; `failures` and `crashes` count apart.
-    `tokens` counts what has come in, `messages` lists the connections that fired.
+    `tokens` counts what has come in, `messages` lists the connections that fired (shared between instances where there
+    can be only one: never append to it but in `fold`).
     """
 
     status: str = "pending"
@@ -29,7 +30,7 @@ class NodeState(Struct, gc=False, omit_defaults=True):
     failures: int = 0
     crashes: int = 0
     tokens: int = 0
-    messages: tuple[int, ...] = ()
+    messages: list[int] | None = None
     input: bytes | None = None
     output: bytes | None = None
     port: str | None = None

@@ -32,13 +32,14 @@ def default_input(instance: Instance, node: PlanNode, state: NodeState | None) -
     if not node.keyed_input:
         return payload(instance, state.messages[0]) if state.messages else _NULL
     connections = instance.plan.connections
+    fired = frozenset(state.messages or ())
     sources: dict[str, list[int]] = {}
     for connection in node.incoming:
         sources.setdefault(instance.plan.nodes[connection.source].path, []).append(connection.index)
     parts = []
     for source, indexes in sources.items():
         for index in indexes:
-            if index in state.messages:
+            if index in fired:
                 key = source if len(indexes) == 1 else connections[index].id or f"{source}:{index}"
                 parts.append(msgspec.json.encode(key) + b":" + payload(instance, index))
     return b"{" + b",".join(parts) + b"}"

@@ -24,6 +24,10 @@ WAL_BYTES_MAX = 64 * 1024 * 1024
 """The WAL file is cut back to this size after a checkpoint; a reader that stays long can make it grow beyond."""
 
 
+CACHE_KIB = 8 * 1024
+"""The writer's page cache. It appends and rarely looks back, so more would only be memory."""
+
+
 def connect_writer(path: str, durability: Durability) -> sqlite3.Connection:
     """The writing connection. Raises StoreError, StoreCorrupt."""
     try:
@@ -36,7 +40,7 @@ def connect_writer(path: str, durability: Durability) -> sqlite3.Connection:
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
     except sqlite3.DatabaseError as error:
         raise explained(path, error) from error

@@ -1,0 +1,51 @@
+"""The named points at which a simulation does harm. One registry: a test sees to it that each of them is hit."""
+
+from __future__ import annotations
+
+VERBS = ("acquire", "renew", "claim", "mail", "next_wake", "numbers", "define", "commit", "post", "load", "find")
+"""The store's verbs at which a process can die, before or after."""
+
+FAILING = ("acquire", "renew", "claim", "mail", "next_wake", "numbers", "define", "post", "load", "find")
+"""The store's verbs that can fail without an effect (`commit` has two ways of its own)."""
+
+POINTS: tuple[str, ...] = (
+    *(f"crash before {verb}" for verb in VERBS),
+    *(f"crash after {verb}" for verb in VERBS),
+    *(f"{verb} fails" for verb in FAILING),
+    "commit fails unwritten",
+    "commit fails though written",
+    "commit is slow",
+    "crash at any time",
+    "kill at any time",
+    "orderly restart",
+    "pause past the lease",
+    "short pause",
+    "clock jumps forward",
+    "clock jumps back",
+    "wake-up lost",
+    "result lost",
+    "result doubled",
+    "result late",
+    "task fails",
+    "task fails fatally",
+    "task is slow",
+    "task blocks until cancelled",
+    "handler missing",
+    "cancel by engine",
+    "cancel by inbox",
+    "message posted twice",
+    "start with the same key twice",
+    "keyless start",
+    "large output",
+)
+
+
+class Points:
+    """How often each was hit in one run."""
+
+    def __init__(self) -> None:
+        self.hits: dict[str, int] = dict.fromkeys(POINTS, 0)
+
+    def hit(self, name: str) -> None:
+        """Count it. KeyError where the registry does not have it."""
+        self.hits[name] += 1

@@ -1,0 +1,173 @@
+"""The work that simulated nodes do, and the ledger in which every attempt that begins or ends is written down.
+
+What an attempt does is a function of (seed, instance, path, run, attempt) and of its node's traits, so the auditor can
+work it out by itself. The ledger lies outside all processes: it is what has happened in the world.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from msgspec import Struct
+
+from mainspring.definition.model import Node
+from mainspring.errors import HandlerNotFound
+from mainspring.journal.payload import encode_payload
+from mainspring.machine.inputs import TaskFault, TaskFinished
+from mainspring.messaging.task import Output, TaskCall
+
+if TYPE_CHECKING:
+    from mainspring.testing.simulation.process import Process
+    from mainspring.testing.simulation.world import World
+
+Key = tuple[str, str, int, int]
+
+
+class Deed(Struct, frozen=True):
+    """What an attempt does. `kind`: ok, Flaky, Busy, Broken, block."""
+
+    kind: str
+    ms: int
+    value: Any = None
+    port: str | None = None
+    sets: dict[str, Any] | None = None
+    lost: bool = False
+    doubled: int = -1
+    late: int = -1
+
+
+class Fault(Exception):
+    """A simulated task's failure."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+def describe(error: BaseException) -> TaskFault:
+    """The engine's describer of faults: without stacks, which hold addresses and line numbers."""
+    if isinstance(error, Fault):
+        return TaskFault(error.kind, str(error), (error.kind, "Exception"), fatal=error.kind == "Broken")
+    return TaskFault(type(error).__name__, str(error), (type(error).__name__,))
+
+
+def deed(seed: int | str, node: Node, key: Key) -> Deed:
+    """What this attempt does."""
+    instance, path, run, attempt = key
+    salt = f"{seed}/{instance}/{path}/{run}/{attempt}".encode()
+
+    def draw(what: bytes, below: int = 1000) -> int:
+        return (crc32(what + salt) * 2654435761 >> 7) % below
+
+    def happens(trait: str) -> bool:
+        return draw(trait.encode()) < 1000 * float(node.config.get(trait, 0))
+
+    usual = int(node.config.get("ms", 0))
+    ms = draw(b"ms", 2 * usual) // 5 * 5 if usual else 0  # a coarse grid, so that several end at the same moment
+    if happens("slow"):
+        ms = 1_000 + draw(b"long", 4_000)
+    if happens("block"):
+        return Deed("block", 0, late=draw(b"late", 400) if draw(b"is late") < 400 else -1)
+    if happens("fatal"):
+        return Deed("Broken", ms)
+    if happens("fail"):
+        return Deed(("Flaky", "Flaky", "Busy")[draw(b"which", 3)], ms)
+    value = {"v": draw(b"v", 100), "n": path, "a": attempt}
+    if node.config.get("large"):
+        value["pad"] = "x" * 40_000
+    ports = node.config.get("ports")
+    return Deed(
+        "ok",
+        ms,
+        value,
+        ports[draw(b"port", len(ports))] if ports else None,
+        {"last": path, f"by_{path}": attempt} if node.config.get("sets") else None,
+        happens("lost"),
+        draw(b"doubled", 300) if draw(b"is doubled") < 60 else -1,
+        draw(b"late", 400) if draw(b"is late") < 400 else -1,
+    )
+
+
+class Begin(Struct):
+    """An attempt as it happened. `end`: "" (not yet, or never), ok, failed, abandoned."""
+
+    epoch: int
+    at: float
+    end: str = ""
+    ended_at: float = 0.0
+    reported: bool = False
+
+
+class Work:
+    """A prepared node."""
+
+    def __init__(self, world: World, process: Process, node: Node) -> None:
+        self._world = world
+        self._process = process
+        self._node = node
+
+    def invoke(self, call: TaskCall) -> Awaitable[Any]:
+        """Begin one attempt."""
+        key = (call.instance, call.path, call.run, call.attempt)
+        begin = self._world.began(self._process, key, call)
+        return self._do(call, key, begin)
+
+    async def _do(self, call: TaskCall, key: Key, begin: Begin) -> Any:
+        world, points = self._world, self._world.points
+        mine = deed(world.seed, self._node, key)
+        try:
+            if mine.kind == "block":
+                points.hit("task blocks until cancelled")
+                await asyncio.get_running_loop().create_future()
+            if mine.ms >= 1_000:
+                points.hit("task is slow")
+            if mine.ms:
+                await asyncio.sleep(mine.ms / 1000)
+            self._end(begin, "ok" if mine.kind == "ok" else "failed", not mine.lost)
+            if mine.lost:
+                points.hit("result lost")
+                await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            self._end(begin, begin.end or "abandoned", False)
+            if mine.late >= 0:
+                self._again("result late", mine.late, key, mine)
+            raise
+        if mine.kind != "ok":
+            points.hit("task fails fatally" if mine.kind == "Broken" else "task fails")
+            raise Fault(mine.kind, f"attempt {call.attempt} of {call.path}")
+        if mine.doubled >= 0:
+            self._again("result doubled", mine.doubled, key, mine)
+        if "pad" in mine.value:
+            points.hit("large output")
+        call.variables_set = mine.sets
+        return Output(mine.value, mine.port) if mine.port is not None else mine.value
+
+    def _end(self, begin: Begin, end: str, reported: bool) -> None:
+        begin.end = end
+        begin.reported = reported
+        begin.ended_at = self._world.scheduler.now
+
+    def _again(self, point: str, ms: int, key: Key, mine: Deed) -> None:
+        """Have the attempt reported once more, or although nobody waits for it any more."""
+        _, path, run, attempt = key
+        output = encode_payload(mine.value, "output")
+        report = TaskFinished(path=path, run=run, attempt=attempt, output=output, port=mine.port)
+        asyncio.get_running_loop().call_later(ms / 1000, self._process.report_again, point, key[0], report)
+
+
+class WorkKind:
+    """The kind of node whose work is simulated, as one process has it."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    def prepare(self, node: Node, folder: str) -> Work:
+        """The node's work. Some code is not there at first."""
+        if node.config.get("absent") and self._world.scheduler.now < self._process.complete_at:
+            self._world.points.hit("handler missing")
+            raise HandlerNotFound(f"no code for {node.id} yet")
+        return Work(self._world, self._process, node)
