@@ -116,7 +116,11 @@ class Engine:
 
     async def __aexit__(self, *exc: object) -> None:
         host = self.host
-        await host.stop()
+        try:
+            await host.stop()
+        finally:
+            for kind in self._kinds.values():
+                kind.close()
         self._host = None
         self._on_loss(MainspringError("the engine was stopped; the instance goes on when one runs again"))
 

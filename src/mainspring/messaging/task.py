@@ -69,6 +69,10 @@ class TaskKind(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """The engine stops: let threads and processes go."""
+        ...
+
 
 class FaultDescriber(Protocol):
     """How an exception becomes the record that is kept of it."""

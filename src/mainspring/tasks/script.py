@@ -26,6 +26,9 @@ class ScriptKind:
     A script runs in the folder of its definition. What it leaves running in its group when it ends is killed.
     """
 
+    def close(self) -> None:
+        """Nothing to let go: a script's process ends with its attempt."""
+
     def prepare(self, node: Node, folder: str) -> PreparedTask:
         path, code = config.text(node, "path"), config.text(node, "code")
         if (path is None) == (code is None):

@@ -1,0 +1,188 @@
+"""A process's way to the store, on which the process can die, be stopped, or be told lies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from mainspring.errors import StoreError
+from mainspring.journal.records import (
+    Committed,
+    DefinitionRecord,
+    InboxMessage,
+    InstanceRecord,
+    Lease,
+    Loaded,
+    OutboxRow,
+    Position,
+    StoreFacts,
+    TurnRow,
+    Write,
+)
+from mainspring.journal.store import Store
+from mainspring.testing.simulation.points import FAILING, VERBS
+
+if TYPE_CHECKING:
+    from mainspring.testing.simulation.process import Process
+
+T = TypeVar("T")
+_VERBS = frozenset(VERBS)
+_FAILING = frozenset(FAILING)
+
+
+class FaultyStore:
+    """The Store protocol, for one process. What reaches the real store is shown to the world's auditor at once."""
+
+    def __init__(self, inner: Store, process: Process) -> None:
+        self.url = inner.url
+        self.inner = inner
+        self._process = process
+        self._world = process.world
+        self._random = process.world.faults_random
+
+    async def _call(self, verb: str, work: Callable[[], Awaitable[T]], saw: Callable[[T], None] | None = None) -> T:
+        process, world = self._process, self._world
+        if process.gone:
+            raise StoreError("this process is dead")
+        draw = self._random.random
+        harm = world.harm if verb in _VERBS else 0.0
+        fate = draw() / harm if harm else 1.0
+        if fate < 0.006:
+            await process.die(f"crash before {verb}")
+        elif 0.012 <= fate < 0.022 and verb in _FAILING:
+            self._hit(f"{verb} fails", 0.1)
+            raise StoreError(f"simulated: {verb} failed")
+        elif verb == "commit":
+            if 0.012 <= fate < 0.03:
+                self._hit("commit fails unwritten", 0.3)
+                raise StoreError("simulated: the commit failed")
+            if 0.05 <= fate < 0.06:
+                late = draw() * 1.5
+                self._hit("commit is slow", late)
+                await asyncio.sleep(late)
+        if draw() < world.latency:
+            await asyncio.sleep(draw() * 0.004)
+        self._check()
+        result = await work()
+        if saw is not None:
+            saw(result)
+        if 0.006 <= fate < 0.012:
+            await process.die(f"crash after {verb}")
+        elif 0.03 <= fate < 0.05 and verb == "commit":
+            self._hit("commit fails though written", 0.3)
+            world.audit.doubtful = True
+            raise StoreError("simulated: nobody knows whether the commit was made")
+        if draw() < world.latency:
+            await asyncio.sleep(draw() * 0.004)
+            self._check()
+        return result
+
+    def _check(self) -> None:
+        if self._process.gone:
+            raise StoreError("this process is dead")
+
+    def _hit(self, point: str, for_seconds: float) -> None:
+        self._world.points.hit(point)
+        self._world.tell(f"{self._process.name}: {point}")
+        self._process.disturb(for_seconds + self._process.allowance)
+
+    # --- ownership ----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        await self.inner.open()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
+        return await self._call(
+            "acquire",
+            lambda: self.inner.acquire(self._process.name, now, ttl),
+            lambda lease: self._world.acquired(self._process, lease),
+        )
+
+    async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
+        return await self._call(
+            "renew", lambda: self.inner.renew(lease, now, ttl), lambda _: self._world.audit.epoch(lease, "renew")
+        )
+
+    async def release(self, lease: Lease) -> None:
+        await self._call("release", lambda: self.inner.release(lease))
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    async def numbers(self, lease: Lease, count: int) -> int:
+        return await self._call("numbers", lambda: self.inner.numbers(lease, count))
+
+    async def define(self, definition: DefinitionRecord) -> None:
+        await self._call("define", lambda: self.inner.define(definition))
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        return await self._call(
+            "commit",
+            lambda: self.inner.commit(lease, writes),
+            lambda _: self._world.audit.committed(self._process, lease, writes),
+        )
+
+    async def post(self, message: InboxMessage) -> bool:
+        return await self._call(
+            "post", lambda: self.inner.post(message), lambda new: self._world.posted(message, new, self._process)
+        )
+
+    async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
+        await self._call("sent", lambda: self.inner.sent(lease, ids))
+
+    # --- due work -----------------------------------------------------------------------------------------------------
+
+    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+        return await self._call(
+            "claim",
+            lambda: self.inner.claim(lease, now, limit),
+            lambda claimed: self._world.audit.claimed(lease, claimed),
+        )
+
+    async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
+        return await self._call("mail", lambda: self.inner.mail(lease, limit))
+
+    async def next_wake(self, lease: Lease) -> int | None:
+        return await self._call("next_wake", lambda: self.inner.next_wake(lease))
+
+    async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
+        return await self._call("outbox", lambda: self.inner.outbox(lease, limit))
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Some wake-ups do not arrive: they are hints, and the engine must do without."""
+
+        def maybe() -> None:
+            if self._random.random() < 0.1 * self._world.harm:
+                self._hit("wake-up lost", 0.0)
+            else:
+                wake()
+
+        return self.inner.listen(maybe)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    async def definition(self, version: str) -> DefinitionRecord | None:
+        return await self._call("definition", lambda: self.inner.definition(version))
+
+    async def find(self, id: str) -> InstanceRecord | None:
+        return await self._call("find", lambda: self.inner.find(id))
+
+    async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
+        return await self._call("load", lambda: self.inner.load(id, until=until))
+
+    async def instances(
+        self, *, status: str | None = None, workflow: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[InstanceRecord]:
+        return await self.inner.instances(status=status, workflow=workflow, before=before, limit=limit)
+
+    async def turns(self, id: str, *, after: int = 0, limit: int = 1_000) -> Loaded | None:
+        return await self._call("turns", lambda: self.inner.turns(id, after=after, limit=limit))
+
+    async def follow(self, group: int, limit: int) -> list[tuple[Position, TurnRow]]:
+        return await self.inner.follow(group, limit)
+
+    async def facts(self) -> StoreFacts:
+        return await self.inner.facts()

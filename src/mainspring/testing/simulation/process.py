@@ -1,0 +1,173 @@
+"""One simulated process: a loop, a clock that may be wrong, its way to the store, and the production engine on top."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from mainspring.engine.engine import Engine
+from mainspring.errors import MainspringError, NotOwner, StoreError
+from mainspring.machine.inputs import TaskFinished
+from mainspring.testing.simulation.faults import FaultyStore
+from mainspring.testing.simulation.work import WorkKind, describe
+from mainspring.testing.virtual import VirtualClock, VirtualLoop
+
+if TYPE_CHECKING:
+    from mainspring.testing.simulation.world import World
+
+LOSS_NOTICED_SECONDS = 0.05
+
+
+class Process:
+    """`gone` once it is dead. `ending`: "" (it lives), crash, kill, orderly. `spoilt`: a fault came into an orderly stop."""
+
+    def __init__(self, world: World, name: str, number: int, offset: int) -> None:
+        self.world = world
+        self.name = f"{name}{number}"
+        self.role = name
+        self.up = False
+        self.gone = False
+        self.stopping = False
+        self.spoilt = False
+        self.ending = ""
+        self.epoch = 0
+        self.complete_at = 0.0 if world.harm == 0 else world.random.random() * world.faults_until
+        self.disturbed_until = 0.0
+        self.results: list[tuple[str, asyncio.Task[Any]]] = []
+        self.loop = VirtualLoop(world.scheduler, self.name, self._complain)
+        self.clock = VirtualClock(world.scheduler, f"{world.seed}/{self.name}", offset)
+        self.store = FaultyStore(world.connect(), self)
+        kinds = {"function": WorkKind(world, self)}
+        self.engine = Engine(self.store, kinds, describe, clock=self.clock, settings=world.settings, wait=True)
+        self.allowance = world.settings.lease_ms / 3000 + 0.3
+        self.loop.create_task(self._main())
+
+    # --- its life -----------------------------------------------------------------------------------------------------
+
+    async def _main(self) -> None:
+        try:
+            await self.engine.__aenter__()
+        except MainspringError as error:
+            self.world.tell(f"{self.name}: could not start: {error}")
+            self._check_left()
+            self.finish("crash")
+            return
+        host = self.engine.host
+        self.epoch = host.ownership.epoch()
+        self.up = True
+        self.disturb(self.allowance)
+        self.world.tell(f"{self.name}: up with epoch {self.epoch}")
+        ended, lost = host.ended, host.on_loss
+
+        def on_end(live: Any) -> None:
+            self.world.audit.ended_live(live)
+            ended(live)
+
+        def on_loss(error: Exception) -> None:
+            lost(error)
+            self.world.tell(f"{self.name}: lost the store")
+            if not self.stopping:
+                self.loop.call_later(LOSS_NOTICED_SECONDS, self.stop, "orderly")
+
+        host.ended, host.on_loss = on_end, on_loss
+        if host.loss is not None:
+            on_loss(host.loss)
+
+    def stop(self, how: str) -> None:
+        """Leave in good order, or by the engine's own `kill`."""
+        if not self.stopping and not self.gone:
+            self.stopping = True
+            self.world.tell(f"{self.name}: {how}")
+            self.loop.create_task(self._stop(how))
+
+    async def _stop(self, how: str) -> None:
+        if how == "kill":
+            self.gone = True  # the store is out of its reach from here on
+            await self.engine.host.kill()
+        else:
+            self.spoilt = self.engine.host.loss is not None or self.world.scheduler.now < self.disturbed_until
+            await self.engine.__aexit__(None, None, None)
+        self.up = False
+        await asyncio.sleep(0)  # those that wait for results have been told, and end
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self._check_left()
+        self.finish(how)
+
+    def _check_left(self) -> None:
+        me = asyncio.current_task()
+        clients = {task for task in self.loop.unfinished() if task.get_name().startswith("client")}
+        left = [task for task in self.loop.unfinished() if task is not me and task not in clients]
+        if left:
+            self.world.fail("tasks left behind", f"{self.name} has stopped, and {left[0].get_name()} goes on: {left[0]!r}")
+
+    def finish(self, how: str) -> None:
+        """The process is no more. Its loop is thrown away as soon as its turn is over."""
+        if self.ending:
+            return
+        self.ending = how
+        self.gone = True
+        self.up = False
+        self.loop.dead = True
+        self.world.finished(self)
+
+    async def die(self, point: str) -> None:
+        """Killed here and now; whoever awaits this never comes back."""
+        self.world.points.hit(point)
+        self.world.tell(f"{self.name}: {point}")
+        self.finish("crash")
+        await self.loop.create_future()
+
+    # --- what happens to it -------------------------------------------------------------------------------------------
+
+    def disturb(self, seconds: float) -> None:
+        """Until then, being late is no fault of the engine's."""
+        self.disturbed_until = max(self.disturbed_until, self.world.scheduler.now + seconds)
+        self.spoilt = self.spoilt or self.stopping
+
+    @property
+    def serving(self) -> bool:
+        """Whether it can be asked for something."""
+        return self.up and not self.gone and not self.stopping and self.engine.host.loss is None
+
+    def report_again(self, point: str, instance: str, report: TaskFinished) -> None:
+        """A report comes a second time, or long after its attempt was given up."""
+        if not self.up:
+            return
+        for live in self.engine.host.lives.values():
+            if live.id == instance:
+                self.world.points.hit(point)
+                self.world.tell(f"{self.name}: {point}: {instance} {report.path} attempt {report.attempt}")
+                self.engine.host.loop.post(live, report)
+
+    async def start(self, order: Any) -> None:
+        """Start what somebody ordered, and wait for its result."""
+        try:
+            twins = [self.engine.start(order.workflow, input=order.input, key=order.key) for _ in range(order.times)]
+            runs = await asyncio.gather(*twins)
+        except (NotOwner, StoreError, MainspringError) as error:
+            self.world.refused(order, self, error)
+            return
+        if len({run.id for run in runs}) != 1:
+            self.world.fail("one start, one instance", f"key {order.key} started {[run.id for run in runs]}")
+        self.world.acknowledged(order, runs[0].id)
+        if order.follow:
+            waiter = self.loop.create_task(self._result(runs[0]), name="client result")
+            self.results.append((runs[0].id, waiter))
+
+    async def _result(self, run: Any) -> None:
+        try:
+            result = await run.result()
+        except MainspringError:
+            return  # told in an error that the engine is no more: that is an answer too
+        self.world.audit.answered(run.id, result)
+
+    async def cancel(self, id: str) -> None:
+        """Have an instance ended."""
+        try:
+            await self.engine.cancel(id, reason="simulated")
+        except MainspringError as error:
+            self.world.tell(f"{self.name}: cancelling {id}: {error}")
+
+    def _complain(self, context: dict[str, Any]) -> None:
+        self.world.fail("no error is lost", f"{self.name}: {context.get('message')}: {context.get('exception')!r}")
