@@ -48,7 +48,12 @@ def _fields(struct: type[msgspec.Struct]) -> str:
 def _type(hint: object) -> str:
     text = getattr(hint, "__name__", None) if isinstance(hint, type) and not typing.get_args(hint) else None
     text = text or str(hint)
-    return re.sub(r"[a-z_.]*\.", "", text).replace("NoneType", "null").replace("None", "null").replace("|", "or")
+    return (
+        re.sub(r"(?:[a-z_]+\.)+(?=[A-Za-z])", "", text)
+        .replace("NoneType", "null")
+        .replace("None", "null")
+        .replace("|", "or")
+    )
 
 
 def _default(value: object) -> str:

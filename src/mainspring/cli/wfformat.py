@@ -88,6 +88,8 @@ def _node(key: str, node_id: str, task: dict[str, Any], runtime: float, time_sca
         type="delay",
         name=str(task.get("name") or key),
         config={"duration": f"{milliseconds}ms"},
+        # A delay hands its input on: without this every join would nest all that came before it.
+        input={"task": key},
         metadata={"id": key, "runtimeInSeconds": runtime},
     )
 

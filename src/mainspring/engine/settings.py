@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mainspring.machine.values import PAYLOAD_BYTES_MAX
+
 
 class EngineSettings(Struct, frozen=True, kw_only=True):
     """All have defaults that suit one process on one machine."""
@@ -11,7 +13,7 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     lease_ms: int = 15_000
     """How long a session lives without a sign of life. It is renewed three times in that time."""
 
-    payload_bytes_max: int = 16 * 1024 * 1024
+    payload_bytes_max: int = PAYLOAD_BYTES_MAX
     """The largest value a node may hand on; beyond it the node fails with PayloadTooLarge."""
 
     snapshot_turns_min: int = 256

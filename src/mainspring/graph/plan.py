@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from mainspring.definition.model import Node, Retry, Workflow
 from mainspring.expression import Expression, Template, compile_expression, compile_template
 
@@ -54,11 +56,13 @@ class PlanNode:
     """A node, with all that is asked of it at run time.
 
     `plain_fired` is not None where routing needs no decision: all outgoing connections fire on any completion by the
-    primary output. `template` computes the input where the definition maps it. `resource` names the limit that the node
+    primary output. `template` computes the input where the definition maps it (`constant_input` has it where there is
+    nothing to compute). `resource` names the limit that the node
     must be admitted by (None: it starts at once).
     """
 
     __slots__ = (
+        "constant_input",
         "definition",
         "duration",
         "in_degree",
@@ -94,6 +98,7 @@ class PlanNode:
         self.max_attempts = 1
         self.timeout = definition.timeout
         self.template: Template | None = None
+        self.constant_input: bytes | None = None
         self.duration: Template | None = None
         self.resource: str | None = None
 
@@ -190,7 +195,11 @@ def _finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
     if node.timeout is None and short:
         node.timeout = SHORT_NODE_TIMEOUT_MS
     if definition.input is not None:
-        node.template = compile_template(definition.input)
+        template = compile_template(definition.input)
+        if template.constant:
+            node.constant_input = msgspec.json.encode(template(None))
+        else:
+            node.template = template
     if definition.type == "delay":
         node.duration = compile_template(definition.config.get("duration", 0))
     node.resource = _resource(definition)

@@ -14,12 +14,17 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine.events import ErrorRecord
 from mainspring.machine.instance import Instance, NodeState
 
+PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
+"""The largest value that a node may hand on, in bytes of JSON (SEMANTICS 8)."""
+
 _NULL = b"null"
 
 
 def input_of(instance: Instance, node: PlanNode) -> bytes:
     """A started node's input as JSON (SEMANTICS 18): computed by its mapping, or by default what came in."""
     state = instance.nodes[node.index]
+    if node.constant_input is not None:
+        return node.constant_input
     if state is not None and state.input is not None:
         return state.input
     return default_input(instance, node, state)

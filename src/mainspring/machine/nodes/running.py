@@ -19,7 +19,7 @@ from mainspring.machine.nodes import delay
 from mainspring.machine.policies import failure
 from mainspring.machine.routing import route_completed, route_failed, spread
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import Scope, input_of
+from mainspring.machine.values import PAYLOAD_BYTES_MAX, Scope, input_of
 
 SUSPECT_CRASHES = 2
 """A node that was in flight at so many crashes starts one at a time, engine-wide (SEMANTICS 9)."""
@@ -83,7 +83,16 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
         return False
     if node.machine_kind == "delay":
         return delay.wait(turn, node, state)
-    return complete(turn, node, state, input_of(turn.instance, node), None)
+    return pass_through(turn, node, state)
+
+
+def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
+    """End the node with its input as its output. Joins nest what they pass on, so this too needs a bound."""
+    output = input_of(turn.instance, node)
+    if len(output) > PAYLOAD_BYTES_MAX:
+        message = f"the input has {len(output)} bytes of JSON, and payload_bytes_max is {PAYLOAD_BYTES_MAX}"
+        return fail(turn, node, state, ev.ErrorRecord("PayloadTooLarge", message, attempt=state.attempt))
+    return complete(turn, node, state, output, None)
 
 
 def order(turn: Turn, node: PlanNode, state: NodeState) -> None:

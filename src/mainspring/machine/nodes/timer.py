@@ -8,7 +8,6 @@ from mainspring.machine.inputs import TimerFired
 from mainspring.machine.nodes import running, task
 from mainspring.machine.policies import failure
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import input_of
 
 
 def fired(turn: Turn, timer: TimerFired) -> None:
@@ -26,9 +25,8 @@ def fired(turn: Turn, timer: TimerFired) -> None:
     elif timer.purpose == fx.DELAY:
         found = turn.current(timer.path, timer.run, timer.attempt, "waiting")
         if found is not None:
-            node, state = found
-            running.complete(turn, node, state, input_of(turn.instance, node), None)
-            running.advance(turn, node)
+            running.pass_through(turn, *found)
+            running.advance(turn, found[0])
     else:
         turn.dropped = "stale"
 
