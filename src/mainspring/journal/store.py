@@ -3,8 +3,12 @@
 A store has no clock: whoever calls says what time it is (UTC milliseconds). It never decides; what it guarantees is:
 
 - `commit` is all or nothing, durable when it returns, and refused as a whole (NotOwner) when a later epoch exists. An
-  instance that another session owns is cut out of the group and named in the answer instead.
-- `post` keeps a message once, however often it is posted.
+  instance that another session owns is cut out of the group and named in the answer instead. A session that was
+  released is over too. A group that has a row or an instance which exists already, or a final record without an end,
+  is refused (StoreError).
+- `post` keeps a message once, however often it is posted. Messages and outbox rows come out in the order in which they
+  came in, whatever their times and ids are.
+- a snapshot whose checksum is wrong is never handed out: the one before it is, or none. Two are kept.
 - a record that was handed out by `claim` is handed out to no other session while the claiming lease lives.
 - `follow` gives every row once, in commit order, without gaps.
 """

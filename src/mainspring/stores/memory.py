@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 import msgspec
 
@@ -36,7 +37,7 @@ class _Kept:
     rows: list[TurnRow] = field(default_factory=list)
     blobs: list[BlobRow] = field(default_factory=list)
     snapshots: list[SnapshotRow] = field(default_factory=list)
-    inbox: dict[str, InboxMessage] = field(default_factory=dict)
+    inbox: dict[str, tuple[int, InboxMessage]] = field(default_factory=dict)  # with the number of its arrival
 
 
 class MemoryStore:
@@ -49,6 +50,7 @@ class MemoryStore:
         self._by_id: dict[str, int] = {}
         self._definitions: dict[str, DefinitionRecord] = {}
         self._known_messages: set[str] = set()
+        self._arrived = 0
         self._outbox: dict[str, OutboxRow] = {}
         self._groups: list[list[tuple[int, int]]] = []
         self._lease: Lease | None = None
@@ -67,7 +69,8 @@ class MemoryStore:
     async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
         """Begin a session."""
         if self._lease is not None and self._lease.expires_at > now:
-            raise StoreHeld(f"held by {self._lease.holder} for another {self._lease.expires_at - now} ms")
+            left = self._lease.expires_at - now
+            raise StoreHeld(f"{self._lease.holder} holds this store (its lease runs for another {left} ms)")
         self._epoch += 1
         self._lease = Lease(self._epoch, holder, now + ttl)
         return self._lease
@@ -98,7 +101,8 @@ class MemoryStore:
 
     async def define(self, definition: DefinitionRecord) -> None:
         """Keep a definition."""
-        self._definitions[definition.version] = definition
+        known = self._definitions.get(definition.version, definition)
+        self._definitions[definition.version] = msgspec.structs.replace(known, folder=definition.folder)
 
     async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
         """All or nothing: what could be wrong with a write is looked at before the first one is applied."""
@@ -113,10 +117,16 @@ class MemoryStore:
 
     def _refuse_broken(self, writes: Sequence[Write]) -> None:
         ends: dict[int, int] = {}
+        new: set[str] = set()
         for write in writes:
+            for record in (write.created, write.change):
+                if record is not None and record.open != (record.ended_at is None):
+                    raise StoreError(f"instance {write.instance} is {record.status}: final is what has an end")
             if write.created is not None:
-                if write.created.id in self._by_id or write.instance in self._kept or write.instance in ends:
-                    raise StoreError(f"instance {write.created.id!r} exists already")
+                id = write.created.id
+                if id in self._by_id or id in new or write.instance in self._kept or write.instance in ends:
+                    raise StoreError(f"instance {id!r} exists already")
+                new.add(id)
                 ends[write.instance] = 0
             elif write.instance not in ends:
                 kept = self._kept.get(write.instance)
@@ -136,7 +146,9 @@ class MemoryStore:
         kept.rows.extend(write.rows)
         kept.blobs.extend(write.blobs)
         if write.snapshot is not None:
-            kept.snapshots = [*kept.snapshots[-1:], write.snapshot]
+            others = [one for one in kept.snapshots if one.seq != write.snapshot.seq]
+            # Two are kept: when the newest turns out to be damaged, the one before it is used.
+            kept.snapshots = sorted([*others, write.snapshot], key=lambda one: one.seq)[-2:]
         if write.change is not None:
             change = msgspec.structs.asdict(write.change)
             kept.record = msgspec.structs.replace(kept.record, **change)
@@ -147,12 +159,13 @@ class MemoryStore:
 
     async def post(self, message: InboxMessage) -> bool:
         """Keep a message once."""
-        if message.id in self._known_messages:
-            return False
         if message.instance not in self._kept:
             raise UnknownInstance(f"there is no instance with number {message.instance}")
+        if message.id in self._known_messages:
+            return False
+        self._arrived += 1
         self._known_messages.add(message.id)
-        self._kept[message.instance].inbox[message.id] = message
+        self._kept[message.instance].inbox[message.id] = (self._arrived, message)
         for wake in tuple(self._listeners):
             wake()
         return True
@@ -181,7 +194,7 @@ class MemoryStore:
         """Unconsumed messages for instances in memory here."""
         self._check(lease)
         owned = (kept for kept in self._kept.values() if kept.inbox and kept.record.owner == lease.epoch)
-        return [message for kept in owned for message in kept.inbox.values()][:limit]
+        return [message for _, message in sorted(entry for kept in owned for entry in kept.inbox.values())[:limit]]
 
     async def next_wake(self, lease: Lease) -> int | None:
         """The earliest sleeper's time."""
@@ -272,9 +285,10 @@ def _due(kept: _Kept, epoch: int, now: int) -> bool:
 
 
 def _loaded(kept: _Kept, until: int | None = None) -> Loaded:
-    snapshots = [one for one in kept.snapshots if until is None or one.seq <= until]
+    last = len(kept.rows) if until is None else until
+    snapshots = [one for one in kept.snapshots if one.seq <= last and crc32(one.body) == one.crc]
     snapshot = snapshots[-1] if snapshots else None
     after = 0 if snapshot is None else snapshot.seq
-    rows = tuple(row for row in kept.rows[after:] if until is None or row.seq <= until)
-    blobs = tuple(blob for blob in kept.blobs if blob.seq > after)
-    return Loaded(kept.record, snapshot, rows, blobs, tuple(kept.inbox.values()))
+    blobs = tuple(blob for blob in kept.blobs if after < blob.seq <= last)
+    inbox = tuple(message for _, message in kept.inbox.values())
+    return Loaded(kept.record, snapshot, tuple(kept.rows[after:last]), blobs, inbox)

@@ -1,12 +1,15 @@
 -- The first schema. Times are UTC milliseconds.
 
+-- One row. A session that has ended has expires_at 0. `locked`: the holder also has the file lock beside the store, so
+-- whoever gets that lock knows that this holder is gone (and not one before it).
 CREATE TABLE lease (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     epoch INTEGER NOT NULL,
     holder TEXT NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    locked INTEGER NOT NULL
 );
-INSERT INTO lease VALUES (1, 0, '', 0);
+INSERT INTO lease VALUES (1, 0, '', 0, 0);
 
 CREATE TABLE definition (
     version TEXT PRIMARY KEY,
@@ -46,8 +49,9 @@ CREATE TABLE turn (
 ) WITHOUT ROWID;
 
 -- One row a commit: which turns it held. It gives all turns one order without an index on each of them.
+-- Whoever deletes old groups keeps the last one: a position is never given twice.
 CREATE TABLE commit_group (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    position INTEGER PRIMARY KEY,
     turns TEXT NOT NULL
 );
 
@@ -69,23 +73,27 @@ CREATE TABLE snapshot (
     PRIMARY KEY (instance, seq)
 );
 
--- A consumed message stays, so that the same id posted again is known.
+-- A consumed message stays, so that the same id posted again is known. Messages are taken in the order in which they
+-- arrived, which times of a millisecond cannot tell.
 CREATE TABLE inbox (
-    id TEXT PRIMARY KEY,
+    arrival INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     instance INTEGER NOT NULL,
     body BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     consumed INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX inbox_waiting ON inbox (instance, created_at) WHERE NOT consumed;
+);
+CREATE INDEX inbox_waiting ON inbox (instance) WHERE NOT consumed;
 
+-- Sent in the order in which it was committed. AUTOINCREMENT: what is sent is deleted, and its number must not come again.
 CREATE TABLE outbox (
-    id TEXT PRIMARY KEY,
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
     instance INTEGER NOT NULL,
     kind TEXT NOT NULL,
     body BLOB NOT NULL,
     created_at INTEGER NOT NULL
-) WITHOUT ROWID;
+);
 
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counter VALUES ('instance', 1);

@@ -50,19 +50,26 @@ def connect_writer(path: str, durability: Durability) -> sqlite3.Connection:
 def connect_reader(path: str) -> sqlite3.Connection:
     """A connection that cannot write. It never waits for the writer, nor the writer for it."""
     try:
-        connection = _connect(path)
+        connection = _connect(path, create=False)
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.DatabaseError as error:
         raise explained(path, error) from error
     return connection
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise StoreError(f"cannot open {path}: there is no folder {folder}")
+def _connect(path: str, *, create: bool = True) -> sqlite3.Connection:
+    place = Path(path).absolute()
+    if not place.parent.is_dir():
+        raise StoreError(f"cannot open {path}: there is no folder {place.parent}")
+    if place.is_dir():
+        raise StoreError(f"cannot open {path}: it is a folder, not a file")
     return sqlite3.connect(
-        path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False, cached_statements=64
+        f"{place.as_uri()}?mode={'rwc' if create else 'rw'}",
+        uri=True,
+        timeout=BUSY_MS / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=64,
     )
 
 

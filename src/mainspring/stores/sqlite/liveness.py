@@ -23,13 +23,21 @@ class OwnerLock:
         self._path = Path(f"{path}-owner")
         self._file: int | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether we hold it."""
+        return self._file is not None
+
     def take(self) -> bool:
         """True where we hold it now, and so nobody who held it before lives."""
         if fcntl is None:
             return False
         if self._file is not None:
             return True
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError:  # a full disk, a folder that we may not write to: the lease's expiry decides alone
+            return False
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from importlib import resources
 
-from mainspring.errors import StoreCorrupt, StoreTooNew
+from mainspring.errors import StoreCorrupt, StoreError, StoreTooNew
 
 APPLICATION_ID = 0x6D737072  # "mspr": tells a mainspring store from any other SQLite file
 
@@ -57,6 +57,15 @@ def check(connection: sqlite3.Connection, path: str) -> int:
         if known != checksum(_text(MIGRATIONS[number - 1])):
             raise StoreCorrupt(f"{path}: migration {name} was applied with other contents than this mainspring's")
     return int(version)
+
+
+def check_begun(connection: sqlite3.Connection, path: str) -> int:
+    """The same for whoever only looks. Raises StoreError where there is nothing yet to look at, or only an older schema."""
+    version = check(connection, path)
+    if version < len(MIGRATIONS):
+        state = f"has schema {version}; this mainspring reads {len(MIGRATIONS)}" if version else "is empty"
+        raise StoreError(f"{path} {state}: run something there first")
+    return version
 
 
 def checksum(text: str) -> str:

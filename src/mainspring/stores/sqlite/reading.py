@@ -104,7 +104,7 @@ def _blobs(connection: sqlite3.Connection, number: int, after: int, last: int) -
 
 def _inbox(connection: sqlite3.Connection, number: int) -> tuple[InboxMessage, ...]:
     rows = connection.execute(
-        "SELECT id, body, created_at FROM inbox WHERE instance = ? AND NOT consumed ORDER BY created_at, id", (number,)
+        "SELECT id, body, created_at FROM inbox WHERE instance = ? AND NOT consumed ORDER BY arrival", (number,)
     )
     return tuple([InboxMessage(id, number, body, created_at) for id, body, created_at in rows])
 
@@ -146,8 +146,9 @@ def definition(connection: sqlite3.Connection, version: str) -> DefinitionRecord
 def mail(connection: sqlite3.Connection, epoch: int, limit: int) -> list[InboxMessage]:
     """Unconsumed messages for instances in memory."""
     rows = connection.execute(
-        "SELECT inbox.id, instance, body, inbox.created_at FROM inbox JOIN instance ON number = instance"
-        " WHERE NOT consumed AND owner = ? ORDER BY inbox.created_at, inbox.id LIMIT ?",
+        # By the index of what waits: the table also holds whatever was consumed, ever.
+        "SELECT inbox.id, instance, body, inbox.created_at FROM inbox INDEXED BY inbox_waiting"
+        " JOIN instance ON number = instance WHERE NOT consumed AND owner = ? ORDER BY arrival LIMIT ?",
         (epoch, limit),
     )
     return [InboxMessage(*row) for row in rows]
@@ -162,7 +163,7 @@ def next_wake(connection: sqlite3.Connection) -> int | None:
 def outbox(connection: sqlite3.Connection, limit: int) -> list[OutboxRow]:
     """What is still to be sent."""
     rows = connection.execute(
-        "SELECT id, instance, kind, body, created_at FROM outbox ORDER BY created_at, id LIMIT ?", (limit,)
+        "SELECT id, instance, kind, body, created_at FROM outbox ORDER BY place LIMIT ?", (limit,)
     )
     return [OutboxRow(*row) for row in rows]
 

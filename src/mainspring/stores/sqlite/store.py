@@ -63,10 +63,14 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Create or migrate the file; a read-only store only checks it."""
-        if self._read_only:
-            await self._read(lambda connection: migrations.check(connection, self.path))
-        else:
-            await self._write(lambda connection: migrations.migrate(connection, self.path))
+        try:
+            if self._read_only:
+                await self._read(lambda connection: migrations.check_begun(connection, self.path))
+            else:
+                await self._write(lambda connection: migrations.migrate(connection, self.path))
+        except BaseException:
+            await self.close()  # what cannot be opened leaves no thread and no connection behind
+            raise
 
     async def close(self) -> None:
         """Close both connections; the last one to close folds the WAL into the file."""
@@ -78,17 +82,19 @@ class SqliteStore:
 
     async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
         """Begin a session. Where the operating system says that the owner is gone, its lease is not waited for."""
-        gone = self._lock.take()
+        if self._lock.held:  # a session of this very store had it before: that proves nothing
+            return await self._write(lambda c: writing.acquire(c, holder, now, ttl, False))
+        locked = self._lock.take()
         try:
-            return await self._write(lambda c: writing.acquire(c, holder, now, ttl, gone))
+            return await self._write(lambda c: writing.acquire(c, holder, now, ttl, locked))
         except BaseException:
             self._lock.give_back()
             raise
 
     async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
         """The same epoch, for longer."""
-        self._lock.take()  # after a takeover by expiry, the stopped owner may have let go of it by now
-        renewed = await self._write(lambda c: writing.renew(c, lease, now + ttl))
+        locked = self._lock.take()  # after a takeover by expiry, the stopped owner may have let go of it by now
+        renewed = await self._write(lambda c: writing.renew(c, lease, now + ttl, locked))
         await self._write(writing.vacuum)
         return renewed
 

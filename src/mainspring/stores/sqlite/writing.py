@@ -41,36 +41,45 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def acquire(connection: sqlite3.Connection, holder: str, now: int, ttl: int, owner_is_gone: bool) -> Lease:
-    """Raise the epoch, unless a lease lives whose owner may live too."""
+def acquire(connection: sqlite3.Connection, holder: str, now: int, ttl: int, locked: bool) -> Lease:
+    """Raise the epoch, unless a lease lives whose owner may live too.
+
+    `locked`: we hold the file lock, so whoever held it is gone. That says nothing of an owner that never had the lock
+    (it took over from a stopped process, which kept it).
+    """
     with transaction(connection):
-        epoch, current, expires_at = connection.execute("SELECT epoch, holder, expires_at FROM lease").fetchone()
-        if expires_at > now and not owner_is_gone:
+        epoch, current, expires_at, was_locked = connection.execute(
+            "SELECT epoch, holder, expires_at, locked FROM lease"
+        ).fetchone()
+        if expires_at > now and not (locked and was_locked):
             raise StoreHeld(f"{current} holds this store (its lease runs for another {expires_at - now} ms)")
         lease = Lease(epoch + 1, holder, now + ttl)
-        connection.execute("UPDATE lease SET epoch = ?, holder = ?, expires_at = ?", (lease.epoch, holder, now + ttl))
+        connection.execute(
+            "UPDATE lease SET epoch = ?, holder = ?, expires_at = ?, locked = ?",
+            (lease.epoch, holder, lease.expires_at, locked),
+        )
     return lease
 
 
 def fence(connection: sqlite3.Connection, lease: Lease) -> None:
     """Inside a transaction: refuse a session that is over."""
-    (epoch,) = connection.execute("SELECT epoch FROM lease").fetchone()
-    if epoch != lease.epoch:
+    epoch, expires_at = connection.execute("SELECT epoch, expires_at FROM lease").fetchone()
+    if epoch != lease.epoch or not expires_at:
         raise NotOwner(f"this session (epoch {lease.epoch}) is over: the store is at epoch {epoch}")
 
 
-def renew(connection: sqlite3.Connection, lease: Lease, expires_at: int) -> Lease:
+def renew(connection: sqlite3.Connection, lease: Lease, expires_at: int, locked: bool) -> Lease:
     """The same epoch, for longer."""
     with transaction(connection):
         fence(connection, lease)
-        connection.execute("UPDATE lease SET expires_at = ?", (expires_at,))
+        connection.execute("UPDATE lease SET expires_at = ?, locked = ?", (expires_at, locked))
     return Lease(lease.epoch, lease.holder, expires_at)
 
 
 def release(connection: sqlite3.Connection, lease: Lease) -> None:
     """End the session, if it is still ours."""
     with transaction(connection):
-        connection.execute("UPDATE lease SET holder = '', expires_at = 0 WHERE epoch = ?", (lease.epoch,))
+        connection.execute("UPDATE lease SET holder = '', expires_at = 0, locked = 0 WHERE epoch = ?", (lease.epoch,))
 
 
 def numbers(connection: sqlite3.Connection, lease: Lease, count: int) -> int:
