@@ -21,6 +21,10 @@ from mainspring.machine.instance import InstanceState
 VERSION = 1
 BLOB_BYTES_MIN = 32 * 1024
 ROW_BYTES_MAX = 1024 * 1024
+ROOM_PER_EVENT = 64  # for its comma and the places of its blobs
+ROOM_PER_ROW = 1024  # for version, time and message
+
+_Slim = tuple[Event, list[tuple[str, bytes]]]
 
 
 class Body(Struct, frozen=True, array_like=True, gc=False):
@@ -69,31 +73,40 @@ def _encode_large(
 ) -> tuple[tuple[TurnRow, ...], tuple[BlobRow, ...]]:
     rows: list[TurnRow] = []
     blobs: list[BlobRow] = []
-    for part in _parts(events):
+    parts = list(_parts([_slim(event) for event in events]))
+    for part in parts:
         number = seq + len(rows)
-        slim: list[Event] = []
         places: list[tuple[int, str]] = []
-        for index, event in enumerate(part):
-            for name in event.__struct_fields__:
-                value = getattr(event, name)
-                if isinstance(value, Raw) and len(bytes(value)) > BLOB_BYTES_MIN:
-                    raw = bytes(value)
-                    blobs.append(BlobRow(instance, number, len(places), raw, crc32(raw)))
-                    places.append((index, name))
-                    event = msgspec.structs.replace(event, **{name: Raw(b"null")})
-            slim.append(event)
-        body = _encode(_Writing(VERSION, at, message, slim, tuple(places)))
+        for index, (_, large) in enumerate(part):
+            for name, raw in large:
+                blobs.append(BlobRow(instance, number, len(places), raw, crc32(raw)))
+                places.append((index, name))
+        # The message is consumed once, by the whole of the turn: its last row says so.
+        taken = message if part is parts[-1] else ""
+        body = _encode(_Writing(VERSION, at, taken, [event for event, _ in part], tuple(places)))
         rows.append(TurnRow(instance, number, body, crc32(body)))
     return tuple(rows), tuple(blobs)
 
 
-def _parts(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """The events in runs that each fit a row (a value over BLOB_BYTES_MIN leaves its row, so it counts as little)."""
-    part: list[Event] = []
+def _slim(event: Event) -> _Slim:
+    """The event without its large values, and these with the names of their fields."""
+    large: list[tuple[str, bytes]] = []
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if isinstance(value, Raw) and len(bytes(value)) > BLOB_BYTES_MIN:
+            large.append((name, bytes(value)))
+    if large:
+        event = msgspec.structs.replace(event, **{name: Raw(b"null") for name, _ in large})
+    return event, large
+
+
+def _parts(events: Sequence[_Slim]) -> Iterator[list[_Slim]]:
+    """The events in runs that each fit a row. Only an event that is too large alone makes a row that is."""
+    part: list[_Slim] = []
     size = 0
     for event in events:
-        length = min(len(_encode(event)), 3 * BLOB_BYTES_MIN)
-        if part and size + length > ROW_BYTES_MAX:
+        length = len(_encode(event[0])) + ROOM_PER_EVENT
+        if part and size + length > ROW_BYTES_MAX - ROOM_PER_ROW:
             yield part
             part, size = [], 0
         part.append(event)

@@ -3,13 +3,14 @@
 JSON's own types are kept as they are. These have a listed encoding, and a successor sees what it decodes to: dataclasses,
 msgspec Structs, named tuples and attrs classes as objects or lists; tuples, sets and frozensets as lists; enums as their
 values; datetime, date, time, timedelta as ISO 8601 text; UUID and Decimal as text; bytes as base64 text; Path as text.
-Anything else, numbers that are no JSON numbers (NaN, infinity), integers beyond 64 bits, and keys that are no text, is
-an error that names the place.
+Keys that are numbers become text. Anything else, numbers that are no JSON numbers (NaN, infinity), integers beyond 64
+bits, and other keys that are no text, is an error that names the place.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import PurePath
 from typing import Any
 
@@ -18,6 +19,7 @@ import msgspec
 from mainspring.errors import PayloadError
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1
+_LONG_INTEGER = re.compile(rb"[0-9]{19}")
 
 
 def _other(value: Any) -> Any:
@@ -36,8 +38,9 @@ def encode_payload(value: Any, what: str) -> bytes:
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         place, reason = _find(value, what) or (what, str(error))
         raise PayloadError(f"{place}: {reason}", place) from None
-    # The encoder writes NaN and the infinities as null. Nulls are rare enough to look at every value that has one.
-    if b"null" in raw and raw != b"null":
+    # The encoder writes NaN and the infinities as null, and integers of any length. Both are rare enough to look at
+    # every value that may have one.
+    if (b"null" in raw and raw != b"null") or (len(raw) >= 19 and _LONG_INTEGER.search(raw)):
         fault = _find(value, what)
         if fault is not None:
             raise PayloadError(f"{fault[0]}: {fault[1]}", fault[0])
@@ -65,6 +68,8 @@ def _find(value: Any, place: str, depth: int = 0) -> tuple[str, str] | None:
         parts = ((f"{place}.{name}", getattr(value, name)) for name in value.__struct_fields__)
     elif hasattr(value, "__dataclass_fields__"):
         parts = ((f"{place}.{name}", getattr(value, name)) for name in value.__dataclass_fields__)
+    elif hasattr(value, "__attrs_attrs__"):
+        parts = ((f"{place}.{field.name}", getattr(value, field.name)) for field in value.__attrs_attrs__)
     else:
         try:
             _encode(value)
