@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -61,7 +62,7 @@ class Dispatcher:
             node.max_attempts,
         )
         try:
-            work: Any = live.program.prepared(node).invoke(call)
+            work = live.program.prepared(node).invoke(call)
         except HandlerNotFound as error:
             self.missing.setdefault(live.number, set()).add(path)
             logger.warning("%s: %s waits for its code: %s", live.id, path, error)
@@ -70,15 +71,13 @@ class Dispatcher:
         except Exception as error:
             self._failed(live, call, error)
             return
-        future = self._loop.create_task(work) if asyncio.iscoroutine(work) else asyncio.ensure_future(work)
-        live.tasks[path] = (run, attempt, future)
+        live.tasks[path] = (call, self._loop.create_task(self._attempt(live, call, work)), work)
         self.in_flight += 1
-        future.add_done_callback(partial(self._ended, live, call))
 
     def abandon(self, live: Live, order: AbandonTask) -> None:
         """Stop an attempt, as well as that can be done."""
         found = live.tasks.get(order.path)
-        if found is not None and found[:2] == (order.run, order.attempt):
+        if found is not None and (found[0].run, found[0].attempt) == (order.run, order.attempt):
             self._drop(live, order.path)
 
     def abandon_all(self, live: Live) -> None:
@@ -87,27 +86,27 @@ class Dispatcher:
             self._drop(live, path)
 
     def _drop(self, live: Live, path: str) -> None:
-        _, _, future = live.tasks.pop(path)
+        _, task, work = live.tasks.pop(path)
         self.in_flight -= 1
-        future.cancel()
+        task.cancel()
+        if inspect.iscoroutine(work) and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+            work.close()  # the attempt is cancelled before its first step: nobody will ever await this
 
-    def _ended(self, live: Live, call: TaskCall, future: asyncio.Future[Any]) -> None:
+    async def _attempt(self, live: Live, call: TaskCall, work: Awaitable[Any]) -> None:
+        """One attempt, as an asyncio task of its own, to its report. An abandoned one is not reported."""
+        error: BaseException | None = None
+        value = None
+        try:
+            value = await work
+        except BaseException as caught:  # SystemExit too: a task's code does not end the engine
+            error = caught
         found = live.tasks.get(call.path)
-        if found is None or found[2] is not future:
-            if not future.cancelled():
-                future.exception()  # an abandoned attempt's error is nobody's: have it looked at, or asyncio complains
+        if found is None or found[0] is not call:
             return
         del live.tasks[call.path]
         self.in_flight -= 1
-        if future.cancelled():
-            fault = TaskFault("Cancelled", "the task cancelled itself", ("Cancelled", "CancelledError"))
-            self._report(
-                live, TaskFailed(path=call.path, run=call.run, attempt=call.attempt, fault=fault, seed=self._seed())
-            )
-            return
-        error = future.exception()
         if error is None:
-            self._finished(live, call, future.result())
+            self._finished(live, call, value)
         else:
             self._failed(live, call, error)
 
@@ -137,7 +136,10 @@ class Dispatcher:
             )
 
     def _failed(self, live: Live, call: TaskCall, error: BaseException) -> None:
-        fault = self._describe(error)
+        if isinstance(error, asyncio.CancelledError):  # not by us, or it would not be reported
+            fault = TaskFault("Cancelled", "the task was cancelled by its own code", ("Cancelled", "CancelledError"))
+        else:
+            fault = self._describe(error)
         if isinstance(error, (PayloadError, DefinitionError)):
             fault = TaskFault(fault.type, fault.message, fault.kinds, fatal=True)  # another attempt gives the same
         self._report(

@@ -273,7 +273,7 @@ class Engine:
         """Wait until nothing moves: no task runs, no turn waits. What waits for a time or a message stays."""
         host = self.host
         while not host.idle:
-            tasks = [task for live in host.lives.values() for _, _, task in live.tasks.values()]
+            tasks = [task for live in host.lives.values() for _, task, _ in live.tasks.values()]
             if tasks:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await host.writer.drained()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from mainspring.engine.program import Program
 from mainspring.journal.records import InstanceRecord, Write
 from mainspring.machine.effects import AnyEffect
 from mainspring.machine.inputs import Input
 from mainspring.machine.instance import Instance
+from mainspring.messaging.task import TaskCall
 
 NO_TIMERS: set[tuple[str, int, int, str]] = set()
 """Never added to: most instances never have a timer, and an empty set of their own would be 216 bytes."""
@@ -49,7 +50,7 @@ class Live:
         self.created = seq > 0
         self.status_written = record.status
         self.uncommitted = 0
-        self.tasks: dict[str, tuple[int, int, asyncio.Future[object]]] = {}
+        self.tasks: dict[str, tuple[TaskCall, asyncio.Task[None], Awaitable[object]]] = {}
         self.timers: set[tuple[str, int, int, str]] = NO_TIMERS
         self.held: list[Input] | None = None
         self.started: asyncio.Future[None] | None = None

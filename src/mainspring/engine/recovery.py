@@ -205,4 +205,4 @@ def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:
     reported = [
         (one.path, one.run, one.attempt) for one in held if isinstance(one, (TaskFinished, TaskFailed, HandlerMissing))
     ]
-    return (*((path, run, attempt) for path, (run, attempt, _) in live.tasks.items()), *reported)
+    return (*((path, call.run, call.attempt) for path, (call, _, _) in live.tasks.items()), *reported)
