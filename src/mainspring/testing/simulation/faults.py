@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from mainspring.testing.simulation.process import Process
 
 T = TypeVar("T")
+STORE_TASK = "store"
+"""The name of what stands for the store's own thread: it is no task of the engine's."""
+
 _VERBS = frozenset(VERBS)
 _FAILING = frozenset(FAILING)
 
@@ -43,8 +46,7 @@ class FaultyStore:
 
     async def _call(self, verb: str, work: Callable[[], Awaitable[T]], saw: Callable[[T], None] | None = None) -> T:
         process, world = self._process, self._world
-        if process.gone:
-            raise StoreError("this process is dead")
+        await self._alive()
         draw = self._random.random
         harm = world.harm if verb in _VERBS else 0.0
         fate = draw() / harm if harm else 1.0
@@ -63,7 +65,7 @@ class FaultyStore:
                 await asyncio.sleep(late)
         if draw() < world.latency:
             await asyncio.sleep(draw() * 0.004)
-        self._check()
+        await self._alive()
         result = await work()
         if saw is not None:
             saw(result)
@@ -71,16 +73,17 @@ class FaultyStore:
             await process.die(f"crash after {verb}")
         elif 0.03 <= fate < 0.05 and verb == "commit":
             self._hit("commit fails though written", 0.3)
-            world.audit.doubtful = True
+            world.audit.doubt()
             raise StoreError("simulated: nobody knows whether the commit was made")
         if draw() < world.latency:
             await asyncio.sleep(draw() * 0.004)
-            self._check()
+            await self._alive()
         return result
 
-    def _check(self) -> None:
+    async def _alive(self) -> None:
+        """A dead process gets no answer."""
         if self._process.gone:
-            raise StoreError("this process is dead")
+            await asyncio.get_running_loop().create_future()
 
     def _hit(self, point: str, for_seconds: float) -> None:
         self._world.points.hit(point)
@@ -118,12 +121,20 @@ class FaultyStore:
     async def define(self, definition: DefinitionRecord) -> None:
         await self._call("define", lambda: self.inner.define(definition))
 
-    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+    def commit(self, lease: Lease, writes: Sequence[Write]) -> Awaitable[Committed]:
+        """Begins when it is called, as with a store that has a thread: whoever stops waiting for it does not stop it."""
+        task = asyncio.get_running_loop().create_task(self._commit(lease, writes), name=STORE_TASK)
+        return asyncio.shield(task)
+
+    async def _commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
         return await self._call(
             "commit",
-            lambda: self.inner.commit(lease, writes),
+            lambda: self._inner_commit(lease, writes),
             lambda _: self._world.audit.committed(self._process, lease, writes),
         )
+
+    async def _inner_commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        return await self.inner.commit(lease, writes)
 
     async def post(self, message: InboxMessage) -> bool:
         return await self._call(

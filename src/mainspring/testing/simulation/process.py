@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.engine.engine import Engine
 from mainspring.errors import MainspringError, NotOwner, StoreError
 from mainspring.machine.inputs import TaskFinished
-from mainspring.testing.simulation.faults import FaultyStore
+from mainspring.testing.simulation.faults import STORE_TASK, FaultyStore
 from mainspring.testing.simulation.work import WorkKind, describe
 from mainspring.testing.virtual import VirtualClock, VirtualLoop
 
@@ -88,18 +88,17 @@ class Process:
             self.spoilt = self.engine.host.loss is not None or self.world.scheduler.now < self.disturbed_until
             await self.engine.__aexit__(None, None, None)
         self.up = False
-        await asyncio.sleep(0)  # those that wait for results have been told, and end
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.02)  # those that waited for something have been told, and end
         self._check_left()
         self.finish(how)
 
     def _check_left(self) -> None:
         me = asyncio.current_task()
-        clients = {task for task in self.loop.unfinished() if task.get_name().startswith("client")}
-        left = [task for task in self.loop.unfinished() if task is not me and task not in clients]
+        left = [task for task in self.loop.unfinished() if task is not me and task.get_name() != STORE_TASK]
         if left:
-            self.world.fail("tasks left behind", f"{self.name} has stopped, and {left[0].get_name()} goes on: {left[0]!r}")
+            self.world.fail(
+                "tasks left behind", f"{self.name} has stopped, and {left[0].get_name()} goes on: {left[0]!r}"
+            )
 
     def finish(self, how: str) -> None:
         """The process is no more. Its loop is thrown away as soon as its turn is over."""
@@ -108,7 +107,10 @@ class Process:
         self.ending = how
         self.gone = True
         self.up = False
-        self.loop.dead = True
+        if self.loop.is_running():
+            self.loop.dead = True
+        else:
+            self.loop.dispose()
         self.world.finished(self)
 
     async def die(self, point: str) -> None:

@@ -112,7 +112,7 @@ class Work:
     def invoke(self, call: TaskCall) -> Awaitable[Any]:
         """Begin one attempt."""
         key = (call.instance, call.path, call.run, call.attempt)
-        begin = self._world.began(self._process, key, call)
+        begin = self._world.audit.began(self._process, key, call)
         return self._do(call, key, begin)
 
     async def _do(self, call: TaskCall, key: Key, begin: Begin) -> Any:

@@ -1,0 +1,237 @@
+"""The auditor: sees every write that reaches the store and every attempt that begins, and says at once what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.engine.live import Live
+from mainspring.engine.result import InstanceResult
+from mainspring.errors import StoreCorrupt
+from mainspring.journal.codec import decode_turn
+from mainspring.journal.records import BlobRow, Lease, Loaded, SnapshotRow, TurnRow, Write
+from mainspring.machine.instance import capture
+from mainspring.messaging.task import TaskCall
+from mainspring.testing.simulation.oracle import Graph
+from mainspring.testing.simulation.watched import Watched
+from mainspring.testing.simulation.work import Begin, Key
+
+if TYPE_CHECKING:
+    from mainspring.testing.simulation.process import Process
+    from mainspring.testing.simulation.world import World
+
+SUSPECT_CRASHES = 2
+
+
+class Audit:
+    """`instances` is the picture it has, `ledger` what has been done, `rows` what must be found in the store at the end."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.instances: dict[int, Watched] = {}
+        self.by_id: dict[str, Watched] = {}
+        self.rows: dict[int, list[TurnRow]] = {}
+        self.snapshots: dict[int, list[SnapshotRow]] = {}
+        self.blobs: dict[int, list[BlobRow]] = {}
+        self.raising: dict[tuple[str, str], set[int]] = {}
+        self.ledger: dict[Key, list[Begin]] = {}
+        self.ends: dict[str, bytes] = {}
+        self.sleeping: dict[int, int | None] = {}
+        self._consumed: dict[str, bool] = {}
+        self._in_group: list[str] = []
+        self._graphs: dict[str, Graph] = {}
+        self._suspects: dict[int, set[Key]] = {}
+
+    # --- ownership ----------------------------------------------------------------------------------------------------
+
+    def epoch(self, lease: Lease, verb: str) -> None:
+        """A session that is over must not get through."""
+        if lease.epoch != self.world.epoch:
+            self.world.fail(
+                "one epoch writes", f"{verb} by epoch {lease.epoch}, and the store is at {self.world.epoch}"
+            )
+
+    def claimed(self, lease: Lease, claimed: Sequence[Loaded]) -> None:
+        """Instances were taken."""
+        self.epoch(lease, "claim")
+        for loaded in claimed:
+            self.sleeping.pop(loaded.record.number, None)
+
+    # --- writes -------------------------------------------------------------------------------------------------------
+
+    def committed(self, process: Process, lease: Lease, writes: Sequence[Write]) -> None:
+        """A group is durable."""
+        self.epoch(lease, "commit")
+        self._in_group = []
+        for write in writes:
+            watched = self.instances.get(write.instance)
+            if watched is None:
+                watched = self._create(write)
+                if watched is None:
+                    return
+            for row in write.rows:
+                self._row(watched, row, write, lease.epoch)
+            for id in write.consumed:
+                self._consume(id)
+            if write.snapshot is not None:
+                if write.snapshot.seq != watched.seq:
+                    watched.flag("snapshots agree", f"a snapshot after row {write.snapshot.seq}")
+                self.snapshots.setdefault(write.instance, []).append(write.snapshot)
+            if write.blobs:
+                self.blobs.setdefault(write.instance, []).extend(write.blobs)
+            self._record(watched, write, lease)
+
+    def _create(self, write: Write) -> Watched | None:
+        record = write.created
+        if record is None or record.id in self.by_id:
+            self.world.fail("an instance is created once", f"number {write.instance}: {record}")
+            return None
+        workflow = self.world.workflow_of(record.workflow)
+        graph = self._graphs.get(workflow.id)
+        if graph is None:
+            graph = self._graphs[workflow.id] = Graph(workflow)
+        watched = Watched(self, record.id, write.instance, graph)
+        self.instances[write.instance] = self.by_id[record.id] = watched
+        self.rows[write.instance] = []
+        return watched
+
+    def _row(self, watched: Watched, row: TurnRow, write: Write, epoch: int) -> None:
+        try:
+            body = decode_turn(row, write.blobs)
+        except StoreCorrupt as error:
+            watched.flag("rows can be read", str(error))
+            return
+        self.rows[watched.number].append(row)
+        self.world.tell_turn(watched, row.seq, body)
+        watched.turn(row.seq, body.at, body.message, body.events, epoch)
+
+    def _consume(self, id: str) -> None:
+        """A second time is right only where nobody knew whether the first was durable."""
+        if id not in self.world.posts:
+            self.world.fail("a message has effect once", f"{id} is consumed and was never posted")
+        elif self._consumed.get(id):
+            self.world.fail("a message has effect once", f"{id} is consumed a second time")
+        self._consumed[id] = True
+        self._in_group.append(id)
+
+    def doubt(self) -> None:
+        """Nobody will learn that the last group is durable: what it consumed may be taken again."""
+        self._consumed.update(dict.fromkeys(self._in_group, False))
+
+    def is_consumed(self, id: str) -> bool:
+        """Whether the message has had its effect."""
+        return id in self._consumed
+
+    def _record(self, watched: Watched, write: Write, lease: Lease) -> None:
+        """What the instance's record says must be what its rows say."""
+        record = write.created or write.change
+        if record is None:
+            return
+        open_ = watched.open
+        if (record.status, record.open) != (watched.status, open_):
+            # A later turn of the same group may have gone on: then its own change follows. Else it is wrong.
+            watched.flag("records agree with rows", f"the record says {record.status}, the rows {watched.status}")
+        if record.owner == lease.epoch or not open_:
+            if not open_ and record.owner != 0:
+                watched.flag("records agree with rows", "a final instance has an owner")
+            self.sleeping.pop(write.instance, None)
+            return
+        if record.wake_at is None:
+            watched.flag("sleepers are woken", "it sleeps, and has no time to wake")
+            return
+        due = self.first_due(watched)
+        if due is None or record.wake_at > due:
+            watched.flag("sleepers are woken", f"it sleeps until {record.wake_at}, and has something due at {due}")
+        self.sleeping[write.instance] = record.wake_at
+
+    def first_due(self, watched: Watched) -> int | None:
+        """When the instance's first timer is due."""
+        times = []
+        if watched.graph.workflow.timeout is not None:
+            times.append(watched.started_at + watched.graph.workflow.timeout)
+        for path, node in watched.nodes.items():
+            if node.status in ("retrying", "waiting") and node.due is not None:
+                times.append(node.due)
+            timeout = watched.graph.nodes[path].timeout
+            if node.status == "running" and timeout is not None:
+                times.append(node.started_at + timeout)
+        return min(times, default=None)
+
+    def requeue_fault(self, before: int, now: int, crashed: bool) -> str:
+        """What is wrong with giving back an attempt that epoch `before` had started ("": nothing)."""
+        if not crashed:
+            process = self.world.owner()
+            return (
+                "" if before == now and process is not None and process.stopping else "given back by who does not stop"
+            )
+        if before == now:
+            return "counted as crashed by the very process that runs it"
+        ended = self.world.endings.get(before, "crash")
+        return "counted as crashed, and its process had stopped in good order" if ended == "clean" else ""
+
+    # --- work ---------------------------------------------------------------------------------------------------------
+
+    def began(self, process: Process, key: Key, call: TaskCall) -> Begin:
+        """An attempt begins."""
+        begin = Begin(process.engine.host.ownership.epoch(), self.world.scheduler.now)
+        begins = self.ledger.setdefault(key, [])
+        if any(one.epoch == begin.epoch for one in begins):
+            self.world.fail("an attempt begins once", f"{key} begins twice in epoch {begin.epoch}")
+        begins.append(begin)
+        if begin.epoch == self.world.epoch:  # a process that has lost the store may be behind; it can harm nothing
+            self._check_begin(key, call, begin)
+        return begin
+
+    def _check_begin(self, key: Key, call: TaskCall, begin: Begin) -> None:
+        id, path, run, attempt = key
+        watched = self.by_id.get(id)
+        node = None if watched is None else watched.nodes[path]
+        if watched is None or node is None or node.attempt < attempt:
+            self.world.fail("effect after commit", f"{key} begins, and its start is not durable")
+            return
+        if node.status in ("completed", "failed", "skipped"):
+            watched.flag(
+                "what has ended never runs again", f"{path} attempt {attempt} begins, and the node is {node.status}"
+            )
+        elif node.attempt != attempt or node.run != run:
+            watched.flag("attempts are counted", f"{path} attempt {attempt} begins, and {node.attempt} is current")
+        if call.idempotency_key != f"{id}/{path}/{run}":
+            watched.flag("keys are stable", f"{path} gets {call.idempotency_key}")
+        if node.status == "running":
+            got, wanted = msgspec.json.decode(call.input), watched.input_of(path)
+            if got != wanted:
+                watched.flag("inputs are right", f"{path} gets {got}, not {wanted}")
+            if node.crashes >= SUSPECT_CRASHES:
+                self._one_suspect(watched, key, begin)
+
+    def _one_suspect(self, watched: Watched, key: Key, begin: Begin) -> None:
+        others = self._suspects.setdefault(begin.epoch, set())
+        for other in sorted(others):
+            node = self.by_id[other[0]].nodes[other[1]]
+            if other != key and node.status == "running" and node.attempt == other[3]:
+                watched.flag("suspects start one at a time", f"{key[1]} begins beside {other}")
+        others.add(key)
+
+    def end_of(self, key: Key, epoch: int) -> str:
+        """How the attempt ended in this epoch, by the ledger."""
+        return next((one.end for one in self.ledger.get(key, ()) if one.epoch == epoch), "it never began")
+
+    def latest(self, key: Key, epoch: int) -> Begin | None:
+        """The attempt as this epoch began it."""
+        return next((one for one in self.ledger.get(key, ()) if one.epoch == epoch), None)
+
+    # --- ends ---------------------------------------------------------------------------------------------------------
+
+    def ended_live(self, live: Live) -> None:
+        """A process has an instance at its end: kept, to be compared with what its rows give."""
+        self.ends[live.id] = msgspec.msgpack.encode(capture(live.instance))
+
+    def answered(self, id: str, result: InstanceResult) -> None:
+        """Somebody was told a result: it must be durable, and the last word."""
+        watched = self.by_id.get(id)
+        if watched is None or watched.open or result.status != watched.status:
+            self.world.fail("results are durable", f"{id} was told as {result.status}: {watched and watched.status}")
+        elif result.output != watched.output:
+            watched.flag("outputs are right", f"the result gives {result.output}, not {watched.output}")

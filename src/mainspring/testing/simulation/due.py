@@ -1,0 +1,91 @@
+"""Is anything overdue? A lost wake-up shows as something that is due and is not taken while the engine is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mainspring.testing.simulation.audit import SUSPECT_CRASHES, Audit
+from mainspring.testing.simulation.watched import Watched, WatchedNode
+
+if TYPE_CHECKING:
+    from mainspring.testing.simulation.process import Process
+    from mainspring.testing.simulation.world import World
+
+TAKEN_WITHIN_SECONDS = 0.15
+"""How long something that is due may lie, in an engine that nothing disturbs."""
+
+
+def overdue(world: World, process: Process) -> Iterator[str]:
+    """All that should have been taken by now."""
+    if process.epoch != world.epoch:
+        yield f"{process.name} serves with epoch {process.epoch}, and the store is at {world.epoch}"
+        return
+    audit = world.audit
+    for watched in audit.instances.values():
+        if watched.open:
+            for text in _instance(world, process, audit, watched):
+                yield f"{watched.id}: {text}"
+    long_ago = world.scheduler.now - TAKEN_WITHIN_SECONDS
+    for id, post in world.posts.items():
+        if post.at < long_ago and not audit.is_consumed(id):
+            target = audit.instances[post.instance]
+            if target.open:
+                yield f"{target.id}: message {id} is not taken"
+    for id, waiter in process.results:
+        watched = audit.by_id[id]
+        if not watched.open and watched.since < long_ago and not waiter.done():
+            yield f"{id}: it is {watched.status}, and who waits for its result is not told"
+
+
+def _instance(world: World, process: Process, audit: Audit, watched: Watched) -> Iterator[str]:
+    late = process.clock.now() - int(TAKEN_WITHIN_SECONDS * 1000)
+    long_ago = world.scheduler.now - TAKEN_WITHIN_SECONDS
+    timeout = watched.graph.workflow.timeout
+    if timeout is not None and watched.status == "running" and watched.started_at + timeout < late:
+        yield f"its timeout was due at {watched.started_at + timeout}, and it is {process.clock.now()}"
+    for path, node in watched.nodes.items():
+        if node.since < long_ago and node.status not in ("pending", "completed", "failed", "skipped", "cancelled"):
+            text = _node(world, process, audit, watched, path, node, late, long_ago)
+            if text:
+                yield f"{path} {text}"
+
+
+def _node(
+    world: World,
+    process: Process,
+    audit: Audit,
+    watched: Watched,
+    path: str,
+    node: WatchedNode,
+    late: int,
+    long_ago: float,
+) -> str:
+    if node.status in ("retrying", "waiting"):
+        if node.due is not None:
+            return f"is {node.status} since {node.due}, and it is {process.clock.now()}" if node.due < late else ""
+        allowance = process.allowance
+        return "waits for code that is there" if process.complete_at + allowance < long_ago else ""
+    if node.status == "ready":
+        waits = node.crashes >= SUSPECT_CRASHES and _suspect_runs(audit)
+        return "" if waits else "is ready, and does not start"
+    timeout = watched.graph.nodes[path].timeout
+    if node.epoch != process.epoch:
+        return f"runs for epoch {node.epoch}, which is over"
+    if timeout is not None and node.started_at + timeout < late:
+        return f"had its timeout at {node.started_at + timeout}, and it is {process.clock.now()}"
+    begin = audit.latest((watched.id, path, node.run, node.attempt), process.epoch)
+    if begin is None:
+        return "has started, and its work has not begun"
+    if begin.reported and begin.ended_at < long_ago:
+        return f"still runs, and its work reported {begin.end} at {begin.ended_at:.3f}"
+    return ""
+
+
+def _suspect_runs(audit: Audit) -> bool:
+    return any(
+        node.crashes >= SUSPECT_CRASHES and node.status == "running"
+        for watched in audit.instances.values()
+        if watched.open
+        for node in watched.nodes.values()
+    )

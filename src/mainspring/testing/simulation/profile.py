@@ -1,0 +1,73 @@
+"""What a seed draws before anything runs: bounds small enough that everything happens, and how much harm is done."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from msgspec import Struct
+
+from mainspring.definition.model import Workflow
+from mainspring.engine.settings import EngineSettings
+from mainspring.testing.simulation.workflows import draw_workflow
+
+
+class Order(Struct, eq=False):
+    """Somebody wants an instance. `times`: so often at once, with one key."""
+
+    workflow: Workflow
+    input: Any
+    key: str | None
+    at: float
+    times: int = 1
+    follow: bool = True
+    id: str = ""
+    process: Any = None
+    placed_at: float = 0.0
+
+
+class Profile(Struct, frozen=True):
+    """A run's shape. `harm` scales the faults at the store, `events` counts those from outside, times are seconds."""
+
+    sqlite: bool
+    harm: float
+    latency: float
+    faults_until: float
+    events: int
+    jumps: bool
+    settings: EngineSettings
+    orders: list[Order]
+
+
+def draw_profile(seed: int | str) -> Profile:
+    """All of it, from the seed."""
+    random = Random(f"{seed}/profile")
+    draw = random.random
+    faults_until = random.choice((3.0, 6.0, 10.0))
+    settings = EngineSettings(
+        lease_ms=random.choice((900, 1_500, 3_000)),
+        snapshot_turns_min=random.choice((1, 2, 3, 3, 8)),
+        group_turns_max=random.choice((1, 2, 5, 2_000)),
+        drain_inputs_max=random.randrange(1, 6),
+        claim_max=random.choice((1, 2, 500)),
+        sleep_after_ms=random.choice((100, 300, 1_000)),
+        shutdown_ms=random.choice((200, 10_000)),
+        store_retry_ms_max=200,
+    )
+    workflows = [draw_workflow(random, number) for number in range(random.randrange(1, 3))]
+    orders = []
+    for number in range(random.randrange(1, 6)):
+        key = f"k{number}" if draw() < 0.85 else None
+        times = 2 if key is not None and draw() < 0.15 else 1
+        at = draw() * faults_until * 0.6 if draw() < 0.7 else 0.0
+        orders.append(Order(random.choice(workflows), {"k": random.randrange(6)}, key, at, times, draw() < 0.5))
+    return Profile(
+        sqlite=draw() < 0.1,
+        harm=random.choice((0, 0.3, 1, 1, 2, 3)),
+        latency=random.choice((0.0, 0.3, 1.0)),
+        faults_until=faults_until,
+        events=random.choice((0, 1, 3, 6, 10)),
+        jumps=draw() < 0.3,
+        settings=settings,
+        orders=orders,
+    )
