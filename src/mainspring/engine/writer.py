@@ -6,10 +6,10 @@ While one group is being made durable the next one gathers, so a commit's cost i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from mainspring.engine.live import Entry
-from mainspring.journal.records import Committed, Lease
+from mainspring.journal.records import Committed, Lease, Write
 from mainspring.journal.store import Store
 
 
@@ -69,17 +69,36 @@ class Writer:
                 self._idle = loop.create_future()
                 await self._idle
                 self._idle = None
-            await self._write_group()
+            await self._write_groups()
 
-    async def _write_group(self) -> None:
+    async def _write_groups(self) -> None:
+        """Commit until nothing waits. The next commit begins before the last one's continuations are let go."""
+        group, pending = self._submit()
+        while group:
+            try:
+                committed = await pending if pending is not None else Committed(0)
+            except Exception as error:
+                # Whatever was decided on top of the lost turns is lost with them, so nothing queued may be kept.
+                lost, self._waiting = group + self._waiting, []
+                self._failed(lost, error)
+                return
+            following = self._submit()
+            self._committed(group, committed)
+            group, pending = following
+
+    def _submit(self) -> tuple[list[Entry], Awaitable[Committed] | None]:
+        """Hand the next group to the store ([] where nothing waits, and None where there is nothing to write)."""
         group = self._waiting[: self._group_max]
         self._waiting = self._waiting[self._group_max :]
         writes = [entry.write for entry in group if entry.write is not None]
+        return group, self._commit(writes) if writes else None
+
+    def _commit(self, writes: list[Write]) -> Awaitable[Committed]:
         try:
-            committed = await self._store.commit(self._lease(), writes) if writes else Committed(0)
+            return self._store.commit(self._lease(), writes)
         except Exception as error:
-            # Whatever was decided on top of the lost turns is lost with them, so nothing queued may be kept.
-            lost, self._waiting = group + self._waiting, []
-            self._failed(lost, error)
-            return
-        self._committed(group, committed)
+            return _failure(error)
+
+
+async def _failure(error: Exception) -> Committed:
+    raise error

@@ -15,7 +15,7 @@ A store has no clock: whoever calls says what time it is (UTC milliseconds). It 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from mainspring.journal.records import (
@@ -70,8 +70,11 @@ class Store(Protocol):
         """Keep a definition. The same version a second time changes only its folder."""
         ...
 
-    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
-        """Make a group durable, in order. Raises NotOwner, StoreError; then nothing of it was written."""
+    def commit(self, lease: Lease, writes: Sequence[Write]) -> Awaitable[Committed]:
+        """Make a group durable, in order. Raises NotOwner, StoreError; then nothing of it was written.
+
+        It may begin when it is called, before it is awaited. Only one is ever under way.
+        """
         ...
 
     async def post(self, message: InboxMessage) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -42,24 +43,19 @@ class SqliteStore:
         self.path = path
         self.url = f"sqlite:///{path}"
         self._read_only = read_only
-        self._writer = Worker(partial(connect_writer, path, durability), "mainspring-writer", inline=inline)
-        self._reader = Worker(partial(connect_reader, path), "mainspring-reader", inline=inline)
+        explain = partial(explained, path)
+        self._writer = Worker(partial(connect_writer, path, durability), explain, "mainspring-writer", inline=inline)
+        self._reader = Worker(partial(connect_reader, path), explain, "mainspring-reader", inline=inline)
         self._lock = OwnerLock(path)
         self._listeners: list[Callable[[], None]] = []
 
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         if self._read_only:
             raise StoreError(f"{self.path} was opened to be read only")
-        try:
-            return await self._writer.run(work)
-        except sqlite3.Error as error:
-            raise explained(self.path, error) from error
+        return self._writer.run(work)
 
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return await self._reader.run(work)
-        except sqlite3.Error as error:
-            raise explained(self.path, error) from error
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        return self._reader.run(work)
 
     async def open(self) -> None:
         """Create or migrate the file; a read-only store only checks it."""
@@ -113,9 +109,9 @@ class SqliteStore:
         """Keep a definition."""
         await self._write(lambda c: writing.define(c, definition))
 
-    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
-        """Make a group durable."""
-        return await self._write(lambda c: writing.commit(c, lease, writes))
+    def commit(self, lease: Lease, writes: Sequence[Write]) -> asyncio.Future[Committed]:
+        """Make a group durable. The writing thread begins at once, while the caller does what else there is to do."""
+        return self._write(lambda c: writing.commit(c, lease, writes))
 
     async def post(self, message: InboxMessage) -> bool:
         """Keep a message once."""

@@ -20,28 +20,39 @@ Job = tuple[Callable[[sqlite3.Connection], Any], asyncio.AbstractEventLoop, "asy
 class Worker:
     """Runs functions of a connection, one after another."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str, *, inline: bool = False) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        explain: Callable[[sqlite3.Error], Exception],
+        name: str,
+        *,
+        inline: bool = False,
+    ) -> None:
         self._connect = connect
+        self._explain = explain
         self._name = name
         self._inline = inline
         self._connection: sqlite3.Connection | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work` on the connection, which is opened when first needed. Its exceptions come out here.
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Have `work` done on the connection, which is opened when first needed. It is queued at once, not when awaited.
 
-        A caller that is cancelled stops waiting; the work itself is done to its end.
+        Its exceptions come out of the future, SQLite's own as a StoreError. A caller that is cancelled stops waiting; the
+        work itself is done to its end.
         """
-        if self._inline:
-            return work(self._open())
         loop = asyncio.get_running_loop()
+        if self._inline:
+            inline: asyncio.Future[T] = loop.create_future()
+            _settle(inline, *self._do(work))
+            return inline
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
             self._thread.start()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.put((work, loop, future))
-        return await future
+        return future
 
     async def close(self) -> None:
         """Finish what is queued, then close the connection."""
@@ -52,6 +63,16 @@ class Worker:
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
             self._thread = None
+
+    def _do(self, work: Callable[[sqlite3.Connection], Any]) -> tuple[Any, BaseException | None]:
+        try:
+            return work(self._open()), None
+        except sqlite3.Error as caught:
+            error = self._explain(caught)
+            error.__cause__ = caught
+            return None, error
+        except BaseException as caught:
+            return None, caught
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -66,10 +87,7 @@ class Worker:
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
             work, loop, future = job
-            try:
-                result, error = work(self._open()), None
-            except BaseException as caught:
-                result, error = None, caught
+            result, error = self._do(work)
             try:
                 loop.call_soon_threadsafe(_settle, future, result, error)
             except RuntimeError:

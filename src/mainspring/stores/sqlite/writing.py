@@ -21,7 +21,10 @@ from mainspring.stores.sqlite import reading
 VACUUM_PAGES = 256
 """Free pages given back to the file system at a time."""
 
-_INSERT_TURN = "INSERT INTO turn (instance, seq, crc, body) VALUES (?, ?, ?, ?)"
+_INSERT_TURNS = [
+    (size, f"INSERT INTO turn (instance, seq, crc, body) VALUES {', '.join(['(?, ?, ?, ?)'] * size)}")
+    for size in (64, 16, 4, 1)
+]
 _INSERT_INSTANCE = f"INSERT INTO instance ({reading.INSTANCE_COLUMNS}) VALUES ({', '.join('?' * 13)})"
 _UPDATE_INSTANCE = (
     "UPDATE instance SET status = ?, open = ?, ended_at = ?, reason = ?, owner = ?, wake_at = ? WHERE number = ?"
@@ -118,7 +121,7 @@ def _apply(connection: sqlite3.Connection, writes: Sequence[Write]) -> int:
     if created:
         connection.executemany(_INSERT_INSTANCE, created)
     if turns:
-        connection.executemany(_INSERT_TURN, turns)
+        _insert_turns(connection, turns)
     # Only the last change of an instance in this group counts, so only it is written.
     changes = {write.instance: write.change for write in writes if write.change is not None}
     if changes:
@@ -132,6 +135,16 @@ def _apply(connection: sqlite3.Connection, writes: Sequence[Write]) -> int:
     group = ",".join([f"{instance}:{seq}" for instance, seq, _, _ in turns])
     cursor = connection.execute("INSERT INTO commit_group (turns) VALUES (?)", (group,))
     return int(cursor.lastrowid or 0)
+
+
+def _insert_turns(connection: sqlite3.Connection, turns: list[tuple[int, int, int, bytes]]) -> None:
+    """Many rows with few statements: `executemany` gives up and takes back the interpreter's lock at each row, and then
+    waits for the event loop's thread each time. Few sizes, so that each statement is prepared once."""
+    begin = 0
+    for size, statement in _INSERT_TURNS:
+        while len(turns) - begin >= size:
+            connection.execute(statement, [value for row in turns[begin : begin + size] for value in row])
+            begin += size
 
 
 def _apply_rest(connection: sqlite3.Connection, write: Write) -> None:
