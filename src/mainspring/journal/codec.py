@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from mainspring.errors import StoreCorrupt, StoreTooNew
 from mainspring.journal.records import BlobRow, SnapshotRow, TurnRow
-from mainspring.machine.events import AnyEvent, Event
+from mainspring.machine.events import AnyEvent, ErrorRecord, Event
 from mainspring.machine.instance import InstanceState
 
 VERSION = 1
@@ -48,13 +48,17 @@ class _Writing(Struct, array_like=True, gc=False):
 
 
 class _SnapshotBody(Struct, array_like=True):
+    """`errors` has the nodes' errors by path, as JSON: they hold raw JSON, which cannot stand amid MessagePack."""
+
     version: int
     state: InstanceState
+    errors: dict[str, bytes] = {}
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Body).decode
 _encode_snapshot = msgspec.msgpack.Encoder().encode
+_decode_error = msgspec.json.Decoder(ErrorRecord).decode
 _decode_snapshot = msgspec.msgpack.Decoder(_SnapshotBody).decode
 
 
@@ -151,7 +155,14 @@ def _with_blobs(row: TurnRow, body: Body, blobs: Sequence[BlobRow]) -> Body:
 
 def encode_snapshot(instance: int, seq: int, state: InstanceState) -> SnapshotRow:
     """The state after row `seq`."""
-    body = _encode_snapshot(_SnapshotBody(VERSION, state))
+    errors = {path: _encode(node.error) for path, node in state.nodes.items() if node.error is not None}
+    if errors:
+        nodes = {
+            path: node if node.error is None else msgspec.structs.replace(node, error=None)
+            for path, node in state.nodes.items()
+        }
+        state = msgspec.structs.replace(state, nodes=nodes)
+    body = _encode_snapshot(_SnapshotBody(VERSION, state, errors))
     return SnapshotRow(instance, seq, body, crc32(body))
 
 
@@ -161,7 +172,9 @@ def decode_snapshot(row: SnapshotRow) -> InstanceState:
         raise StoreCorrupt(f"the checksum of the snapshot after row {row.seq} of instance {row.instance} is wrong")
     try:
         body = _decode_snapshot(row.body)
-    except msgspec.MsgspecError as error:
+        for path, raw in body.errors.items():
+            body.state.nodes[path].error = _decode_error(raw)
+    except (msgspec.MsgspecError, LookupError) as error:
         raise StoreCorrupt(f"the snapshot after row {row.seq} of instance {row.instance} is damaged: {error}") from None
     if body.version > VERSION:
         raise StoreTooNew(f"a snapshot of instance {row.instance} has format {body.version}; this reads {VERSION}")
