@@ -47,7 +47,11 @@ def recover(turn: Turn, request: inputs.Recover) -> None:
 
 def reattach(turn: Turn, request: inputs.Reattach) -> None:
     """Order again what the open nodes need, and that is not under way already. Nothing crashed."""
-    if turn.instance.status in INSTANCE_FINAL or turn.instance.status == "pending":
+    if turn.instance.status in INSTANCE_FINAL:
+        # Its last turn was durable though its commit was reported as failed: nobody has been told of the end yet.
+        turn.ask(fx.EndInstance(turn.instance.status))
+        return
+    if turn.instance.status == "pending":
         return
     open_nodes = _open_nodes(turn)
     for node, state in open_nodes:
