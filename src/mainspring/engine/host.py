@@ -93,7 +93,11 @@ class Host:
         self.recovery.start()
         self.sleep.start()
         if recover:
-            await self.recovery.sweep()
+            try:
+                await self.recovery.sweep()
+            except BaseException:  # or the lease would be renewed for ever, by an engine that nobody has
+                await self.kill(release=True)
+                raise
 
     async def stop(self) -> None:
         """In good order: what runs is given back (and counts as no crash), what is decided becomes durable."""
@@ -119,6 +123,7 @@ class Host:
 
     async def kill(self, *, release: bool = False) -> None:
         """At once: nothing more is written. What a crash leaves is left."""
+        self._unlisten()
         self.timers.close()
         await self.sleep.stop()
         await self.recovery.stop()
