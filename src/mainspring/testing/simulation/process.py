@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from mainspring.engine.engine import Engine
@@ -40,7 +41,7 @@ class Process:
         kinds = {"function": WorkKind(world, self)}
         self.engine = Engine(self.store, kinds, describe, clock=self.clock, settings=world.settings, wait=True)
         self.allowance = world.settings.lease_ms / 3000 + 0.3
-        self.loop.create_task(self._main())
+        self.do(self._main(), "process")
 
     # --- its life -----------------------------------------------------------------------------------------------------
 
@@ -78,7 +79,17 @@ class Process:
         if not self.stopping and not self.gone:
             self.stopping = True
             self.world.tell(f"{self.name}: {how}")
-            self.loop.create_task(self._stop(how))
+            self.do(self._stop(how), "process")
+
+    def do(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Have something done in this process. An error that comes out of it is one that nobody expected."""
+        task = self.loop.create_task(work, name=name)
+        task.add_done_callback(self._look)
+        return task
+
+    def _look(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.world.fail("no error is lost", f"{self.name}: {task.get_name()}: {task.exception()!r}")
 
     async def _stop(self, how: str) -> None:
         if how == "kill":
@@ -154,8 +165,7 @@ class Process:
             self.world.fail("one start, one instance", f"key {order.key} started {[run.id for run in runs]}")
         self.world.acknowledged(order, runs[0].id)
         if order.follow:
-            waiter = self.loop.create_task(self._result(runs[0]), name="client result")
-            self.results.append((runs[0].id, waiter))
+            self.results.append((runs[0].id, self.do(self._result(runs[0]), "client result")))
 
     async def _result(self, run: Any) -> None:
         try:

@@ -260,7 +260,9 @@ class Watched:
             mine = deed(self.audit.world.seed, self.graph.nodes[path], (self.id, path, event.run, event.attempt))
             self._report(path, event)
             known = {edge.port for edge in self.graph.outgoing[path]}
-            self.must(mine.port not in known, "routing is right", f"{path} fails for port {mine.port!r}, and has {known}")
+            self.must(
+                mine.port not in known, "routing is right", f"{path} fails for port {mine.port!r}, and has {known}"
+            )
         elif event.error.type == "CrashLimit":
             self.must(node.crashes >= CRASHES_MAX, "the crash limit holds", f"{path} after {node.crashes} crashes")
         else:

@@ -171,3 +171,6 @@ class WorkKind:
             self._world.points.hit("handler missing")
             raise HandlerNotFound(f"no code for {node.id} yet")
         return Work(self._world, self._process, node)
+
+    def close(self) -> None:
+        """Nothing is held."""

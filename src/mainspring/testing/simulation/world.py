@@ -195,7 +195,7 @@ class World:
             self.points.hit("start with the same key twice")
         if order.key is None:
             self.points.hit("keyless start")
-        process.loop.create_task(process.start(order), name="client start")
+        process.do(process.start(order), "client start")
 
     def acknowledged(self, order: Order, id: str) -> None:
         """A start has returned: from here on the instance exists."""
@@ -230,7 +230,7 @@ class World:
         process = self.serving()
         if process is not None and self.random.random() < 0.5:
             self.points.hit("cancel by engine")
-            process.loop.create_task(process.cancel(target.id), name="client cancel")
+            process.do(process.cancel(target.id), "client cancel")
             return
         self.points.hit("cancel by inbox")
         self._messages += 1
