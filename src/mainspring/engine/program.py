@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from mainspring.definition import canonical
 from mainspring.definition.model import Workflow
 from mainspring.errors import HandlerNotFound
@@ -15,7 +17,7 @@ from mainspring.messaging.task import PreparedTask, TaskKind
 class Program:
     """`folder` is where the definition's file lies; `body` is its canonical form, whose hash is the version."""
 
-    __slots__ = ("_kinds", "_prepared", "body", "folder", "plan", "version")
+    __slots__ = ("_kinds", "_prepared", "_shared", "body", "folder", "plan", "version")
 
     def __init__(self, workflow: Workflow, body: bytes, folder: str, kinds: Mapping[str, TaskKind]) -> None:
         self.body = body
@@ -24,6 +26,7 @@ class Program:
         self.plan = Plan(workflow, self.version)
         self._kinds = kinds
         self._prepared: list[PreparedTask | None] = [None] * len(self.plan.nodes)
+        self._shared: dict[bytes, PreparedTask] = {}
 
     def prepared(self, node: PlanNode) -> PreparedTask:
         """The node's code. Raises HandlerNotFound; asked again later, it looks again."""
@@ -32,7 +35,19 @@ class Program:
             kind = self._kinds.get(node.definition.type)
             if kind is None:
                 raise HandlerNotFound(f"no code for nodes of type {node.definition.type!r} in this process")
-            found = self._prepared[node.index] = kind.prepare(node.definition, self.folder)
+            found = self._prepared[node.index] = self._prepare(kind, node)
+        return found
+
+    def _prepare(self, kind: TaskKind, node: PlanNode) -> PreparedTask:
+        """Nodes that say the same share what was prepared: a thousand nodes of one function read its signature once."""
+        definition = node.definition
+        try:
+            key = f"{definition.type} ".encode() + msgspec.json.encode(definition.config)
+        except TypeError:  # a callable in the configuration, which has no JSON
+            return kind.prepare(definition, self.folder)
+        found = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = kind.prepare(definition, self.folder)
         return found
 
     def missing(self) -> list[tuple[str, str]]:
