@@ -174,7 +174,7 @@ class Engine:
         live = Live(number, record, program, Instance(program.plan, id), 0)
         if host.loss is not None:
             raise host.loss
-        host.lives[number] = live
+        host.admit(live)
         started = live.started = asyncio.get_running_loop().create_future()
         request = StartInstance(
             workflow=workflow, version=program.version, input=raw, variables=values, key=key, seed=self._clock.seed()
@@ -206,7 +206,7 @@ class Engine:
         future: asyncio.Future[InstanceResult | None] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(id, []).append(future)
         try:
-            if self._live(id) is None and not (await self._record(id)).open:
+            if id not in self.host.by_id and not (await self._record(id)).open:
                 return await self.inspect(id)
             if self.host.loss is not None:
                 raise self.host.loss
@@ -265,6 +265,14 @@ class Engine:
         """Instances in the store, newest first."""
         return await self._store.instances(status=status, workflow=workflow, before=before, limit=limit)
 
+    def peek(self, id: str) -> InstanceResult | None:
+        """An instance as it stands in memory, at no cost: for progress displays. It may be ahead of what is durable.
+
+        None where it is not in memory (asleep, ended, unknown, or being loaded again).
+        """
+        live = self.host.by_id.get(id)
+        return None if live is None or live.held is not None else InstanceResult(live.instance)
+
     async def facts(self) -> StoreFacts:
         """What the store says of itself: counts, size, schema, lease."""
         return await self._store.facts()
@@ -308,9 +316,6 @@ class Engine:
         if record is None:
             raise UnknownInstance(f"there is no instance {id!r} in {self._store.url}")
         return record
-
-    def _live(self, id: str) -> Live | None:
-        return next((live for live in self.host.lives.values() if live.id == id), None)
 
     def _ended(self, live: Live) -> None:
         waiters = self._waiters.pop(live.id, None)

@@ -45,6 +45,7 @@ class Host:
         self.clock = clock
         self.settings = settings
         self.lives: dict[int, Live] = {}
+        self.by_id: dict[str, Live] = {}
         self.progress: dict[int, dict[str, tuple[float, str]]] = {}
         self.programs = Programs(kinds)
         self.ownership = Ownership(store, clock, settings, self.lost, self._ticked)
@@ -131,6 +132,7 @@ class Host:
         for live in self.lives.values():
             self.dispatcher.abandon_all(live)
         self.lives.clear()
+        self.by_id.clear()
         self.loop.clear()
         await self.ownership.end(release and self.loss is None)
         await self.store.close()
@@ -166,9 +168,15 @@ class Host:
             raise StoreCorrupt(f"definition {version} is not in the store")
         return self.programs.restored(record)
 
+    def admit(self, live: Live) -> None:
+        """The instance is in memory."""
+        self.lives[live.number] = live
+        self.by_id[live.id] = live
+
     def remove(self, live: Live) -> None:
         """The instance leaves memory."""
         self.lives.pop(live.number, None)
+        self.by_id.pop(live.id, None)
         self.progress.pop(live.number, None)
         self.dispatcher.missing.pop(live.number, None)
         self.timers.forget(live)

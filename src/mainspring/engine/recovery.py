@@ -117,7 +117,7 @@ class Recovery:
             return
         live = Live(loaded.record.number, loaded.record, program, instance, seq)
         live.snapshot_seq = 0 if loaded.snapshot is None else loaded.snapshot.seq
-        host.lives[live.number] = live
+        host.admit(live)
         self.recovered += 1
         host.loop.post(live, Recover(seed=host.clock.seed()))
         for message in loaded.inbox:
@@ -184,7 +184,7 @@ class Recovery:
 
     def _replace(self, live: Live, loaded: Loaded | None) -> None:
         held, live.held = live.held or [], None
-        self._host.lives[live.number] = live  # it may have been on its way to sleep
+        self._host.admit(live)  # it may have been on its way to sleep
         if loaded is None:
             live.instance, live.seq = Instance(live.program.plan, live.id), 0
             live.created = False
