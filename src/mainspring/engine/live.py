@@ -12,14 +12,14 @@ from mainspring.machine.inputs import Input
 from mainspring.machine.instance import Instance
 from mainspring.messaging.task import TaskCall
 
-NO_TIMERS: set[tuple[str, int, int, str]] = set()
-"""Never added to: most instances never have a timer, and an empty set of their own would be 216 bytes."""
+NO_TIMERS: dict[tuple[str, int, int, str], int] = {}
+"""Never added to: most instances never have a timer, and would not have to pay for a place of their own to keep them."""
 
 
 class Live:
     """`seq` is the last row decided, which may not be durable yet; `uncommitted` counts the turns that are not.
 
-    `held` is not None while the instance is being loaded again: inputs wait there.
+    `timers` says when each armed timer is due. `held` is not None while the instance is being loaded again: inputs wait there.
     """
 
     __slots__ = (
@@ -51,7 +51,7 @@ class Live:
         self.status_written = record.status
         self.uncommitted = 0
         self.tasks: dict[str, tuple[TaskCall, asyncio.Task[None], Awaitable[object]]] = {}
-        self.timers: set[tuple[str, int, int, str]] = NO_TIMERS
+        self.timers: dict[tuple[str, int, int, str], int] = NO_TIMERS
         self.held: list[Input] | None = None
         self.started: asyncio.Future[None] | None = None
 

@@ -38,9 +38,9 @@ class Timers:
         key = (timer.path, timer.run, timer.attempt, timer.purpose)
         if key not in live.timers:
             if live.timers is NO_TIMERS:
-                live.timers = set()
-            live.timers.add(key)
+                live.timers = {}
             self._armed += 1
+        live.timers[key] = timer.due
         self._count += 1
         heapq.heappush(self._heap, (timer.due, self._count, live, timer))
         if self._handle is None or timer.due < self._next:
@@ -66,16 +66,16 @@ class Timers:
         wanted = {live.number for live in lives}
         found: dict[int, int] = {}
         for due, _, live, timer in self._heap:
-            if live.number in wanted and _key(timer) in live.timers and due < found.get(live.number, due + 1):
+            if live.number in wanted and _armed(live, timer) and due < found.get(live.number, due + 1):
                 found[live.number] = due
         return found
 
     def _forget(self, live: Live, key: Key) -> None:
         if key in live.timers:
-            live.timers.discard(key)
+            del live.timers[key]
             self._armed -= 1
             if len(self._heap) > 2 * self._armed + STALE_MIN:
-                self._heap = [item for item in self._heap if _key(item[3]) in item[2].timers]
+                self._heap = [item for item in self._heap if _armed(item[2], item[3])]
                 heapq.heapify(self._heap)
 
     def _schedule(self) -> None:
@@ -93,9 +93,8 @@ class Timers:
         heap: list[Any] = self._heap
         while heap and heap[0][0] <= now:
             _, _, live, timer = heapq.heappop(heap)
-            key = _key(timer)
-            if key in live.timers:
-                live.timers.discard(key)
+            if _armed(live, timer):
+                del live.timers[_key(timer)]
                 self._armed -= 1
                 self._fire(live, timer)
             heap = self._heap
@@ -104,3 +103,8 @@ class Timers:
 
 def _key(timer: ArmTimer) -> Key:
     return (timer.path, timer.run, timer.attempt, timer.purpose)
+
+
+def _armed(live: Live, timer: ArmTimer) -> bool:
+    """Whether this very timer still counts, and not a later one of the same identity."""
+    return live.timers.get(_key(timer)) == timer.due
