@@ -48,6 +48,11 @@ class Dispatcher:
     def dispatch(self, live: Live, order: DispatchTask) -> None:
         """Begin an attempt."""
         path, run, attempt = order.path, order.run, order.attempt
+        found = live.tasks.get(path)
+        if found is not None:
+            if (found[0].run, found[0].attempt) == (run, attempt):
+                return  # it was ordered twice, because the instance was loaded again twice in a row
+            self._drop(live, path)  # the order to stop it was lost with a commit that was reported as failed
         instance = live.instance
         node = instance.plan.by_path[path]
         call = TaskCall(

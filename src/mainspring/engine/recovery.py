@@ -35,6 +35,7 @@ class Recovery:
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at: int | None = None
         self._reloads: set[asyncio.Task[None]] = set()
+        self._reloading: set[int] = set()
         self._failures = 0
         self._delivered: set[str] = set()
         self.recovered = 0
@@ -119,7 +120,7 @@ class Recovery:
         live.snapshot_seq = 0 if loaded.snapshot is None else loaded.snapshot.seq
         host.admit(live)
         self.recovered += 1
-        host.loop.post(live, Recover(seed=host.clock.seed()))
+        host.loop.post(live, Recover(seq=seq, seed=host.clock.seed()))
         for message in loaded.inbox:
             self._deliver(live, message)
 
@@ -143,10 +144,11 @@ class Recovery:
 
     def reload(self, live: Live, inputs: list[Input]) -> None:
         """Throw the instance away, load what is durable, and take these inputs, then those that came meanwhile."""
-        if live.held is not None:
-            live.held[:0] = inputs
+        # One that is on its way to sleep holds its inputs too.
+        live.held = [*inputs, *(live.held or ())]
+        if live.number in self._reloading:
             return
-        live.held = list(inputs)
+        self._reloading.add(live.number)
         task = asyncio.get_running_loop().create_task(self._reload(live))
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
@@ -184,6 +186,7 @@ class Recovery:
 
     def _replace(self, live: Live, loaded: Loaded | None) -> None:
         held, live.held = live.held or [], None
+        self._reloading.discard(live.number)
         self._host.admit(live)  # it may have been on its way to sleep
         if loaded is None:
             live.instance, live.seq = Instance(live.program.plan, live.id), 0
@@ -192,10 +195,13 @@ class Recovery:
             live.instance, live.seq = rebuild(live.program.plan, loaded)
             live.created = True
             live.status_written = loaded.record.status
-            self._host.loop.post(
-                live,
-                Reattach(known=_known(live, [*held, *self._host.loop.waiting(live)]), seed=self._host.clock.seed()),
-            )
+            # A Recover that was not durable is taken again, and sees to all. One that was (a later row is there, though its
+            # commit was reported as failed) would count a crash that was none. One Reattach is enough.
+            again = [one for one in held if isinstance(one, Recover) and one.seq == live.seq]
+            held = [one for one in held if not isinstance(one, (Recover, Reattach))]
+            known = _known(live, [*held, *self._host.loop.waiting(live)])
+            seed = self._host.clock.seed()
+            self._host.loop.post(live, again[0] if again else Reattach(known=known, seed=seed))
         live.snapshot_seq = live.seq if loaded is None or loaded.snapshot is None else loaded.snapshot.seq
         for input in held:
             self._host.loop.post(live, input)

@@ -42,7 +42,12 @@ class StartInstance(Input, frozen=True, kw_only=True):
 
 
 class Recover(Input, frozen=True, kw_only=True):
-    """A process has just loaded the instance: whatever ran, ran in a process that is gone."""
+    """A process has just loaded the instance: whatever ran, ran in a process that is gone.
+
+    `seq` is the last row that it found: with a later one the instance has been recovered already.
+    """
+
+    seq: int = 0
 
 
 class Reattach(Input, frozen=True, kw_only=True):
