@@ -35,7 +35,7 @@ class Recovery:
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at: int | None = None
         self._reloads: set[asyncio.Task[None]] = set()
-        self._reloading: set[int] = set()
+        self._reloading: set[Live] = set()
         self._failures = 0
         self._delivered: set[str] = set()
         self.recovered = 0
@@ -146,9 +146,9 @@ class Recovery:
         """Throw the instance away, load what is durable, and take these inputs, then those that came meanwhile."""
         # One that is on its way to sleep holds its inputs too.
         live.held = [*inputs, *(live.held or ())]
-        if live.number in self._reloading:
+        if live in self._reloading:
             return
-        self._reloading.add(live.number)
+        self._reloading.add(live)
         task = asyncio.get_running_loop().create_task(self._reload(live))
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
@@ -186,7 +186,13 @@ class Recovery:
 
     def _replace(self, live: Live, loaded: Loaded | None) -> None:
         held, live.held = live.held or [], None
-        self._reloading.discard(live.number)
+        self._reloading.discard(live)
+        present = self._host.lives.get(live.number, live)
+        if present is not live:  # it was asleep after all, and has been claimed again meanwhile
+            for input in held:
+                if not isinstance(input, Reattach):
+                    self._host.loop.post(present, input)
+            return
         self._host.admit(live)  # it may have been on its way to sleep
         if loaded is None:
             live.instance, live.seq = Instance(live.program.plan, live.id), 0
