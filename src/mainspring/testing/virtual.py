@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import warnings
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -209,7 +210,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
 def _close(coroutine: Any) -> None:
     try:
-        coroutine.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # "never awaited": no more than its process was
+            coroutine.close()
     except RuntimeError:  # it waits in a `finally`; a killed process would not either
         pass
 

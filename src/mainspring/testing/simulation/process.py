@@ -100,10 +100,11 @@ class Process:
             await self.engine.__aexit__(None, None, None)
         self.up = False
         await asyncio.sleep(0.02)  # those that waited for something have been told, and end
-        self._check_left()
+        self._check_left(told=how != "kill")
         self.finish(how)
 
-    def _check_left(self) -> None:
+    def _check_left(self, told: bool = True) -> None:
+        """Nothing of the engine's goes on. After an orderly stop (not a kill) all who waited for something were told."""
         me = asyncio.current_task()
         left = [task for task in self.loop.unfinished() if task is not me and task.get_name() != STORE_TASK]
         if left:
@@ -156,8 +157,13 @@ class Process:
     async def start(self, order: Any) -> None:
         """Start what somebody ordered, and wait for its result."""
         try:
-            twins = [self.engine.start(order.workflow, input=order.input, key=order.key) for _ in range(order.times)]
-            runs = await asyncio.gather(*twins)
+            starts = [
+                self.loop.create_task(
+                    self.engine.start(order.workflow, input=order.input, key=order.key), name="client twin"
+                )
+                for _ in range(order.times)
+            ]
+            runs = await asyncio.gather(*starts)
         except (NotOwner, StoreError, MainspringError) as error:
             self.world.refused(order, self, error)
             return
