@@ -1,0 +1,29 @@
+"""What the engine's tests share: a store of each kind, workflows in few words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.assembly import open_store
+from mainspring.definition.model import Connection, Node, Workflow
+from mainspring.journal.store import Store
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A store that is empty."""
+    return open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db")
+
+
+def node(id: str, handler: Any = None, *depends_on: str, type: str = "function", **more: Any) -> Node:
+    """A node; a callable is its handler."""
+    config = more.pop("config", {} if handler is None else {"handler": handler})
+    return Node(id=id, type=type, config=config, depends_on=depends_on, **more)
+
+
+def workflow(*nodes: Node, connections: tuple[Connection, ...] = (), id: str = "test", **more: Any) -> Workflow:
+    """A workflow."""
+    return Workflow(id=id, nodes=nodes, connections=connections, **more)

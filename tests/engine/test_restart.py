@@ -1,0 +1,232 @@
+"""What outlives an engine: open instances, timers, waiting handlers, mail. Each test stops one engine and starts another."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mainspring as ms
+from mainspring.assembly import open_store, task_kinds
+from mainspring.definition.model import Retry
+from mainspring.errors import HandlerNotFound, StoreError
+from mainspring.journal.records import Committed, Lease
+from mainspring.machine.commands import lifecycle
+from mainspring.machine.step import RULES
+from mainspring.stores.memory import MemoryStore
+from mainspring.tasks.function import FunctionKind
+from tests.engine.conftest import node, workflow
+
+CALLS: list[tuple[str, int]] = []
+GATE: list[asyncio.Event] = []
+
+
+@ms.task(name="r_step")
+async def step(ctx: ms.TaskContext) -> dict[str, int]:
+    """Counts its calls."""
+    CALLS.append((ctx.path, ctx.attempt))
+    return {"attempt": ctx.attempt}
+
+
+@ms.task(name="r_gate")
+async def gate(ctx: ms.TaskContext) -> str:
+    """Waits until the test lets it go."""
+    CALLS.append((ctx.path, ctx.attempt))
+    await GATE[-1].wait()
+    return "through"
+
+
+@ms.task(name="r_flaky")
+async def flaky(ctx: ms.TaskContext) -> int:
+    """Fails the first time."""
+    CALLS.append((ctx.path, ctx.attempt))
+    if ctx.attempt == 1:
+        raise ConnectionError("once")
+    return ctx.attempt
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    """Nothing was called yet."""
+    CALLS.clear()
+    GATE.append(asyncio.Event())
+
+
+def sqlite(tmp_path: Path) -> str:
+    """A store's URL."""
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+CHAIN = workflow(node("a", "r_step"), node("b", "r_gate", "a"), node("c", "r_step", "b"), id="chain")
+
+
+async def _until(path: str) -> None:
+    while path not in [called for called, _ in CALLS]:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_goes_on_where_it_was(tmp_path: Path, orderly: bool) -> None:
+    engine = ms.Engine(sqlite(tmp_path))
+    await engine.__aenter__()
+    run = await engine.start(CHAIN)
+    await _until("b")
+    await (engine.__aexit__() if orderly else engine.host.kill())
+    async with ms.Engine(sqlite(tmp_path)) as engine:
+        GATE[-1].set()
+        result = await asyncio.wait_for(engine.wait(run.id), 10)
+    assert result.status == "completed"
+    assert CALLS == [("a", 1), ("b", 1), ("b", 2), ("c", 1)]
+    assert result.nodes["b"].crashes == (0 if orderly else 1)
+
+
+async def test_a_retry_waits_out_its_back_off_across_a_restart(tmp_path: Path) -> None:
+    retry = Retry(strategy="fixed", max_attempts=2, initial_delay=300, jitter=0)
+    engine = ms.Engine(sqlite(tmp_path))
+    await engine.__aenter__()
+    run = await engine.start(workflow(node("a", "r_flaky", retry=retry)))
+    await engine.idle()
+    await engine.host.kill()
+    async with ms.Engine(sqlite(tmp_path)) as engine:
+        due = (await engine.inspect(run.id)).nodes["a"].due
+        result = await asyncio.wait_for(engine.wait(run.id), 10)
+    started_at = result.nodes["a"].started_at
+    assert due is not None and started_at is not None and started_at >= due
+    assert result.output == 2
+
+
+async def test_a_sleeper_leaves_memory_and_wakes(tmp_path: Path) -> None:
+    settings = ms.EngineSettings(sleep_after_ms=20)
+    async with ms.Engine(sqlite(tmp_path), settings=settings) as engine:
+        sleepy = workflow(node("w", type="delay", config={"duration": "400ms"}), node("a", "r_step", "w"))
+        run = await engine.start(sleepy)
+        while engine.host.lives:
+            await asyncio.sleep(0.005)
+        assert (await engine.inspect(run.id)).nodes["w"].status == "waiting"
+        result = await asyncio.wait_for(run.result(), 10)
+        assert engine.host.sleep.asleep >= 1
+    assert result.status == "completed"
+
+
+async def test_a_sleeper_can_be_cancelled(tmp_path: Path) -> None:
+    async with ms.Engine(sqlite(tmp_path), settings=ms.EngineSettings(sleep_after_ms=20)) as engine:
+        run = await engine.start(workflow(node("w", type="delay", config={"duration": "1h"})))
+        while engine.host.lives:
+            await asyncio.sleep(0.005)
+        await run.cancel()
+        assert (await asyncio.wait_for(run.result(), 10)).status == "cancelled"
+
+
+class _Lacking(FunctionKind):
+    """Functions, but for those that this process does not have yet."""
+
+    lacking = True
+
+    def prepare(self, node: Any, folder: str) -> Any:
+        if self.lacking:
+            raise HandlerNotFound("no r_step here")
+        return super().prepare(node, folder)
+
+
+async def test_a_node_waits_for_its_code_and_uses_no_attempt(tmp_path: Path) -> None:
+    kind = _Lacking()
+    async with ms.Engine(sqlite(tmp_path), kinds={**task_kinds(), "function": kind}) as engine:
+        run = await engine.start(workflow(node("a", "r_step")))
+        await engine.idle()
+        waiting = (await run.state()).nodes["a"]
+        assert (waiting.status, waiting.waits_for) == ("waiting", "handler no r_step here")
+        kind.lacking = False
+        engine.host.look_for_code()
+        result = await asyncio.wait_for(run.result(), 10)
+    assert result.status == "completed"
+    assert CALLS == [("a", 1)]
+
+
+class _Failing(MemoryStore):
+    """A store whose n-th commit fails, before or after it was made."""
+
+    def __init__(self, at: int, durable: bool) -> None:
+        super().__init__()
+        self.at = at
+        self.durable = durable
+        self.commits = 0
+
+    async def commit(self, lease: Lease, writes: Any) -> Committed:
+        self.commits += 1
+        if self.commits == self.at:
+            if self.durable:
+                await super().commit(lease, writes)
+            raise StoreError("the disk is full")
+        return await super().commit(lease, writes)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("at", range(1, 7))
+async def test_a_failed_commit_loses_nothing_and_repeats_nothing(at: int, durable: bool) -> None:
+    store = _Failing(at, durable)
+    chain = workflow(*[node(f"n{i}", "r_step", *([f"n{i - 1}"] if i else [])) for i in range(4)])
+    async with ms.Engine(store) as engine:
+        run = await engine.start(chain)
+        result = await asyncio.wait_for(run.result(), 10)
+    assert result.status == "completed"
+    assert [(f"n{i}", 1) for i in range(4)] == CALLS
+
+
+async def test_an_input_on_which_the_machine_fails_parks_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mainspring.machine import inputs
+
+    def broken(turn: Any, report: Any) -> None:
+        raise RuntimeError("a defect")
+
+    store = MemoryStore()
+    async with ms.Engine(store) as engine:
+        run = await engine.start(CHAIN)
+        await _until("b")
+        monkeypatch.setitem(RULES, inputs.TaskFinished, broken)
+        GATE[-1].set()
+        while (await run.state()).status != "parked":
+            await asyncio.sleep(0)
+        assert "a defect" in (await run.state()).reason
+        monkeypatch.undo()
+        await engine.cancel(run.id)
+        assert (await asyncio.wait_for(run.result(), 10)).status == "cancelled"
+
+
+async def test_a_second_engine_is_refused_while_the_first_lives(tmp_path: Path) -> None:
+    async with ms.Engine(sqlite(tmp_path)):
+        with pytest.raises(ms.StoreHeld):
+            async with ms.Engine(sqlite(tmp_path), wait=False):
+                pass
+
+
+async def test_an_engine_that_lost_its_store_stops_and_says_so() -> None:
+    store = MemoryStore()
+    settings = ms.EngineSettings(lease_ms=60_000)
+    async with ms.Engine(store, settings=settings) as engine:
+        run = await engine.start(CHAIN)
+        await _until("b")
+        store._lease = None
+        await store.acquire("somebody else", 0, 60_000)
+        GATE[-1].set()
+        with pytest.raises(ms.NotOwner):
+            await asyncio.wait_for(run.result(), 10)
+        assert CALLS == [("a", 1), ("b", 1)]
+
+
+async def test_crashes_bring_a_node_to_the_limit_one_suspect_at_a_time(tmp_path: Path) -> None:
+    for _ in range(lifecycle.CRASHES_MAX):
+        engine = ms.Engine(open_store(sqlite(tmp_path)))
+        await engine.__aenter__()
+        if not engine.host.lives:
+            run = await engine.start(workflow(node("a", "r_gate"), node("b", "r_gate"), id="killer"))
+        await engine.host.writer.drained()
+        await asyncio.sleep(0)
+        await engine.host.kill()
+    async with ms.Engine(sqlite(tmp_path)) as engine:
+        GATE[-1].set()
+        result = await asyncio.wait_for(engine.wait(run.id), 10)
+    crashes = sorted(one.crashes for one in result.nodes.values())
+    assert crashes == [2, 3]
+    assert [error.type for error in result.errors.values()] == ["CrashLimit"]
