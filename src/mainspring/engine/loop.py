@@ -107,7 +107,8 @@ class TurnLoop:
         self.turns += 1
         if turn.dropped:
             self.dropped += 1
-        if turn.events or turn.effects or turn.message:
+        # One that led to nothing is kept too while the turns before it are not durable: were they lost, it might count.
+        if turn.events or turn.effects or turn.message or live.uncommitted:
             self._queue_turn(live, input, turn)
 
     def _queue_turn(self, live: Live, input: Input, turn: Turn) -> None:
