@@ -107,6 +107,8 @@ class Process:
         """Nothing of the engine's goes on. After an orderly stop (not a kill) all who waited for something were told."""
         me = asyncio.current_task()
         left = [task for task in self.loop.unfinished() if task is not me and task.get_name() != STORE_TASK]
+        if not told:
+            left = [task for task in left if not task.get_name().startswith("client")]
         if left:
             self.world.fail(
                 "tasks left behind", f"{self.name} has stopped, and {left[0].get_name()} goes on: {left[0]!r}"
