@@ -6,6 +6,7 @@ would no longer find what a kill leaves.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ async def see(path: Path, count: int) -> Seen:
     """Fold every instance of a copy of the store."""
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("", "-wal"):
-            if Path(f"{path}{suffix}").exists():
+            if os.path.exists(f"{path}{suffix}"):
                 shutil.copyfile(f"{path}{suffix}", f"{folder}/copy.db{suffix}")
         store = SqliteStore(f"{folder}/copy.db", read_only=True, inline=True)
         await store.open()

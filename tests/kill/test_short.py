@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_sixty_chains_and_three_kills() -> None:
-    # A node in flight at all three kills reaches the crash limit, rightly by SEMANTICS 9: at the third, one suspect at most.
-    size = ["--chains", "60", "--kills", "3", "--width", "40", "--open-min", "20", "--dead-letters", "1"]
+    # A node in flight at three kills reaches the crash limit, rightly by SEMANTICS 9: from the third on, one at a kill.
+    size = ["--chains", "60", "--kills", "3", "--width", "40", "--open-min", "20", "--dead-letters", "4"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.kill.run", *size], cwd=ROOT, capture_output=True, text=True, timeout=60
     )

@@ -83,6 +83,11 @@ def _instance_reasoned(instance: Instance, event: Any, at: int) -> None:
     instance.reason = event.reason
 
 
+def _instance_resumed(instance: Instance, event: ev.InstanceResumed, at: int) -> None:
+    _move_instance(instance, event, at)
+    instance.reason = ""
+
+
 def _variables_set(instance: Instance, event: ev.VariablesSet, at: int) -> None:
     merged = msgspec.json.decode(instance.variables, type=dict[str, Raw])
     merged.update(msgspec.json.decode(event.values, type=dict[str, Raw]))
@@ -182,7 +187,20 @@ def _routing_failed(instance: Instance, event: ev.RoutingFailed, at: int) -> Non
     instance.unhandled += 1
 
 
+def _check_all(instance: Instance, paths: list[str], event: str) -> None:
+    """An event about several nodes is refused whole: no node has moved when the last one cannot."""
+    by_path, rows = instance.plan.by_path, NODE[event]
+    for path in paths:
+        state = instance.nodes[by_path[path].index]
+        status = "pending" if state is None else state.status
+        if status not in rows:
+            raise IllegalTransition(f"node {path!r} is {status} and cannot take {event}")
+    if len(set(paths)) != len(paths):
+        raise IllegalTransition(f"{event} names a node twice")
+
+
 def _nodes_skipped(instance: Instance, event: ev.NodesSkipped, at: int) -> None:
+    _check_all(instance, [skip.path for skip in event.skips], "NodesSkipped")
     for skip in event.skips:
         fold_skip(instance, skip, at)
 
@@ -197,6 +215,7 @@ def fold_skip(instance: Instance, skip: ev.Skip, at: int) -> None:
 
 
 def _nodes_cancelled(instance: Instance, event: ev.NodesCancelled, at: int) -> None:
+    _check_all(instance, [ref.path for ref in event.runs], "NodesCancelled")
     for ref in event.runs:
         state = _move(instance, ref.path, "NodesCancelled")
         state.reason = event.reason
@@ -207,6 +226,7 @@ def _nodes_cancelled(instance: Instance, event: ev.NodesCancelled, at: int) -> N
 
 
 def _nodes_requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> None:
+    _check_all(instance, [ref.path for ref in event.runs], "NodesRequeued")
     for ref in event.runs:
         state = _move(instance, ref.path, "NodesRequeued")
         state.crashes += event.crashed
@@ -227,10 +247,13 @@ def _node_compensation_failed(instance: Instance, event: ev.NodeCompensationFail
 
 
 def _node_reset(instance: Instance, event: ev.NodeReset, at: int) -> None:
-    before = _move(instance, event.path, "NodeReset")
     index = instance.plan.by_path[event.path].index
-    if before.error is not None and not before.handled:
+    known = instance.nodes[index]
+    failed = known is not None and known.status == "failed"
+    before = _move(instance, event.path, "NodeReset")
+    if failed and not before.handled:
         instance.unhandled -= 1
+    instance.degraded -= before.degraded
     instance.nodes[index] = NodeState(run=event.run, tokens=before.tokens, messages=before.messages)
 
 
@@ -238,7 +261,7 @@ FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.InstanceStarted: _instance_started,
     ev.InstancePauseRequested: _move_instance,
     ev.InstancePaused: _move_instance,
-    ev.InstanceResumed: _move_instance,
+    ev.InstanceResumed: _instance_resumed,
     ev.InstanceParked: _instance_reasoned,
     ev.InstanceFailing: _instance_reasoned,
     ev.InstanceCancelRequested: _instance_reasoned,

@@ -66,10 +66,11 @@ TIMER: Table = _rows(
 )
 
 ATTEMPT: Table = _rows(
-    ("NodeStarted", "absent", "running"),
+    ("NodeStarted", "absent waiting", "running"),
     ("NodeWaiting", "running", "waiting"),
     ("NodeCompleted", "running waiting", "succeeded"),
     ("NodeRetrying", "running waiting", "failed"),
+    ("NodeFellBack", "running waiting", "failed"),
     ("NodeFailed", "running waiting", "failed"),
     ("NodesRequeued", "running", "crashed"),
     ("NodesCancelled", "running waiting", "cancelled"),

@@ -114,7 +114,8 @@ def _edge_reason(turn: Turn, edge: PlanConnection) -> str:
     if state.status in ("skipped", "cancelled"):
         return f"{source} was {state.status}"
     if state.status == "failed":
-        return f"{source} failed" if not edge.on_fail else f"the condition on {source}'s failure was not true"
+        by_failure = edge.on_fail and edge.port is None
+        return f"the condition on {source}'s failure was not true" if by_failure else f"{source} failed"
     if not edge.on_complete:
         return f"{source} did not fail"
     if edge.port != state.port:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.inputs import AdmissionGranted, AdmissionRefused
 from mainspring.machine.lifecycle import STARTING
@@ -16,6 +17,7 @@ def granted(turn: Turn, answer: AdmissionGranted) -> None:
     if node is None or state is None or state.run != answer.run or state.status != "ready":
         turn.dropped = "stale"
     elif turn.instance.status not in STARTING:
+        turn.ask(fx.ReleaseAdmission(node.path, state.run))  # resuming the instance asks again
         turn.dropped = f"the instance is {turn.instance.status}"
     elif running.begin(turn, node):
         running.advance(turn, node)

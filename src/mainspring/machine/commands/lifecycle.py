@@ -9,8 +9,8 @@ from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs
 from mainspring.machine.instance import NodeState
-from mainspring.machine.lifecycle import INSTANCE_FINAL
-from mainspring.machine.nodes import running
+from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL, STARTING
+from mainspring.machine.nodes import running, task
 from mainspring.machine.policies import failure
 from mainspring.machine.turn import Refused, Turn
 
@@ -36,7 +36,7 @@ def start(turn: Turn, request: inputs.StartInstance) -> None:
 def recover(turn: Turn, request: inputs.Recover) -> None:
     """Go on in a new process. What ran when the old one ended is counted as crashed and made ready again (SEMANTICS 10)."""
     instance = turn.instance
-    if instance.status in INSTANCE_FINAL or instance.status in ("pending", "parked"):
+    if instance.status in INSTANCE_FINAL or instance.status == "pending":
         return
     open_nodes = _open_nodes(turn)
     crashed = [(node, state) for node, state in open_nodes if state.status == "running"]
@@ -61,7 +61,13 @@ def reattach(turn: Turn, request: inputs.Reattach) -> None:
 
 
 def _go_on(turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]]) -> None:
-    """Order again whatever the open nodes need: attempts, timers, admissions. None of it has rows of its own."""
+    """Order again whatever the open nodes need: attempts, timers, admissions. None of it has rows of its own.
+
+    An instance that may start nothing, because it is parked or paused, has all this done when it is resumed.
+    """
+    if turn.instance.status not in STARTING:
+        failure.settle(turn)
+        return
     if turn.plan.timeout is not None:
         turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.instance.started_at + turn.plan.timeout))
     for node, state in open_nodes:
@@ -72,7 +78,7 @@ def _go_on(turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]]) -> None:
         elif state.status == "waiting" and node.machine_kind == "delay":
             turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.DELAY, state.due or turn.at))
         elif state.status == "waiting" and state.waits_for.startswith("handler"):
-            running.begin(turn, node, same_attempt=True)
+            task.begin_again(turn, node, state)
     failure.settle(turn)
 
 
@@ -102,7 +108,7 @@ def interrupt(turn: Turn, request: inputs.Interrupt) -> None:
 
 def cancel(turn: Turn, request: inputs.CancelInstance) -> None:
     """The state changes here and now; the orders to the tasks are best effort (SEMANTICS 13)."""
-    if turn.instance.status in INSTANCE_FINAL or turn.instance.status == "cancelling":
+    if turn.instance.status not in INSTANCE["InstanceCancelRequested"]:
         raise Refused(f"the instance is {turn.instance.status}: only one that is open can be cancelled")
     turn.emit(ev.InstanceCancelRequested(request.by, request.reason or "cancelled"))
     failure.stop_all(turn, "the instance was cancelled", "")
@@ -111,18 +117,20 @@ def cancel(turn: Turn, request: inputs.CancelInstance) -> None:
 
 def park(turn: Turn, request: inputs.ParkInstance) -> None:
     """Stop in a named state (SEMANTICS 3)."""
-    if turn.instance.status in INSTANCE_FINAL or turn.instance.status in ("pending", "parked"):
-        raise Refused(f"the instance is {turn.instance.status}")
+    if turn.instance.status not in INSTANCE["InstanceParked"]:
+        raise Refused(f"the instance is {turn.instance.status}: only one that is open can be parked")
     turn.emit(ev.InstanceParked(request.reason, request.fault))
 
 
 def resume(turn: Turn, request: inputs.ResumeInstance) -> None:
     """Go on: start what became startable meanwhile, and order again what was under way."""
-    if turn.instance.status not in ("parked", "paused", "pausing"):
+    if turn.instance.status not in INSTANCE["InstanceResumed"]:
         raise Refused(f"the instance is {turn.instance.status}: only one that is paused or parked can be resumed")
     turn.emit(ev.InstanceResumed(request.by))
+    failure.catch_up(turn)
+    open_nodes = _open_nodes(turn)
     running.start_all(turn, _startable(turn))
-    failure.settle(turn)
+    _go_on(turn, open_nodes)
 
 
 def _startable(turn: Turn) -> list[PlanNode]:

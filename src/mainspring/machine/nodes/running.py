@@ -108,10 +108,15 @@ def complete(turn: Turn, node: PlanNode, state: NodeState, output: bytes, port: 
     release(turn, node, state)
     fired, faults = route_completed(turn, node, port, output)
     turn.emit(ev.NodeCompleted(node.path, state.run, state.attempt, Raw(output), fired, port))
+    _routing_faults(turn, node, faults)
+    return True
+
+
+def _routing_faults(turn: Turn, node: PlanNode, faults: list[ev.RoutingFailed]) -> None:
+    """Conditions that raised are failures that nobody handles, however the node ended (SEMANTICS 20)."""
     for fault in faults:
         turn.emit(fault)
         failure.unhandled(turn, node.path, f"the routing of {node.path} failed: {fault.error.message}")
-    return True
 
 
 def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) -> bool:
@@ -120,10 +125,9 @@ def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) ->
     fired, faults = route_failed(turn, node, error)
     handled = bool(fired)
     turn.emit(ev.NodeFailed(node.path, state.run, state.attempt, error, fired, handled))
-    for fault in faults:
-        turn.emit(fault)
     if not handled:
         failure.unhandled(turn, node.path, f"{node.path} failed: {error.type}: {error.message}")
+    _routing_faults(turn, node, faults)
     return True
 
 

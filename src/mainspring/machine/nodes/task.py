@@ -10,6 +10,7 @@ from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.inputs import HandlerMissing, HandlersFound, TaskFailed, TaskFault, TaskFinished
 from mainspring.machine.instance import NodeState
+from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import running
 from mainspring.machine.policies import failure, retry
 from mainspring.machine.turn import Turn
@@ -86,6 +87,9 @@ def handler_missing(turn: Turn, report: HandlerMissing) -> None:
 
 def handlers_found(turn: Turn, report: HandlersFound) -> None:
     """The code is there: go on with the very attempt that could not begin."""
+    if turn.instance.status not in STARTING:
+        turn.dropped = f"the instance is {turn.instance.status}"
+        return
     for path in report.paths:
         node = turn.plan.by_path.get(path)
         state = None if node is None else turn.instance.nodes[node.index]
@@ -95,6 +99,14 @@ def handlers_found(turn: Turn, report: HandlersFound) -> None:
             and state.status == "waiting"
             and state.waits_for.startswith("handler")
         ):
-            running.begin(turn, node, same_attempt=True)
+            begin_again(turn, node, state)
     if not turn.events:
         turn.dropped = "stale"
+
+
+def begin_again(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    """Begin the attempt that had no code. Its slot was given back meanwhile: where it needs one, it asks again."""
+    if running.resource_of(node, state) is None:
+        running.begin(turn, node, same_attempt=True)
+    else:
+        running.start(turn, node)

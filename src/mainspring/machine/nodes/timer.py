@@ -5,6 +5,7 @@ from __future__ import annotations
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.inputs import TimerFired
+from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import running, task
 from mainspring.machine.policies import failure
 from mainspring.machine.turn import Turn
@@ -20,7 +21,9 @@ def fired(turn: Turn, timer: TimerFired) -> None:
             task.timed_out(turn, *found)
     elif timer.purpose == fx.RETRY:
         found = turn.current(timer.path, timer.run, timer.attempt, "retrying")
-        if found is not None:
+        if found is not None and turn.instance.status not in STARTING:
+            turn.dropped = f"the instance is {turn.instance.status}"  # resuming it arms the timer again
+        elif found is not None:
             running.start(turn, found[0])
     elif timer.purpose == fx.DELAY:
         found = turn.current(timer.path, timer.run, timer.attempt, "waiting")

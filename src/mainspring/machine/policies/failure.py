@@ -20,7 +20,16 @@ def unhandled(turn: Turn, path: str, reason: str) -> None:
     """`continue`: nothing more (the failure is counted). `fail_fast`: what runs is cancelled, nothing new starts."""
     if turn.plan.failure_policy == "fail_fast" and turn.instance.status == "running":
         turn.emit(ev.InstanceFailing(reason, path))
-        stop_all(turn, f"{path} failed, and the failure policy is fail_fast", path)
+        stop_all(turn, f"{path or 'routing'} failed, and the failure policy is fail_fast", path)
+
+
+def catch_up(turn: Turn) -> None:
+    """What `unhandled` could not do while the instance was parked or paused, it does when that ends."""
+    if turn.instance.unhandled:
+        pairs = zip(turn.plan.nodes, turn.instance.nodes, strict=True)
+        failed = (node.path for node, state in pairs if state and state.status == "failed" and not state.handled)
+        path = next(failed, "")
+        unhandled(turn, path, f"{path or 'a connection'} failed while the instance stood still")
 
 
 def stop_all(turn: Turn, reason: str, because: str) -> None:
@@ -89,7 +98,7 @@ def _end(turn: Turn) -> None:
         return
     try:
         output = _output(turn)
-    except (ExpressionError, msgspec.MsgspecError) as error:
+    except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
         turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), f"the output mapping failed: {error}"))
         return
     turn.emit(ev.InstanceCompleted(Raw(output), instance.degraded > 0))

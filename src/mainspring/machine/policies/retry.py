@@ -59,7 +59,7 @@ def backoff(retry: Retry, retries: int, *, seed: int, path: str, attempt: int) -
         delay = float(retry.initial_delay * retries)
     else:
         try:
-            delay = retry.initial_delay * retry.multiplier ** (retries - 1)
+            delay = retry.initial_delay * float(retry.multiplier) ** (retries - 1)
         except OverflowError:  # a float has no room for it, and the cap is far below
             delay = float(retry.max_delay)
     if retry.jitter:
