@@ -1,0 +1,1 @@
+"""The machine without any I/O: inputs in, events and effects out."""

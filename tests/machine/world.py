@@ -1,0 +1,212 @@
+"""A world for random graphs: it does what the effects order, in any order, and is at times unkind.
+
+It knows only effects: a task runs because it was dispatched, a timer fires because it was armed. What a task does depends
+on how often it has failed, never on when, so that the outcome is the graph's alone.
+"""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine import inputs
+from mainspring.machine.lifecycle import INSTANCE_FINAL, NODE_FINAL
+from mainspring.machine.turn import Turn
+
+from .harness import Run
+from .naive import work
+from .random_graphs import plan_of
+
+TURNS_MAX = 400
+
+
+class World:
+    """A run of a random graph. `unkind` is how many times it does something that only an unlucky day brings."""
+
+    def __init__(self, graph: dict[str, Any], random: Random, unkind: int) -> None:
+        self.graph = graph
+        self.random = random
+        self.unkind = unkind
+        self.crashes = 0
+        self.run = Run(plan_of(graph))
+        self.nodes = {node["id"]: node for node in graph["nodes"]}
+        self.tasks: set[tuple[str, int, int]] = set()
+        self.timers: dict[tuple[str, int, int, str], int] = {}
+        self.slots: dict[tuple[str, int], bool] = {}
+        self.reported: list[inputs.Input] = []
+        self.inputs: dict[str, Any] = {}
+        self.ended: dict[str, str] = {}
+
+    def drive(self) -> Run:
+        """To the end, whatever happens on the way."""
+        self.take(inputs.StartInstance(workflow="w", version="v1", input=json.dumps(self.graph["input"]).encode()))
+        turns = 0
+        while self.run.status not in INSTANCE_FINAL:
+            turns += 1
+            assert turns < TURNS_MAX, "it does not end"
+            if self.unkind and self.random.random() < 0.4:
+                self.unkind -= 1
+                self.mischief()
+            else:
+                self.something()
+        for _ in range(min(self.unkind, 3)):
+            self.mischief()
+        return self.run
+
+    def take(self, input: inputs.Input) -> None:
+        """A turn, and what it orders."""
+        self.obey(self.run.take(input))
+        for path, status in self.run.nodes.items():
+            if path in self.ended:
+                assert self.ended[path] == status, f"{path} left the final state {self.ended[path]}"
+            elif status in NODE_FINAL:
+                self.ended[path] = status
+
+    def obey(self, turn: Turn) -> None:
+        for effect in turn.effects:
+            match effect:
+                case fx.DispatchTask(path, run, attempt):
+                    assert (path, run, attempt) not in self.tasks, "ordered twice"
+                    self.tasks.add((path, run, attempt))
+                    self.inputs[path] = self.run.input_of(path)
+                    node = self.run.plan.by_path[path]
+                    assert node.resource is None or self.slots.get((path, run)), "started without its slot"
+                case fx.AbandonTask(path, run, attempt):
+                    self.tasks.discard((path, run, attempt))
+                case fx.ArmTimer(path, run, attempt, purpose, due):
+                    self.timers[path, run, attempt, purpose] = due
+                case fx.DisarmTimer(path, run, attempt, purpose):
+                    self.timers.pop((path, run, attempt, purpose), None)
+                case fx.AskAdmission(path, run):
+                    self.slots.setdefault((path, run), False)
+                case fx.ReleaseAdmission(path, run):
+                    self.slots.pop((path, run), None)
+
+    # --- the ordinary
+
+    def something(self) -> None:
+        """One thing that can happen next: a report, a timer, a slot, code that turns up."""
+        choices: list[Any] = [(self.report, task) for task in sorted(self.tasks) if not self.hangs(task)]
+        choices += [(self.fire, timer) for timer in sorted(self.timers) if self.may_fire(timer)]
+        choices += [(self.grant, slot) for slot, granted in sorted(self.slots.items()) if not granted]
+        choices += [(self.found, path) for path in self.without_code()]
+        if self.run.status == "parked":
+            choices = [(lambda _: self.take(inputs.ResumeInstance()), None), *choices]
+        assert choices, f"it waits for nothing: {self.run.nodes}"
+        what, subject = self.random.choice(choices)
+        what(subject)
+
+    def outcome(self, path: str) -> dict[str, Any]:
+        outcomes = self.nodes[path]["outcomes"]
+        return outcomes[min(self.run.state(path).failures, len(outcomes) - 1)]
+
+    def hangs(self, task: tuple[str, int, int]) -> bool:
+        return self.outcome(task[0])["kind"] == "hang"
+
+    def may_fire(self, timer: tuple[str, int, int, str]) -> bool:
+        """A node's timeout only where its task hangs: else the outcome would depend on the order."""
+        return timer[3] != fx.NODE_TIMEOUT or self.hangs(timer[:3])
+
+    def without_code(self) -> list[str]:
+        states = ((node.path, self.run.instance.nodes[node.index]) for node in self.run.plan.nodes)
+        return [path for path, state in states if state is not None and state.waits_for.startswith("handler")]
+
+    def report(self, task: tuple[str, int, int]) -> None:
+        path, run, attempt = task
+        self.tasks.discard(task)
+        outcome = self.outcome(path)
+        identity: Any = {"path": path, "run": run, "attempt": attempt, "seed": self.random.getrandbits(16)}
+        if outcome["kind"] == "ok":
+            output = json.dumps(work(outcome["base"], self.inputs[path])).encode()
+            report: inputs.Input = inputs.TaskFinished(**identity, output=output, port=outcome["port"])
+        else:
+            type = outcome["type"]
+            fault = inputs.TaskFault(type, "as told", (type, "Exception"), fatal=outcome["fatal"])
+            report = inputs.TaskFailed(**identity, fault=fault)
+        self.reported.append(report)
+        self.take(report)
+
+    def fire(self, timer: tuple[str, int, int, str]) -> None:
+        path, run, attempt, purpose = timer
+        self.run.now = max(self.run.now, self.timers.pop(timer))
+        report = inputs.TimerFired(path=path, run=run, attempt=attempt, purpose=purpose)
+        self.reported.append(report)
+        self.take(report)
+
+    def grant(self, slot: tuple[str, int]) -> None:
+        self.slots[slot] = True
+        self.take(inputs.AdmissionGranted(path=slot[0], run=slot[1]))
+
+    def found(self, path: str) -> None:
+        self.take(inputs.HandlersFound(paths=(path,)))
+
+    # --- the unkind
+
+    def mischief(self) -> None:
+        """Something that must not change the outcome."""
+        self.random.choice((self.crash, self.stop, self.reload, self.again, self.stale, self.no_code, self.park))()
+
+    def crash(self) -> None:
+        """At most twice, so that no node reaches the bound."""
+        if self.crashes < 2:
+            self.crashes += 1
+            self.restart()
+
+    def stop(self) -> None:
+        self.take(inputs.Interrupt())
+        self.restart()
+
+    def restart(self) -> None:
+        self.tasks.clear()
+        self.timers.clear()
+        self.slots.clear()
+        self.run.crash()
+        self.take(inputs.Recover())
+
+    def reload(self) -> None:
+        """A commit failed: the instance is read again, and some of what was ordered had never left."""
+        kept = {task for task in sorted(self.tasks) if self.random.random() < 0.5}
+        granted = self.slots
+        self.slots = {slot: True for slot, had in granted.items() if had}
+        self.timers = {timer: due for timer, due in self.timers.items() if timer[:3] in kept}
+        self.tasks = set(kept)
+        self.run.crash()
+        self.take(inputs.Reattach(known=tuple(sorted(kept))))
+
+    def again(self) -> None:
+        if self.reported:
+            self.dropped(self.random.choice(self.reported))
+
+    def stale(self) -> None:
+        path = self.random.choice(sorted(self.nodes))
+        report = self.random.choice(
+            (
+                inputs.TaskFinished(path=path, run=2, attempt=1, output=b"666"),
+                inputs.TaskFinished(path=path, run=1, attempt=99, output=b"666"),
+                inputs.TaskFinished(path="nowhere", run=1, attempt=1),
+                inputs.TimerFired(path=path, run=1, attempt=98, purpose=fx.RETRY),
+                inputs.TimerFired(path=path, run=1, attempt=1, purpose="of no kind"),
+                inputs.AdmissionGranted(path=path, run=2),
+                inputs.HandlersFound(paths=(path, "nowhere")),
+            )
+        )
+        if not (isinstance(report, inputs.HandlersFound) and path in self.without_code()):
+            self.dropped(report)
+
+    def dropped(self, report: inputs.Input) -> None:
+        events = len(self.run.events)
+        self.take(report)
+        assert len(self.run.events) == events, f"{report} was not dropped"
+
+    def no_code(self) -> None:
+        if self.tasks:
+            path, run, attempt = self.random.choice(sorted(self.tasks))
+            self.tasks.discard((path, run, attempt))
+            self.take(inputs.HandlerMissing(path=path, run=run, attempt=attempt, handler="shop:ship"))
+
+    def park(self) -> None:
+        if self.run.status == "running":
+            self.take(inputs.ParkInstance(reason="a fault of ours"))
