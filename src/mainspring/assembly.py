@@ -18,6 +18,7 @@ from mainspring.journal.store import Store
 from mainspring.messaging.task import TaskKind
 from mainspring.tasks.fault import describe
 from mainspring.tasks.function import FunctionKind
+from mainspring.tasks.pinning import pinned
 from mainspring.tasks.script import ScriptKind
 
 
@@ -74,6 +75,7 @@ class Engine(BareEngine):
             wait=wait,
             waiting=waiting,
             recover=recover,
+            pin=pinned,
         )
 
 

@@ -230,3 +230,12 @@ async def test_unknown_instances(store: Store) -> None:
         for asked in (engine.get("nobody"), engine.inspect("nobody"), engine.cancel("nobody")):
             with pytest.raises(ms.UnknownInstance):
                 await asked
+
+
+async def test_callables_are_stored_by_reference(store: Store) -> None:
+    async with ms.Engine(store) as engine:
+        result = await (await engine.start(workflow(node("a", double)), input={"n": 4})).result()
+        record = await engine.get(result.id)
+        assert (await record.state()).output == {"n": 8}
+        with pytest.raises(ms.HandlerNotFound, match="no reference leads back"):
+            await engine.start(workflow(node("a", lambda n: n)))

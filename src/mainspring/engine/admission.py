@@ -52,6 +52,11 @@ class Admission:
             self._holder = None
             self._next()
 
+    def busy(self) -> set[int]:
+        """The numbers of the instances that hold or want a slot: asleep they would lose their place."""
+        holder = () if self._holder is None else (self._holder[0].number,)
+        return {live.number for live, _ in self._queue}.union(holder)
+
     def _known(self, live: Live, ask: AskAdmission) -> bool:
         if self._holder == (live, ask.path, ask.run):
             return True

@@ -76,6 +76,7 @@ class Engine:
         wait: bool = True,
         waiting: Callable[[str], None] | None = None,
         recover: bool = True,
+        pin: Callable[[Workflow], Workflow] = lambda workflow: workflow,
     ) -> None:
         self._store = store
         self._kinds = kinds
@@ -85,6 +86,7 @@ class Engine:
         self._wait = wait
         self._waiting = waiting
         self._recover = recover
+        self._pin = pin
         self._host: Host | None = None
         self._waiters: dict[str, list[asyncio.Future[InstanceResult | None]]] = {}
         self._followers: dict[int, set[asyncio.Event]] = {}
@@ -105,7 +107,7 @@ class Engine:
         return frozenset(self._kinds)
 
     async def __aenter__(self) -> Engine:
-        host = Host(self._store, self._kinds, self._describe, self._clock, self._settings)
+        host = Host(self._store, self._kinds, self._describe, self._clock, self._settings, self._pin)
         host.ended = self._ended
         host.on_loss = self._on_loss
         host.on_turns = self._on_turns

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from mainspring.definition.model import Workflow
 from mainspring.engine.admission import Admission
 from mainspring.engine.clock import Clock
 from mainspring.engine.dispatch import Dispatcher
@@ -18,7 +19,7 @@ from mainspring.engine.settings import EngineSettings
 from mainspring.engine.sleep import Sleep
 from mainspring.engine.timers import Timers
 from mainspring.engine.writer import Writer
-from mainspring.errors import CommandRefused, NotOwner, StoreCorrupt
+from mainspring.errors import CommandRefused, MainspringError, NotOwner, StoreCorrupt
 from mainspring.journal.records import Committed
 from mainspring.journal.store import Store
 from mainspring.machine import effects as fx
@@ -40,6 +41,7 @@ class Host:
         describe: FaultDescriber,
         clock: Clock,
         settings: EngineSettings,
+        pin: Callable[[Workflow], Workflow] = lambda workflow: workflow,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -47,7 +49,7 @@ class Host:
         self.lives: dict[int, Live] = {}
         self.by_id: dict[str, Live] = {}
         self.progress: dict[int, dict[str, tuple[float, str]]] = {}
-        self.programs = Programs(kinds)
+        self.programs = Programs(kinds, pin)
         self.ownership = Ownership(store, clock, settings, self.lost, self._ticked)
         self.writer = Writer(store, self.ownership.lease, self._committed, self._failed, settings.group_turns_max)
         self.recovery = Recovery(self)
@@ -129,12 +131,16 @@ class Host:
         await self.sleep.stop()
         await self.recovery.stop()
         await self.writer.stop()
+        release = release and self.loss is None
+        stopped = MainspringError("the engine was stopped; what was durable goes on when one runs again")
+        self.loss = self.loss or stopped  # whoever is about to start something is told so
         for live in self.lives.values():
             self.dispatcher.abandon_all(live)
+            live.begun(stopped)
         self.lives.clear()
         self.by_id.clear()
         self.loop.clear()
-        await self.ownership.end(release and self.loss is None)
+        await self.ownership.end(release)
         await self.store.close()
 
     def lost(self, error: Exception) -> None:

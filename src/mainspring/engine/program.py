@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -63,10 +63,11 @@ class Program:
 
 
 class Programs:
-    """All programs of this process, by version."""
+    """All programs of this process, by version. `pin` makes a definition one that a store can hold."""
 
-    def __init__(self, kinds: Mapping[str, TaskKind]) -> None:
+    def __init__(self, kinds: Mapping[str, TaskKind], pin: Callable[[Workflow], Workflow]) -> None:
         self._kinds = kinds
+        self._pin = pin
         self._by_version: dict[str, Program] = {}
         self._by_identity: dict[tuple[int, str], tuple[Workflow, Program]] = {}
 
@@ -76,7 +77,8 @@ class Programs:
         known = self._by_identity.get(key)
         if known is not None:
             return known[1]
-        program = Program(workflow, canonical.encode(workflow), folder, self._kinds)
+        pinned = self._pin(workflow)
+        program = Program(pinned, canonical.encode(pinned), folder, self._kinds)
         program = self._by_version.setdefault(program.version, program)
         self._by_identity[key] = (workflow, program)  # holds the workflow, so that its id is not used again
         return program

@@ -44,7 +44,7 @@ class Sleep:
         """Put to sleep whoever waits longer than `after_ms` from now (by default the setting's time)."""
         wait = self._host.settings.sleep_after_ms if after_ms is None else after_ms
         limit = self._host.clock.now() + wait
-        busy = self._host.loop.busy() | self._host.dispatcher.missing.keys()
+        busy = self._host.loop.busy() | self._host.dispatcher.missing.keys() | self._host.admission.busy()
         idle = [live for live in self._host.lives.values() if live.number not in busy and _idle(live)]
         if not idle:
             return
