@@ -104,11 +104,11 @@ class Process:
         self.finish(how)
 
     def _check_left(self, told: bool = True) -> None:
-        """Nothing of the engine's goes on. After an orderly stop (not a kill) all who waited for something were told."""
+        """Nothing of the engine's parts goes on. After an orderly stop (not a kill) nobody waits for an answer either."""
         me = asyncio.current_task()
         left = [task for task in self.loop.unfinished() if task is not me and task.get_name() != STORE_TASK]
         if not told:
-            left = [task for task in left if not task.get_name().startswith("client")]
+            left = [task for task in left if task.get_name().startswith("mainspring")]
         if left:
             self.world.fail(
                 "tasks left behind", f"{self.name} has stopped, and {left[0].get_name()} goes on: {left[0]!r}"

@@ -1,0 +1,263 @@
+"""Random histories: whatever is done to a store, it answers as a naive model of dicts and lists does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from mainspring.errors import NotOwner, StoreError, StoreHeld, UnknownInstance
+from mainspring.journal.records import Lease, Write
+from mainspring.journal.store import Store
+from mainspring.testing.store_contract.ground import (
+    NOW,
+    TTL,
+    Ground,
+    asleep,
+    begin,
+    ended,
+    message,
+    more,
+    order,
+    snapshot,
+)
+
+NUMBERS = st.integers(1, 6)
+HISTORIES = settings(
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Model(RuleBasedStateMachine):
+    """The store beside what it should hold. Six instances are enough for all that can go wrong between two."""
+
+    def __init__(self, new_store: Callable[[], Store], again: Callable[[Store], Store], durable: bool) -> None:
+        super().__init__()
+        self.again, self.durable = again, durable
+        self.runner = asyncio.Runner()
+        self.store = new_store()
+        self.do(self.store.open)
+        self.now = NOW
+        self.leases: list[Lease] = []
+        self.held_until = 0
+        self.seqs: dict[int, int] = {}
+        self.open: dict[int, bool] = {}
+        self.owner: dict[int, int] = {}
+        self.wake: dict[int, int | None] = {}
+        self.snaps: dict[int, list[tuple[int, bool]]] = {}
+        self.inbox: list[tuple[str, int]] = []
+        self.posted: set[str] = set()
+        self.outbox: list[str] = []
+        self.log: list[tuple[int, int]] = []
+
+    def do(self, verb: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        """Wait for a verb's answer."""
+
+        async def answer() -> Any:
+            return await verb(*given, **named)
+
+        return self.runner.run(answer())
+
+    def teardown(self) -> None:
+        self.do(self.store.close)
+        self.runner.close()
+
+    def _current(self, lease: Lease) -> bool:
+        return lease is self.leases[-1] and self.held_until > 0
+
+    @rule(by=st.integers(0, TTL))
+    def time_passes(self, by: int) -> None:
+        self.now += by
+
+    @rule()
+    def acquire(self) -> None:
+        try:
+            lease = self.do(self.store.acquire, "model", self.now, TTL)
+        except StoreHeld:
+            assert self.held_until > self.now
+            return
+        assert self.held_until <= self.now
+        assert not self.leases or lease.epoch > self.leases[-1].epoch
+        self.leases.append(lease)
+        self.held_until = self.now + TTL
+
+    @precondition(lambda self: self.leases)
+    @rule(back=st.integers(0, 1), release=st.booleans())
+    def renew_or_release(self, back: int, release: bool) -> None:
+        lease = self.leases[max(-1 - back, -len(self.leases))]
+        current = self._current(lease)
+        if release:
+            self.do(self.store.release, lease)
+            self.held_until = 0 if current else self.held_until
+            return
+        try:
+            self.do(self.store.renew, lease, self.now, TTL)
+        except NotOwner:
+            assert not current
+            return
+        assert current
+        self.held_until = self.now + TTL
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        back=st.integers(0, 1),
+        numbers=st.lists(NUMBERS, min_size=1, max_size=4),
+        kinds=st.lists(
+            st.sampled_from(["", "", "sleep", "end", "wait", "snapshot", "damaged"]), min_size=4, max_size=4
+        ),
+        spoil=st.sampled_from([None, None, None, 0, 3]),
+        send=st.sampled_from([(), ("a",), ("b", "c")]),
+        take=st.booleans(),
+    )
+    def commit(
+        self, back: int, numbers: list[int], kinds: list[str], spoil: int | None, send: tuple[str, ...], take: bool
+    ) -> None:
+        lease = self.leases[max(-1 - back, -len(self.leases))]
+        seqs = dict(self.seqs)
+        writes: list[Write] = []
+        for number, kind in zip(numbers, kinds, strict=False):
+            seq = seqs[number] = seqs.get(number, 0) + 1
+            write = begin(number, lease.epoch) if seq == 1 else more(number, seq)
+            if seq > 1 and kind in ("sleep", "wait", "end"):
+                changes = {"sleep": asleep(self.now + 100), "wait": asleep(), "end": ended()}
+                write.change = changes[kind]
+            if kind in ("snapshot", "damaged"):
+                write.snapshot = snapshot(number, seq, damaged=kind == "damaged")
+            writes.append(write)
+        writes[0].outbox = tuple(order(id, numbers[0]) for id in send)
+        if take:
+            writes[0].consumed = tuple(id for id, number in self.inbox if number == numbers[0])
+        bad = spoil is not None and bool(self.seqs)
+        if bad:
+            victim = min(self.seqs)
+            writes.insert(spoil or 0, more(victim, 1))
+        try:
+            self.do(self.store.commit, lease, writes)
+        except NotOwner:
+            assert not self._current(lease)
+            return
+        except StoreError:
+            assert bad
+            return
+        assert self._current(lease)
+        assert not bad
+        for write in writes:
+            self._keep(write, lease)
+
+    def _keep(self, write: Write, lease: Lease) -> None:
+        number = write.instance
+        if write.created is not None:
+            self.open[number], self.owner[number], self.wake[number] = True, lease.epoch, None
+        self.seqs[number] = write.rows[-1].seq
+        self.log.extend((number, row.seq) for row in write.rows)
+        if write.change is not None:
+            change = write.change
+            self.open[number], self.owner[number], self.wake[number] = change.open, change.owner, change.wake_at
+        if write.snapshot is not None:
+            sound = write.snapshot == snapshot(number, write.snapshot.seq)
+            self.snaps[number] = [*self.snaps.get(number, [])[-1:], (write.snapshot.seq, sound)]
+        self.outbox.extend(row.id for row in write.outbox if row.id not in self.outbox)
+        self.inbox = [entry for entry in self.inbox if entry[0] not in write.consumed]
+
+    @rule(id=st.sampled_from("pqrstuvw"), number=NUMBERS)
+    def post(self, id: str, number: int) -> None:
+        try:
+            new = self.do(self.store.post, message(id, number, self.now))
+        except UnknownInstance:
+            assert number not in self.seqs
+            return
+        assert number in self.seqs
+        assert new == (id not in self.posted)
+        if new:
+            self.inbox.append((id, number))
+            self.posted.add(id)
+
+    @precondition(lambda self: self.leases)
+    @rule(ids=st.lists(st.sampled_from("abc"), max_size=2))
+    def sent(self, ids: list[str]) -> None:
+        try:
+            self.do(self.store.sent, self.leases[-1], ids)
+        except NotOwner:
+            assert not self._current(self.leases[-1])
+            return
+        assert self._current(self.leases[-1])
+        self.outbox = [id for id in self.outbox if id not in ids]
+
+    @precondition(lambda self: self.leases)
+    @rule(limit=st.integers(1, 6))
+    def claim(self, limit: int) -> None:
+        lease = self.leases[-1]
+        try:
+            claimed = self.do(self.store.claim, lease, self.now, limit)
+        except NotOwner:
+            assert not self._current(lease)
+            return
+        assert self._current(lease)
+        due = {number for number in self.seqs if self._due(number, lease.epoch)}
+        given = {loaded.record.number for loaded in claimed}
+        assert given <= due
+        assert len(given) == len(claimed) == min(limit, len(due))
+        for loaded in claimed:
+            number = loaded.record.number
+            self.owner[number], self.wake[number] = lease.epoch, None
+            self._agrees(number, loaded)
+
+    def _due(self, number: int, epoch: int) -> bool:
+        if not self.open[number] or self.owner[number] == epoch:
+            return False
+        wake = self.wake[number]
+        mail = any(to == number for _, to in self.inbox)
+        return self.owner[number] != 0 or mail or (wake is not None and wake <= self.now)
+
+    def _agrees(self, number: int, loaded: Any) -> None:
+        record = loaded.record
+        assert (record.open, record.owner, record.wake_at) == (self.open[number], self.owner[number], self.wake[number])
+        sound = [seq for seq, good in self.snaps.get(number, []) if good]
+        after = sound[-1] if sound else 0
+        assert (loaded.snapshot.seq if loaded.snapshot else 0) == after
+        assert [row.seq for row in loaded.rows] == list(range(after + 1, self.seqs[number] + 1))
+        assert [waiting.id for waiting in loaded.inbox] == [id for id, to in self.inbox if to == number]
+
+    @rule()
+    def reopen(self) -> None:
+        if self.durable:
+            self.do(self.store.close)
+            self.store = self.again(self.store)
+            self.do(self.store.open)
+
+    @rule()
+    def look(self) -> None:
+        """Everything that can be read agrees with the model."""
+        for number in self.seqs:
+            loaded = self.do(self.store.load, f"i-{number}")
+            self._agrees(number, loaded)
+        lease = self.leases[-1] if self.leases else Lease(0, "", 0)
+        followed = [(place.instance, place.seq) for place, _ in self.do(self.store.follow, 0, 10_000)]
+        assert followed == self.log
+        assert [row.id for row in self.do(self.store.outbox, lease, 100)] == self.outbox
+        mail = [waiting.id for waiting in self.do(self.store.mail, lease, 100)]
+        assert mail == [id for id, to in self.inbox if self.owner[to] == lease.epoch]
+        sleepers = [self.wake[number] for number in self.seqs if self.open[number] and self.owner[number] == 0]
+        assert self.do(self.store.next_wake, lease) == min((at for at in sleepers if at is not None), default=None)
+        facts = self.do(self.store.facts)
+        assert (facts.instances, facts.open, facts.turns) == (len(self.seqs), sum(self.open.values()), len(self.log))
+
+
+class HistoriesContract(Ground):
+    """All verbs, in any order."""
+
+    async def test_any_history(self, new_store: Callable[[], Store]) -> None:
+        def machine() -> Model:
+            return Model(new_store, self.again, self.durable)
+
+        # In a thread, since each history runs an event loop of its own.
+        await asyncio.to_thread(run_state_machine_as_test, cast(Any, machine), settings=HISTORIES)
