@@ -1,0 +1,105 @@
+"""A node as lines: symbol, path, duration, and what there is to say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mainspring.cli.look import Screen, cells, pad, short
+from mainspring.cli.words import clean, clock, count, duration, local, now_ms, one_line, relative
+from mainspring.engine.result import NodeResult
+from mainspring.machine.events import ErrorRecord
+
+PATH_MAX = 40
+TIME_WIDTH = 8
+MESSAGE_MAX = 2_000
+
+
+def node_lines(screen: Screen, nodes: Iterable[NodeResult]) -> None:
+    """Each node on its line, the columns aligned; errors beneath."""
+    shown = list(nodes)
+    width = min(max((cells(node.path) for node in shown), default=0), PATH_MAX)
+    for node in shown:
+        node_line(screen, node, width)
+
+
+def node_line(screen: Screen, node: NodeResult, width: int, indent: str = "  ") -> None:
+    """One node, with its error where it failed."""
+    prefix = f"{indent}{screen.symbol(node.status)} {pad(short(node.path, width), width)}  {took(node):>{TIME_WIDTH}}"
+    told = notes(node)
+    if told:
+        style = "dim" if node.status in ("skipped", "pending") else ""
+        screen.hanging(prefix + "  ", told, len(indent) + 2 + width + 2 + TIME_WIDTH + 2, style)
+    else:
+        screen.line(prefix.rstrip())
+    if node.error is not None and node.status in ("failed", "retrying", "compensation_failed"):
+        error_lines(screen, node.error, " " * (len(indent) + 2))
+
+
+def took(node: NodeResult) -> str:
+    """How long its last attempt took, or has taken so far."""
+    if node.started_at is None or node.status == "skipped":
+        return ""
+    if node.ended_at is not None:
+        return duration(node.ended_at - node.started_at)
+    return duration(now_ms() - node.started_at) if node.status == "running" else ""
+
+
+def notes(node: NodeResult) -> str:
+    """What there is to say of a node beside its status and time."""
+    told = []
+    if node.status not in ("completed", "failed", "skipped"):
+        told.append(node.status.replace("_", " "))
+    if node.attempts > 1:
+        told.append(count(node.attempts, "attempt"))
+    if node.crashes:
+        told.append(count(node.crashes, "crash", "crashes"))
+    if node.port is not None:
+        told.append(f"left by port {node.port}")
+    if node.status == "failed" and node.handled:
+        told.append("the failure was handled")
+    if node.status == "skipped":
+        told.append(f"skipped: {clean(node.reason)}")
+    elif node.reason:
+        told.append(clean(node.reason))
+    waits = waiting(node)
+    return ", ".join([*told, waits] if waits else told)
+
+
+def waiting(node: NodeResult) -> str:
+    """What it waits for and until when ("" where it does not wait)."""
+    if node.status == "retrying":
+        what = "the next attempt"
+    elif node.waits_for and node.status in ("waiting", "ready"):
+        what = clean(node.waits_for)
+    else:
+        return ""
+    if node.due is None:
+        return f"waits for {what}"
+    now = now_ms()
+    when = clock(node.due) if abs(node.due - now) < 43_200_000 else local(node.due)
+    return f"waits for {what}, until {when} ({relative(node.due, now)})"
+
+
+def error_lines(screen: Screen, error: ErrorRecord, indent: str) -> None:
+    """Type, message, and the line of the user's own code that raised it."""
+    code = "" if error.code is None else f" (code {error.code})"
+    message = clean(error.message)[:MESSAGE_MAX]
+    text = f"{clean(error.type)}: {message}{clean(code)}"
+    for number, line in enumerate(text.splitlines() or [""]):
+        screen.hanging(indent + "  " * (number > 0), line, len(indent) + 2 * (number > 0), "")
+    place = last_frame(error.stack)
+    if place:
+        screen.line(indent + screen.paint(f"at {one_line(place, 160)}", "dim"))
+
+
+def last_frame(stack: str | None) -> str:
+    """The last place in a Python stack with its source line, as `orders.py:35 in charge: raise …`."""
+    lines = (stack or "").splitlines()
+    found = [index for index, line in enumerate(lines) if line.lstrip().startswith('File "')]
+    if not found:
+        return ""
+    parts = lines[found[-1]].strip().split('"')
+    file = parts[1].rpartition("/")[2]
+    where = parts[2].removeprefix(", line ").replace(", in ", " in ")
+    source = lines[found[-1] + 1].strip() if found[-1] + 1 < len(lines) else ""
+    return f"{file}:{where}: {source}" if source else f"{file}:{where}"

@@ -1,0 +1,104 @@
+"""Before anything runs: the definition checked, the code found, the streams in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.errors import DefinitionError, HandlerNotFound
+
+if TYPE_CHECKING:
+    from mainspring.definition.findings import Finding
+    from mainspring.definition.load import Definition
+
+
+def load_modules(names: Iterable[str]) -> None:
+    """Import modules that register tasks. The current folder is importable. Raises HandlerNotFound."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    for name in names:
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            what = "there is no such module" if error.name == name else f"it imports {error.name!r}, which is not here"
+            raise HandlerNotFound(f"cannot load --import {name}: {what} (looked in {here} and sys.path)") from None
+        except Exception as error:
+            raise HandlerNotFound(f"cannot load --import {name}: {type(error).__name__}: {error}") from error
+
+
+def definition_to_run(file: str) -> Definition:
+    """A definition that can run here and now. Raises DefinitionError, HandlerNotFound listing all that is missing."""
+    from mainspring.graph.check import load
+
+    definition = load(file)
+    refused = not_run_yet(definition, file)
+    if refused:
+        raise DefinitionError(refused)
+    missing = missing_handlers(definition)
+    if missing:
+        head = "the code of these nodes cannot be found; nothing was run" if len(missing) > 1 else "nothing was run"
+        raise HandlerNotFound("\n".join([head, *(f"{path}: {reason}" for path, reason in missing)]))
+    return definition
+
+
+def not_run_yet(definition: Definition, file: str) -> list[Finding]:
+    """What this version does not run yet, each with its place."""
+    from mainspring.graph.support import unsupported
+
+    found = unsupported(definition.workflow)
+    if not found:
+        return []
+    from mainspring.definition.load import read
+
+    reading = read(file)
+    return [reading.placed(one) for one in found]
+
+
+def missing_handlers(definition: Definition) -> list[tuple[str, str]]:
+    """Nodes whose code cannot be found, each with what was looked for."""
+    from mainspring.assembly import task_kinds
+    from mainspring.definition import canonical
+    from mainspring.engine.program import Program
+
+    workflow = definition.workflow
+    return Program(workflow, canonical.encode(workflow), definition.folder, task_kinds()).missing()
+
+
+@contextmanager
+def stdout_for(result_only: bool) -> Iterator[None]:
+    """Where stdout is for the result alone, what tasks print goes to stderr."""
+    if not result_only:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def log_lines() -> Iterator[None]:
+    """What the engine and the tasks log, as lines on stderr; tracebacks only for those who debug mainspring."""
+    logger = logging.getLogger("mainspring")
+    handler = _Lines()
+    handler.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(Exception):
+            if os.environ.get("MAINSPRING_DEBUG") == "1" and record.exc_info:
+                text = self.format(record)
+            else:
+                text = record.getMessage()
+            print(f"{record.levelname.lower()}: {text}", file=sys.stderr, flush=True)

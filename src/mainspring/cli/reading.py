@@ -1,0 +1,51 @@
+"""Looking into a store without taking it: works while an engine runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from mainspring.assembly import open_store
+from mainspring.cli import places
+from mainspring.definition import canonical
+from mainspring.engine.result import InstanceResult
+from mainspring.errors import MainspringError, StoreCorrupt, StoreError
+from mainspring.graph.plan import Plan
+from mainspring.journal.history import rebuild
+from mainspring.journal.records import InstanceRecord
+from mainspring.journal.store import Store
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """The store, to be read only. Raises StoreError."""
+    if url == "memory:":
+        raise StoreError("memory: is empty in every new process; give --store sqlite:///PATH")
+    store = open_store(url, read_only=True)
+    try:
+        await store.open()
+        yield store
+    finally:
+        await store.close()
+
+
+async def instance(url: str, wanted: str) -> tuple[InstanceRecord, InstanceResult | None]:
+    """An instance as it durably stands; its state is None where it was parked because it cannot be read."""
+    async with opened(url) as store:
+        record = await places.resolve(store, wanted)
+        try:
+            return record, await state(store, record.id)
+        except MainspringError:
+            if record.status == "parked":
+                return record, None
+            raise
+
+
+async def state(store: Store, id: str) -> InstanceResult:
+    """Its journal, folded. Raises StoreCorrupt."""
+    loaded = await store.load(id)
+    definition = None if loaded is None else await store.definition(loaded.record.version)
+    if loaded is None or definition is None:
+        raise StoreCorrupt(f"instance {id} or its definition is gone from {store.url}")
+    plan = Plan(canonical.decode(definition.body), definition.version)
+    return InstanceResult(rebuild(plan, loaded)[0])
