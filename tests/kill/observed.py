@@ -6,7 +6,6 @@ would no longer find what a kill leaves.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -39,15 +38,19 @@ class Seen:
 async def see(path: Path, count: int) -> Seen:
     """Fold every instance of a copy of the store."""
     with tempfile.TemporaryDirectory() as folder:
-        for suffix in ("", "-wal"):
-            if os.path.exists(f"{path}{suffix}"):
-                shutil.copyfile(f"{path}{suffix}", f"{folder}/copy.db{suffix}")
+        _copy(path, folder)
         store = SqliteStore(f"{folder}/copy.db", read_only=True, inline=True)
         await store.open()
         try:
             return await _fold(store, count)
         finally:
             await store.close()
+
+
+def _copy(path: Path, folder: str) -> None:
+    for suffix in ("", "-wal"):
+        if Path(f"{path}{suffix}").exists():
+            shutil.copyfile(f"{path}{suffix}", f"{folder}/copy.db{suffix}")
 
 
 async def _fold(store: SqliteStore, count: int) -> Seen:

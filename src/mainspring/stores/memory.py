@@ -192,7 +192,6 @@ class MemoryStore:
 
     async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
         """Unconsumed messages for instances in memory here."""
-        self._check(lease)
         owned = (kept for kept in self._kept.values() if kept.inbox and kept.record.owner == lease.epoch)
         return [message for _, message in sorted(entry for kept in owned for entry in kept.inbox.values())[:limit]]
 

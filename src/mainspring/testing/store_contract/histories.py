@@ -49,6 +49,7 @@ class Model(RuleBasedStateMachine):
         self.now = NOW
         self.leases: list[Lease] = []
         self.held_until = 0
+        self.gone = False  # whoever had the lease closed its store: one that knows that need not wait
         self.seqs: dict[int, int] = {}
         self.open: dict[int, bool] = {}
         self.owner: dict[int, int] = {}
@@ -85,9 +86,10 @@ class Model(RuleBasedStateMachine):
         except StoreHeld:
             assert self.held_until > self.now
             return
-        assert self.held_until <= self.now
+        assert self.held_until <= self.now or self.gone
         assert not self.leases or lease.epoch > self.leases[-1].epoch
         self.leases.append(lease)
+        self.gone = False
         self.held_until = self.now + TTL
 
     @precondition(lambda self: self.leases)
@@ -105,6 +107,7 @@ class Model(RuleBasedStateMachine):
             assert not current
             return
         assert current
+        self.gone = False
         self.held_until = self.now + TTL
 
     @precondition(lambda self: self.leases)
@@ -233,6 +236,7 @@ class Model(RuleBasedStateMachine):
             self.do(self.store.close)
             self.store = self.again(self.store)
             self.do(self.store.open)
+            self.gone = True
 
     @rule()
     def look(self) -> None:

@@ -25,7 +25,7 @@ from mainspring.testing.store_contract.ground import (
 class ReopeningContract(Ground):
     """open, close."""
 
-    async def _fill(self, store: Store, lease: Lease) -> None:
+    async def _fill_everything(self, store: Store, lease: Lease) -> None:
         await store.define(DefinitionRecord("v1", "orders", b"body", "/here", NOW))
         await store.commit(lease, [begin(1, lease.epoch), more(1, 2, blobs=(blob(1, 2),)), begin(2), begin(3)])
         await store.commit(lease, [more(1, 3, snapshot=snapshot(1, 3)), more(1, 4, outbox=(order("o", 1),))])
@@ -37,7 +37,7 @@ class ReopeningContract(Ground):
     async def test_everything_is_kept(self, store: Store, lease: Lease) -> None:
         if not self.durable:
             pytest.skip("this store forgets when it is closed")
-        await self._fill(store, lease)
+        await self._fill_everything(store, lease)
         before = await self._everything(store, lease)
         await store.close()
         other = self.again(store)
