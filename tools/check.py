@@ -22,7 +22,7 @@ STEPS: dict[str, list[str]] = {
     "format": ["ruff", "format", "--check", "--quiet", "."],
     "lint": ["ruff", "check", "--quiet", "."],
     "types": ["mypy"],
-    "imports": ["lint-imports", "--no-timing"],
+    "imports": ["lint-imports", "--no-logo"],
     "docs": ["python", "tools/semantics_tables.py", "--check"],
     "tests": ["python", "-m", "pytest", "-n", "2"],
 }
