@@ -71,6 +71,7 @@ def group() -> None:
     One of them:       mainspring show last
 
     What is run is kept in .mainspring/store.db in the current folder, unless --store or MAINSPRING_STORE says otherwise.
+
     Exit codes: 0 completed, 1 failed, 2 usage or invalid definition, 3 partial success, 4 cancelled, 5 paused or waiting.
     """
 

@@ -71,6 +71,27 @@ def missing_handlers(definition: Definition) -> list[tuple[str, str]]:
     return Program(workflow, canonical.encode(workflow), definition.folder, task_kinds()).missing()
 
 
+def missing_findings(definition: Definition, file: str) -> list[Finding]:
+    """The same as warnings, each at its node's place."""
+    from mainspring.graph.support import RUNNABLE_TYPES
+
+    types = {node.id: node.type for node in definition.workflow.nodes}
+    # A type that this version does not run is told as that already.
+    missing = [(path, reason) for path, reason in missing_handlers(definition) if types[path] in RUNNABLE_TYPES]
+    if not missing:
+        return []
+    from mainspring.definition.findings import Finding
+    from mainspring.definition.load import read
+
+    reading = read(file)
+    numbers = {node.id: number for number, node in enumerate(definition.workflow.nodes)}
+    found = []
+    for path, reason in missing:
+        pointer = ("nodes", numbers[path], "config", "handler")
+        found.append(reading.placed(Finding("MS902", "warning", f"node `{path}`: {reason}", pointer=pointer)))
+    return found
+
+
 @contextmanager
 def stdout_for(result_only: bool) -> Iterator[None]:
     """Where stdout is for the result alone, what tasks print goes to stderr."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 INPUT_HELP = "k=v, k.sub=v, @file.json or JSON; may be repeated."
 
 
-@click.command("run")
+@click.command("run", short_help="Run a workflow to its end, or go on with one.")
 @click.argument("file", required=False)
 @click.option("--input", "-i", "inputs", multiple=True, metavar="INPUT", help=INPUT_HELP)
 @click.option("--store", metavar="URL", help=f"Where to keep it. [default: {places.DEFAULT_STORE}]")

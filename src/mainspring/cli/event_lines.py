@@ -1,0 +1,94 @@
+"""An event as a line: for people in words, for machines as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from mainspring.cli.look import Screen
+from mainspring.cli.words import clean, clock, iso, one_line
+from mainspring.engine.result import Recorded
+from mainspring.machine.events import ErrorRecord, Ref, Skip
+
+VALUE_MAX = 80
+LISTED_MAX = 6
+NAME_WIDTH = 20
+_TIMES = frozenset({"due", "until"})
+
+_COLOURS = {
+    "Completed": "green",
+    "Failed": "red",
+    "Failing": "red",
+    "Skipped": "dim",
+    "Cancelled": "yellow",
+    "Retrying": "yellow",
+    "Started": "cyan",
+    "Parked": "yellow",
+    "Waiting": "blue",
+}
+
+
+def as_text(screen: Screen, one: Recorded) -> str:
+    """`05:56:10.123  3.0  NodeCompleted  charge  attempt=2 output={"paid":12.5}`."""
+    place = f"{one.seq}.{one.index}"
+    name = one.name
+    colour = next((style for end, style in _COLOURS.items() if name.endswith(end)), "")
+    head = f"{screen.paint(clock(one.at), 'dim')}  {place:>7}  {screen.paint(f'{name:<{NAME_WIDTH}}', colour)}"
+    return f"{head}  {_in_words(one.event)}".rstrip()
+
+
+def as_json(one: Recorded) -> str:
+    """The event with all its fields; values as they are."""
+    fields = {field.name: _plain(getattr(one.event, field.name)) for field in msgspec.structs.fields(one.event)}
+    told = {"seq": one.seq, "index": one.index, "at": iso(one.at), "event": one.name, **fields}
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _in_words(event: Struct) -> str:
+    """The path first, then what is not as it is by default."""
+    parts = []
+    path = getattr(event, "path", "")
+    if path:
+        parts.append(clean(path))
+    for field in msgspec.structs.fields(event):
+        value = getattr(event, field.name)
+        if field.name == "path" or value == field.default or value in ("", None, ()):
+            continue
+        if field.name == "run" and value == 1:
+            continue
+        parts.append(f"{field.name}={_word(field.name, value)}")
+    return " ".join(parts)
+
+
+def _word(name: str, value: Any) -> str:
+    if isinstance(value, Raw):
+        return one_line(bytes(value).decode(), VALUE_MAX)
+    if isinstance(value, ErrorRecord):
+        return one_line(f"{value.type}: {value.message}", VALUE_MAX)
+    if isinstance(value, tuple):
+        shown = ", ".join(_item(item) for item in value[:LISTED_MAX])
+        return f"[{shown}{f', … {len(value) - LISTED_MAX} more' if len(value) > LISTED_MAX else ''}]"
+    if name in _TIMES and isinstance(value, int):
+        return clock(value)
+    return one_line(str(value), VALUE_MAX)
+
+
+def _item(item: Any) -> str:
+    if isinstance(item, Skip):
+        return f"{clean(item.path)} ({one_line(item.reason, VALUE_MAX)})"
+    if isinstance(item, Ref):
+        return clean(item.path) + (" (in doubt)" if item.in_doubt else "")
+    return clean(str(item))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Raw):
+        return msgspec.json.decode(value)
+    if isinstance(value, Struct):
+        return {field.name: _plain(getattr(value, field.name)) for field in msgspec.structs.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
