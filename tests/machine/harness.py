@@ -85,6 +85,8 @@ class Run:
         was_final = self.instance.status in INSTANCE_FINAL
         turn = step(self.plan, self.instance, input, self.now)
         self.events.extend(turn.events)
+        if isinstance(input, inputs.TimerFired):  # what has fired is armed no more
+            self.effects.append(fx.DisarmTimer(input.path, input.run, input.attempt, input.purpose))
         self.effects.extend(turn.effects)
         if turn.events or turn.message:
             rows, blobs = encode_turn(1, len(self.rows) + 1, turn.at, turn.message, turn.events)

@@ -11,7 +11,6 @@ from random import Random
 from typing import Any
 
 from mainspring.machine import effects as fx
-from mainspring.machine import events as ev
 from mainspring.machine import inputs
 from mainspring.machine.lifecycle import INSTANCE_FINAL, NODE_FINAL
 from mainspring.machine.turn import Turn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from math import inf
 
 from msgspec import Struct
 
@@ -61,7 +62,7 @@ def backoff(retry: Retry, retries: int, *, seed: int, path: str, attempt: int) -
         try:
             delay = retry.initial_delay * float(retry.multiplier) ** (retries - 1)
         except OverflowError:  # a float has no room for it, and the cap is far below
-            delay = float(retry.max_delay)
+            delay = inf if retry.initial_delay else 0.0
     if retry.jitter:
         delay *= 1 + retry.jitter * (2 * draw(seed, path, attempt) - 1)
     return round(min(delay, retry.max_delay))
