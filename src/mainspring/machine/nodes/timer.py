@@ -18,7 +18,12 @@ def fired(turn: Turn, timer: TimerFired) -> None:
     elif timer.purpose == fx.NODE_TIMEOUT:
         found = turn.current(timer.path, timer.run, timer.attempt, "running")
         if found is not None:
-            task.timed_out(turn, *found)
+            node, state = found
+            due = state.started_at + (node.timeout or 0)
+            if turn.at >= due:
+                task.timed_out(turn, node, state)
+            else:  # it was set for an earlier beginning of the same attempt, which waited for its code meanwhile
+                turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT, due))
     elif timer.purpose == fx.RETRY:
         found = turn.current(timer.path, timer.run, timer.attempt, "retrying")
         if found is not None and turn.instance.status not in STARTING:
