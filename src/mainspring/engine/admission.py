@@ -52,6 +52,13 @@ class Admission:
             self._holder = None
             self._next()
 
+    def ask_anew(self, live: Live, running: Callable[[str], bool]) -> None:
+        """The instance was loaded again and will ask again: it keeps only the slot of a node that still runs."""
+        self._queue = deque((one, ask) for one, ask in self._queue if one is not live)
+        if self._holder is not None and self._holder[0] is live and not running(self._holder[1]):
+            self._holder = None
+            self._next()
+
     def busy(self) -> set[int]:
         """The numbers of the instances that hold or want a slot: asleep they would lose their place."""
         holder = () if self._holder is None else (self._holder[0].number,)

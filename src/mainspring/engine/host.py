@@ -126,14 +126,14 @@ class Host:
 
     async def kill(self, *, release: bool = False) -> None:
         """At once: nothing more is written. What a crash leaves is left."""
+        release = release and self.loss is None
+        stopped = MainspringError("the engine was stopped; what was durable goes on when one runs again")
+        self.loss = self.loss or stopped  # whoever is about to start something is told so, and nothing is loaded again
         self._unlisten()
         self.timers.close()
         await self.sleep.stop()
         await self.recovery.stop()
         await self.writer.stop()
-        release = release and self.loss is None
-        stopped = MainspringError("the engine was stopped; what was durable goes on when one runs again")
-        self.loss = self.loss or stopped  # whoever is about to start something is told so
         for live in self.lives.values():
             self.dispatcher.abandon_all(live)
             live.begun(stopped)

@@ -71,9 +71,12 @@ class TurnLoop:
         """The numbers of the instances for which an input waits."""
         return {live.number for live, _ in self._queue}
 
-    def waiting(self, live: Live) -> list[Input]:
-        """The inputs that wait for this instance."""
-        return [input for owner, input in self._queue if owner is live]
+    def withdraw(self, live: Live) -> list[Input]:
+        """Take the inputs that wait for this instance out of the queue."""
+        found = [input for owner, input in self._queue if owner is live]
+        if found:
+            self._queue = deque(item for item in self._queue if item[0] is not live)
+        return found
 
     def clear(self) -> None:
         """Forget what waits, as a crash would."""

@@ -16,7 +16,7 @@ from mainspring.errors import MainspringError, NotOwner, StoreError
 from mainspring.journal.history import rebuild
 from mainspring.journal.messages import to_input
 from mainspring.journal.records import Change, InboxMessage, Loaded, Write
-from mainspring.machine.inputs import HandlerMissing, Input, Reattach, Recover, TaskFailed, TaskFinished
+from mainspring.machine.inputs import AdmissionGranted, HandlerMissing, Input, Reattach, Recover, TaskFailed, TaskFinished
 from mainspring.machine.instance import Instance
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class Recovery:
         self.recovered += 1
         host.loop.post(live, Recover(seq=seq, seed=host.clock.seed()))
         for message in loaded.inbox:
+            self._delivered.discard(message.id)  # if at all, it was delivered to one who was on its way to sleep
             self._deliver(live, message)
 
     async def _set_aside(self, loaded: Loaded, error: Exception) -> None:
@@ -144,6 +145,8 @@ class Recovery:
 
     def reload(self, live: Live, inputs: list[Input]) -> None:
         """Throw the instance away, load what is durable, and take these inputs, then those that came meanwhile."""
+        if self._host.loss is not None:
+            return
         # One that is on its way to sleep holds its inputs too.
         live.held = [*inputs, *(live.held or ())]
         if live in self._reloading:
@@ -185,12 +188,12 @@ class Recovery:
         self._replace(live, loaded)
 
     def _replace(self, live: Live, loaded: Loaded | None) -> None:
-        held, live.held = live.held or [], None
+        held, live.held = [*(live.held or ()), *self._host.loop.withdraw(live)], None
         self._reloading.discard(live)
         present = self._host.lives.get(live.number, live)
         if present is not live:  # it was asleep after all, and has been claimed again meanwhile
             for input in held:
-                if not isinstance(input, Reattach):
+                if not isinstance(input, Reattach) and not input.message:
                     self._host.loop.post(present, input)
             return
         self._host.admit(live)  # it may have been on its way to sleep
@@ -204,10 +207,11 @@ class Recovery:
             # A Recover that was not durable is taken again, and sees to all. One that was (a later row is there, though its
             # commit was reported as failed) would count a crash that was none. One Reattach is enough.
             again = [one for one in held if isinstance(one, Recover) and one.seq == live.seq]
-            held = [one for one in held if not isinstance(one, (Recover, Reattach))]
-            known = _known(live, [*held, *self._host.loop.waiting(live)])
+            # It also asks again for every slot that it needs; a release may have been lost with the group.
+            held = [one for one in held if not isinstance(one, (Recover, Reattach, AdmissionGranted))]
+            self._host.admission.ask_anew(live, lambda path: live.instance.status_of(path) == "running")
             seed = self._host.clock.seed()
-            self._host.loop.post(live, again[0] if again else Reattach(known=known, seed=seed))
+            self._host.loop.post(live, again[0] if again else Reattach(known=_known(live, held), seed=seed))
         live.snapshot_seq = live.seq if loaded is None or loaded.snapshot is None else loaded.snapshot.seq
         for input in held:
             self._host.loop.post(live, input)
