@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mainspring.engine")
 
+ASKED_ANEW = (Recover, Reattach, AdmissionGranted, HandlerMissing)
+"""Inputs that are not taken again after a reload, because what it orders leads to them anew."""
+
 
 class Recovery:
     """One runs at a time; a wish that comes while it runs makes it run once more."""
@@ -83,10 +86,15 @@ class Recovery:
                 await self._admit(loaded)
             if len(claimed) < batch:
                 break
-        for message in await host.store.mail(host.ownership.lease(), batch):
+        # Those that are delivered and not yet consumed come again: they must not take the place of new ones.
+        limit = batch + len(self._delivered)
+        mail = await host.store.mail(host.ownership.lease(), limit)
+        for message in mail:
             live = host.lives.get(message.instance)
             if live is not None:
                 self._deliver(live, message)
+        if len(mail) == limit:
+            self.want()
         self._arrange(await host.store.next_wake(host.ownership.lease()))
 
     def _arrange(self, wake_at: int | None) -> None:
@@ -207,8 +215,8 @@ class Recovery:
             # A Recover that was not durable is taken again, and sees to all. One that was (a later row is there, though its
             # commit was reported as failed) would count a crash that was none. One Reattach is enough.
             again = [one for one in held if isinstance(one, Recover) and one.seq == live.seq]
-            # It also asks again for every slot that it needs; a release may have been lost with the group.
-            held = [one for one in held if not isinstance(one, (Recover, Reattach, AdmissionGranted))]
+            # It also asks again for every slot and for missing code; a release may have been lost with the group.
+            held = [one for one in held if not isinstance(one, ASKED_ANEW)]
             self._host.admission.ask_anew(live, lambda path: live.instance.status_of(path) == "running")
             seed = self._host.clock.seed()
             self._host.loop.post(live, again[0] if again else Reattach(known=_known(live, held), seed=seed))
@@ -219,6 +227,6 @@ class Recovery:
 
 def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:
     reported = [
-        (one.path, one.run, one.attempt) for one in held if isinstance(one, (TaskFinished, TaskFailed, HandlerMissing))
+        (one.path, one.run, one.attempt) for one in held if isinstance(one, (TaskFinished, TaskFailed))
     ]
     return (*((path, call.run, call.attempt) for path, (call, _, _) in live.tasks.items()), *reported)
