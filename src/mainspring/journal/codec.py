@@ -124,7 +124,7 @@ def decode_turn(row: TurnRow, blobs: Sequence[BlobRow] = ()) -> Body:
         raise StoreCorrupt(f"the checksum of row {row.seq} of instance {row.instance} is wrong")
     try:
         body = _decode(row.body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _unreadable(row, error) from None
     if body.version > VERSION:
         raise StoreTooNew(f"row {row.seq} of instance {row.instance} has format {body.version}; this reads {VERSION}")
@@ -134,7 +134,7 @@ def decode_turn(row: TurnRow, blobs: Sequence[BlobRow] = ()) -> Body:
 def _unreadable(row: TurnRow, error: Exception) -> Exception:
     try:
         version = msgspec.json.decode(row.body)[0]
-    except (msgspec.MsgspecError, LookupError, TypeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError):
         version = VERSION
     place = f"row {row.seq} of instance {row.instance}"
     if isinstance(version, int) and version > VERSION:
@@ -174,8 +174,18 @@ def decode_snapshot(row: SnapshotRow) -> InstanceState:
         body = _decode_snapshot(row.body)
         for path, raw in body.errors.items():
             body.state.nodes[path].error = _decode_error(raw)
-    except (msgspec.MsgspecError, LookupError) as error:
-        raise StoreCorrupt(f"the snapshot after row {row.seq} of instance {row.instance} is damaged: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError) as error:
+        raise _unreadable_snapshot(row, error) from None
     if body.version > VERSION:
         raise StoreTooNew(f"a snapshot of instance {row.instance} has format {body.version}; this reads {VERSION}")
     return body.state
+
+
+def _unreadable_snapshot(row: SnapshotRow, error: Exception) -> Exception:
+    try:
+        version = msgspec.msgpack.decode(row.body)[0]
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError):
+        version = VERSION
+    if isinstance(version, int) and version > VERSION:
+        return StoreTooNew(f"a snapshot of instance {row.instance} has format {version}; this reads up to {VERSION}")
+    return StoreCorrupt(f"the snapshot after row {row.seq} of instance {row.instance} is damaged: {error}")
