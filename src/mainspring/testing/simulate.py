@@ -1,7 +1,7 @@
 """`python -m mainspring.testing.simulate`: one seed with its story, or thousands of them in several processes.
 
-    python -m mainspring.testing.simulate --seed 815 --verbose
-    python -m mainspring.testing.simulate --seeds 20000 --start 0 --workers 2
+python -m mainspring.testing.simulate --seed 815 --verbose
+python -m mainspring.testing.simulate --seeds 20000 --start 0 --workers 2
 """
 
 from __future__ import annotations

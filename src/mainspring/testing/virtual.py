@@ -217,7 +217,7 @@ def _close(coroutine: Any) -> None:
         pass
 
 
-_NOWHERE = VirtualLoop(Scheduler(0), "nowhere", lambda context: None)
+_NOWHERE = VirtualLoop(Scheduler(0), "nowhere", lambda context: None)  # type: ignore[abstract]
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:

@@ -30,6 +30,9 @@ T = TypeVar("T")
 STORE_TASK = "store"
 """The name of what stands for the store's own thread: it is no task of the engine's."""
 
+_WEIGHTS = {"post": 40.0, "load": 4.0, "define": 4.0, "numbers": 4.0, "find": 1.5, "acquire": 0.5}
+"""Some verbs are rarely called: they fail more often, so that the way there is seen too."""
+
 _VERBS = frozenset(VERBS)
 _FAILING = frozenset(FAILING)
 
@@ -48,7 +51,7 @@ class FaultyStore:
         process, world = self._process, self._world
         await self._alive()
         draw = self._random.random
-        harm = world.harm if verb in _VERBS else 0.0
+        harm = world.harm * _WEIGHTS.get(verb, 1.0) if verb in _VERBS else 0.0
         fate = draw() / harm if harm else 1.0
         if fate < 0.006:
             await process.die(f"crash before {verb}")
@@ -59,8 +62,8 @@ class FaultyStore:
             if 0.012 <= fate < 0.03:
                 self._hit("commit fails unwritten", 0.3)
                 raise StoreError("simulated: the commit failed")
-            if 0.05 <= fate < 0.06:
-                late = draw() * 1.5
+            if 0.05 <= fate < 0.07:
+                late = 1.5 * draw() ** 3
                 self._hit("commit is slow", late)
                 await asyncio.sleep(late)
         if draw() < world.latency:

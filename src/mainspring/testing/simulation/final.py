@@ -27,9 +27,10 @@ def compare_lives(world: World, process: Process) -> None:
     """What a process has in memory, where nothing of it is on its way, is what its rows give."""
     for live in process.engine.host.lives.values():
         watched = world.audit.instances.get(live.number)
-        if live.held is None and not live.uncommitted and watched is not None:
-            if _pack(capture(live.instance)) != _pack(capture(_fold(world, watched, live.program))):
-                watched.flag("memory agrees with rows", f"{process.name} has something else in memory")
+        if live.held is not None or live.uncommitted or watched is None:
+            continue
+        if _pack(capture(live.instance)) != _pack(capture(_fold(world, watched, live.program))):
+            watched.flag("memory agrees with rows", f"{process.name} has something else in memory")
 
 
 def check_all(world: World) -> None:

@@ -35,7 +35,7 @@ class Process:
         self.complete_at = 0.0 if world.harm == 0 else world.random.random() * world.faults_until
         self.disturbed_until = 0.0
         self.results: list[tuple[str, asyncio.Task[Any]]] = []
-        self.loop = VirtualLoop(world.scheduler, self.name, self._complain)
+        self.loop = VirtualLoop(world.scheduler, self.name, self._complain)  # type: ignore[abstract]
         self.clock = VirtualClock(world.scheduler, f"{world.seed}/{self.name}", offset)
         self.store = FaultyStore(world.connect(), self)
         kinds = {"function": WorkKind(world, self)}

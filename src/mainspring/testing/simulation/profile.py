@@ -56,7 +56,7 @@ def draw_profile(seed: int | str) -> Profile:
     )
     workflows = [draw_workflow(random, number) for number in range(random.randrange(1, 3))]
     orders = []
-    for number in range(random.randrange(1, 6)):
+    for number in range(random.randrange(1, 9)):
         key = f"k{number}" if draw() < 0.85 else None
         times = 2 if key is not None and draw() < 0.15 else 1
         at = draw() * faults_until * 0.6 if draw() < 0.7 else 0.0

@@ -176,7 +176,7 @@ class Watched:
 
     def _started(self, event: ev.NodeStarted) -> None:
         node = self.nodes[event.path]
-        again = node.status == "waiting" and not self.graph.nodes[event.path].type == "delay"
+        again = node.status == "waiting" and self.graph.nodes[event.path].type != "delay"
         self.must(
             again or node.status in ("pending", "ready", "retrying"),
             "a node starts once",

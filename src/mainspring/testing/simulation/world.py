@@ -125,8 +125,7 @@ class World:
         """A way to the store: of its own for each process, where the store is a file."""
         if self._folder is None:
             return self._memory
-        store = SqliteStore(f"{self._folder.name}/s.db", inline=True, durability="normal")
-        return store
+        return SqliteStore(f"{self._folder.name}/s.db", inline=True, durability="normal")
 
     def _disconnect(self, process: Process) -> None:
         if self._folder is not None:
@@ -248,7 +247,7 @@ class World:
     def _strike(self) -> None:
         """One thing happens to one of them, from outside."""
         what = self.random.random()
-        if what < 0.15:
+        if what < 0.2:
             self._cancel()
             return
         process = self.owner() if self.random.random() < 0.8 else None
@@ -316,6 +315,9 @@ class World:
     def _watch(self) -> None:
         """Look whether something is overdue, and whether all is over."""
         now = self.scheduler.now
+        for one in self.processes.values():
+            if one.serving and not one.loop.paused and one.epoch < self.epoch and now > one.disturbed_until:
+                self.fail("who has lost the store stops", f"{one.name} goes on with epoch {one.epoch} of {self.epoch}")
         process = self.serving()
         if process is not None and now > process.disturbed_until:
             late = next(overdue(self, process), None)

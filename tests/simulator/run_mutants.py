@@ -1,0 +1,52 @@
+"""`python -m tests.simulator.run_mutants [NAME ...]`: every mutant, until the simulator finds it; 1 where one gets away."""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from mainspring.testing.simulator import simulate
+from tests.simulator.mutants import MUTANTS
+
+SEEDS_MAX = 1_000
+
+
+@dataclass
+class Hunt:
+    """What became of one mutant."""
+
+    name: str
+    seed: int | None
+    invariant: str
+    seconds: float
+
+
+def hunt(name: str, seeds: int = SEEDS_MAX) -> Hunt:
+    """Simulate with the defect until an invariant does not hold."""
+    begun = time.perf_counter()
+    with MUTANTS[name]():
+        for seed in range(seeds):
+            try:
+                outcome = simulate(seed)
+            except Exception as error:  # the defect made the simulation itself impossible: it is found, too
+                return Hunt(name, seed, f"raises {type(error).__name__}: {error}", time.perf_counter() - begun)
+            if not outcome.ok:
+                return Hunt(name, seed, outcome.invariant, time.perf_counter() - begun)
+    return Hunt(name, None, "", time.perf_counter() - begun)
+
+
+def main(names: list[str]) -> int:
+    escaped = 0
+    with ProcessPoolExecutor(2) as pool:
+        for found in pool.map(hunt, names or MUTANTS):
+            escaped += found.seed is None
+            where = "GOT AWAY" if found.seed is None else f"seed {found.seed}"
+            print(f"{found.name:45} {where:>10}  {found.seconds:6.1f} s  {found.invariant}", flush=True)
+    print(f"{len(names or MUTANTS) - escaped} found, {escaped} got away")
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
