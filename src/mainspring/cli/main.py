@@ -32,6 +32,10 @@ DEBUG = "MAINSPRING_DEBUG"
 PIPE_CLOSED = 141
 
 
+class PipeClosed(Exception):
+    """Whoever read our output has gone. Not the BrokenPipeError itself: click would make a failure (1) of that."""
+
+
 class Commands(click.Group):
     """The group that loads a command's module only when it is asked for."""
 
@@ -46,6 +50,13 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"mainspring.cli.{module}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """With what was perhaps meant, where there is no such command."""
@@ -86,8 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _called(args)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:
-        # Whoever read us has gone. Python would complain once more when it flushes at its end.
+    except (BrokenPipeError, PipeClosed):
+        # Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
 
@@ -106,9 +117,9 @@ def _called(args: list[str]) -> int:
     except DefinitionError as error:
         _show_definition_error(error, _wants_json(args))
         return exits.USAGE
+    except PipeClosed:
+        raise
     except (MainspringError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         _show_error(error, _wants_json(args))
         return exits.USAGE
     except Exception as error:

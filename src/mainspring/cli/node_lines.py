@@ -77,7 +77,8 @@ def waiting(node: NodeResult) -> str:
         return f"waits for {what}"
     now = now_ms()
     when = clock(node.due) if abs(node.due - now) < 43_200_000 else local(node.due)
-    return f"waits for {what}, until {when} ({relative(node.due, now)})"
+    awaited = "waits" if what == "timer" else f"waits for {what},"
+    return f"{awaited} until {when} ({relative(node.due, now)})"
 
 
 def error_lines(screen: Screen, error: ErrorRecord, indent: str) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from mainspring.cli.look import STYLES, Screen, cells, pad, short
 from mainspring.cli.node_lines import PATH_MAX, TIME_WIDTH, node_lines
-from mainspring.cli.words import clean, count, duration, pretty
+from mainspring.cli.words import clean, count, duration, one_line, pretty
 from mainspring.engine.result import InstanceResult, NodeResult
 
 NODES_MAX = 30
@@ -14,7 +14,9 @@ NODES_MAX = 30
 
 LISTED_MAX = 10
 SLOWEST = 5
-OUTPUT_LINES = 24
+OUTPUT_LINES = 16
+OUTPUT_LINES_FAILED = 8
+ERRORS_MAX = 3
 
 
 _IN_WORDS = {
@@ -33,12 +35,24 @@ def show_summary(screen: Screen, result: InstanceResult, look_next: str) -> None
     show_nodes(screen, result)
     if result.done and result.output not in (None, {}):
         screen.line()
-        show_value(screen, "output", result.output, f"{look_next} --json")
+        lines_max = OUTPUT_LINES if result.status == "completed" else OUTPUT_LINES_FAILED
+        show_value(screen, "output", result.output, f"{look_next} --json", lines_max)
     screen.line()
     screen.line(verdict(screen, result))
     if result.reason and result.status != "completed":
         screen.hanging("  ", clean(result.reason), 2)
+        _causes(screen, result)
     screen.line(screen.paint(f"  {look_next}", "dim"))
+
+
+def _causes(screen: Screen, result: InstanceResult) -> None:
+    """The failures that nobody handled, once more: beside the verdict is where they are looked for."""
+    unhandled = [(path, error) for path, error in result.errors.items() if not result.nodes[path].handled]
+    for path, error in unhandled[:ERRORS_MAX]:
+        text = one_line(f"{path}: {error.type}: {error.message}", (screen.width or 160) - 4)
+        screen.line(f"  {screen.paint(text, 'red')}")
+    if len(unhandled) > ERRORS_MAX:
+        screen.line(f"  … {len(unhandled) - ERRORS_MAX:,} more")
 
 
 def verdict(screen: Screen, result: InstanceResult) -> str:
