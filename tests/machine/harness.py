@@ -88,7 +88,7 @@ class Run:
         if isinstance(input, inputs.TimerFired):  # what has fired is armed no more
             self.effects.append(fx.DisarmTimer(input.path, input.run, input.attempt, input.purpose))
         self.effects.extend(turn.effects)
-        if turn.events or turn.message:
+        if turn.events:  # as the engine does: what led to nothing has no row
             rows, blobs = encode_turn(1, len(self.rows) + 1, turn.at, turn.message, turn.events)
             decoded = [decode_turn(row, blobs) for row in rows]
             again = [event for body in decoded for event in body.events]
@@ -117,7 +117,8 @@ class Run:
         """A timer fires, by default with the node's current identity and at the time it was armed for."""
         mine = {"path": "", "run": 0, "attempt": 0} if path == "" else self.identity(path)
         mine.update(identity)
-        self.now = at if at is not None else max(self.now, self.armed().get((*mine.values(), purpose), self.now))
+        due = self.armed().get((*mine.values(), purpose), self.now)
+        self.now = max(self.now, due) if at is None else at
         return self.take(inputs.TimerFired(**mine, purpose=purpose))
 
     def identity(self, path: str) -> dict[str, Any]:

@@ -187,7 +187,12 @@ def test_a_timer_leaves_armed_once() -> None:
 
 @pytest.mark.parametrize(
     ("status", "error", "handled", "left"),
-    [("failed", ERROR, False, 0), ("failed", ERROR, True, 1), ("cancelled", ERROR, False, 1), ("skipped", None, False, 1)],
+    [
+        ("failed", ERROR, False, 0),
+        ("failed", ERROR, True, 1),
+        ("cancelled", ERROR, False, 1),
+        ("skipped", None, False, 1),
+    ],
 )
 def test_a_reset_takes_back_what_was_counted(status: str, error: Any, handled: bool, left: int) -> None:
     """A node that was cancelled while it was retrying has an error too, but nobody counted that as unhandled."""

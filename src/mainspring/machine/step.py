@@ -47,7 +47,8 @@ def step(plan: Plan, instance: Instance, input: inputs.Input, now: int) -> Turn:
             turn.dropped = "duplicate"
             return turn
         RULES[type(input)](turn, input)
-        consume(instance, input.message)
+        if turn.events:  # else there is no row that could remember it: the store's inbox does
+            consume(instance, input.message)
         return turn
     RULES[type(input)](turn, input)
     return turn

@@ -1,0 +1,123 @@
+"""Random graphs in an unkind world: whatever the order, the promises hold, and the naive interpreter agrees.
+
+Each turn is checked by the harness (replay equals live, counts equal a recount, snapshots too, nothing is ordered for the
+ended) and by the world (final states stay, nothing is ordered twice, it ends).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mainspring.machine import events as ev
+from mainspring.machine import inputs
+from mainspring.machine.lifecycle import INSTANCE_FINAL, NODE_FINAL
+
+from .compare import compare
+from .harness import Run
+from .naive import Naive
+from .random_graphs import random_graph
+from .world import World
+
+policies = st.sampled_from(("continue", "fail_fast"))
+slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@slow
+@given(st.randoms(use_true_random=False), policies, st.sampled_from((0, 3, 10)))
+def test_the_machine_agrees_with_the_naive_interpreter(random: Random, policy: str, unkind: int) -> None:
+    compare(random_graph(random, policy), random, unkind)
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_and_on_three_hundred_seeded_graphs(block: int) -> None:
+    for seed in range(block * 100, block * 100 + 100):
+        random = Random(seed)
+        compare(random_graph(random, random.choice(("continue", "fail_fast"))), random, unkind=seed % 8)
+
+
+@slow
+@given(st.randoms(use_true_random=False), policies)
+def test_what_holds_for_every_run(random: Random, policy: str) -> None:
+    run = World(random_graph(random, policy), random, unkind=8).drive()
+    assert run.status in INSTANCE_FINAL
+    assert set(run.nodes.values()) <= NODE_FINAL
+    starts_happen_once_per_attempt(run)
+    skips_have_reasons(run)
+    ends_happen_once(run)
+
+
+def starts_happen_once_per_attempt(run: Run) -> None:
+    """And attempts are numbered without a gap. Only one that waited for its code begins again under its number."""
+    starts = Counter[tuple[str, int]]()
+    latest: dict[str, int] = {}
+    waited: set[tuple[str, int]] = set()
+    for event in run.events:
+        if isinstance(event, ev.NodeWaiting) and event.what == "handler":
+            waited.add((event.path, latest[event.path]))
+        elif isinstance(event, ev.NodeStarted):
+            key = (event.path, event.attempt)
+            assert not starts[key] or key in waited, f"{key} began twice"
+            waited.discard(key)
+            starts[key] += 1
+            assert event.attempt - latest.get(event.path, 0) in (0, 1)
+            latest[event.path] = event.attempt
+
+
+def skips_have_reasons(run: Run) -> None:
+    for path, (reason, because) in run.skips().items():
+        assert reason, path
+        assert because == "" or because in run.plan.by_path
+        assert because != path
+
+
+def ends_happen_once(run: Run) -> None:
+    ends = [
+        type(event).__name__ for event in run.events if type(event).__name__ in {"InstanceCompleted", "InstanceFailed"}
+    ]
+    assert len(ends) == 1
+    assert type(run.events[-1]).__name__ == ends[0], "nothing happens after the end"
+
+
+@slow
+@given(st.randoms(use_true_random=False), policies, st.integers(0, 6))
+def test_a_cancellation_at_any_turn_ends_it(random: Random, policy: str, turns: int) -> None:
+    world = World(random_graph(random, policy), random, unkind=0)
+    world.take(inputs.StartInstance(workflow="w", version="v1", input=b'{"x":1}'))
+    for _ in range(turns):
+        if world.run.status not in INSTANCE_FINAL:
+            world.something()
+    if world.run.status not in INSTANCE_FINAL:
+        world.take(inputs.CancelInstance())
+        assert world.run.status == "cancelled"
+    assert not world.tasks
+    assert not world.timers
+    assert set(world.run.nodes.values()) <= NODE_FINAL
+
+
+def test_the_generator_reaches_all_that_it_is_there_for() -> None:
+    """A property over graphs in which nothing happens proves nothing."""
+    statuses, kinds = Counter[str](), Counter[str]()
+    for seed in range(200):
+        random = Random(seed)
+        graph = random_graph(random)
+        naive = Naive(graph)
+        statuses.update(fate.status for fate in naive.fates.values())
+        statuses[f"instance {naive.status}"] += 1
+        kinds.update(type(event).__name__ for event in World(graph, random, unkind=8).drive().events)
+    assert all(statuses[status] > 100 for status in ("completed", "failed", "skipped"))
+    assert min(statuses["instance completed"], statuses["instance failed"]) > 15
+    wanted = (
+        "RoutingFailed",
+        "NodeRetrying",
+        "NodeReady",
+        "NodesRequeued",
+        "NodeWaiting",
+        "InstanceParked",
+        "InputMapped",
+    )
+    assert all(kinds[kind] > 20 for kind in wanted), kinds
