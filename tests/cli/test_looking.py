@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.cli.shell import Shell
 
 from mainspring.cli import givens, look, words
 from mainspring.cli.listing import STATUSES
 from mainspring.cli.main import COMMANDS, group
 from mainspring.machine.lifecycle import INSTANCE_STATES, NODE_STATES
+from tests.cli.shell import Shell
 
 BAD = """\
 id: bad

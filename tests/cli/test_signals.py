@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.cli.shell import Shell, read_until
 
 
