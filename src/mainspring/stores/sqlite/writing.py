@@ -232,4 +232,5 @@ def vacuum(connection: sqlite3.Connection) -> None:
     """Give some free pages back to the file system."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     if free > VACUUM_PAGES:
-        connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+        # Not `execute`: the statement gives no rows, so that would step it once, and each step frees one page only.
+        connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
