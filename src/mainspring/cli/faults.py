@@ -63,7 +63,7 @@ def _show(screen: Screen, one: Finding, sources: dict[str, list[str]]) -> None:
         screen.line(f"{screen.paint(f'{one.line:>5} |', 'dim')} {text}")
         screen.line(f"{screen.paint(f'{gutter}|', 'dim')} {' ' * (column - 1)}{caret}")
     if one.hint:
-        screen.line(f"{screen.paint(f'{gutter}=', 'dim')} {clean(one.hint)}")
+        screen.hanging(f"{screen.paint(f'{gutter}=', 'dim')} ", clean(one.hint), len(gutter) + 2)
 
 
 def _source(file: str, number: int, sources: dict[str, list[str]]) -> str | None:

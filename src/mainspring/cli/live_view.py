@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live as Redrawn
-from rich.table import Table
 from rich.text import Text
 
-from mainspring.cli.look import STYLES, Screen, short
-from mainspring.cli.node_lines import waiting
+from mainspring.cli.look import STYLES, Screen, cells, pad, short
+from mainspring.cli.node_lines import PATH_MAX, TIME_WIDTH, waiting
 from mainspring.cli.watching import Progress, Tally, tally
 from mainspring.cli.words import clean, count, duration, now_ms, one_line
 from mainspring.engine.result import NodeResult
@@ -32,6 +31,9 @@ class LiveView:
         self._ticks = 0
         self._recent: list[int] = []
         self._final: set[int] = set()
+        self._width = 0
+        self._plain = Screen(screen.stream)
+        self._plain.colour = False  # rich puts its own
 
     def begin(self, workflow: str, instance: Instance | None, id: str) -> None:
         """The header stays; all below it is redrawn."""
@@ -52,20 +54,15 @@ class LiveView:
         """Nothing stays of it: the summary tells all."""
         self._redrawn.stop()
 
-    def _drawn(self, instance: Instance, progress: Progress) -> Table:
+    def _drawn(self, instance: Instance, progress: Progress) -> Group:
         found = tally(instance)
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True, max_width=44)
-        grid.add_column(justify="right", no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis")
         busy = sorted(found.busy, key=lambda index: (_rank(instance, index), index))
         ended = self._ended(instance, ROWS_MAX - min(len(busy), ROWS_MAX - 2))
-        for index in [*ended, *busy[: ROWS_MAX - len(ended)]]:
-            self._row(grid, instance, progress, index)
-        outer = Table.grid()
-        outer.add_row(grid)
-        outer.add_row(self._totals(instance, found))
-        return outer
+        shown = [*ended, *busy[: ROWS_MAX - len(ended)]]
+        nodes = [(NodeResult(instance.plan.nodes[index].path, instance.nodes[index])) for index in shown]
+        # Never narrower than before: columns that jump are hard to read.
+        self._width = max([self._width, *(min(cells(node.path), PATH_MAX) for node in nodes)])
+        return Group(*(self._row(node, progress) for node in nodes), self._totals(instance, found))
 
     def _ended(self, instance: Instance, room: int) -> list[int]:
         """The nodes that ended last, as many as there is room for."""
@@ -77,24 +74,19 @@ class LiveView:
         self._recent = self._recent[-ROWS_MAX:]
         return self._recent[len(self._recent) - min(room, len(self._recent)) :]
 
-    def _row(self, grid: Table, instance: Instance, progress: Progress, index: int) -> None:
-        node = instance.plan.nodes[index]
-        state = instance.nodes[index]
-        if state is None:
-            return
-        seen = NodeResult(node.path, state)
-        style = STYLES.get(state.status, "")
-        plain = Screen.symbol(_Plain(self._screen), state.status)
-        mark = self._frames[self._ticks % len(self._frames)] if state.status == "running" else plain
-        since = state.ended_at or now_ms()
-        elapsed = duration(since - state.started_at) if state.started_at else ""
-        grid.add_row(Text(f"  {mark} {short(node.path, 38)}", style=style), elapsed, Text(_told(seen, progress)))
+    def _row(self, node: NodeResult, progress: Progress) -> Text:
+        running = node.status == "running"
+        mark = self._frames[self._ticks % len(self._frames)] if running else self._plain.symbol(node.status)
+        elapsed = "" if node.started_at is None else duration((node.ended_at or now_ms()) - node.started_at)
+        row = Text("  ", no_wrap=True, overflow="ellipsis")
+        row.append(f"{mark} {pad(short(node.path, self._width), self._width)}", style=STYLES.get(node.status, ""))
+        return row.append(f"  {elapsed:>{TIME_WIDTH}}  {_told(node, progress)}".rstrip())
 
     def _totals(self, instance: Instance, found: Tally) -> Text:
         share = found.done / found.total if found.total else 1.0
         filled = int(share * BAR_CELLS)
         bar, rest = ("━", "─") if self._screen.unicode else ("#", "-")
-        text = Text("  ")
+        text = Text("  ", no_wrap=True, overflow="ellipsis")
         text.append(bar * filled, style="green").append(rest * (BAR_CELLS - filled), style="dim")
         text.append(f" {share:4.0%}  {found.done:,}/{found.total:,} nodes")
         text.append(f"  {duration(now_ms() - instance.started_at)}")
@@ -110,14 +102,6 @@ class LiveView:
         return text
 
 
-class _Plain(Screen):
-    """Symbols without colour: rich puts its own."""
-
-    def __init__(self, screen: Screen) -> None:
-        self.colour = False
-        self.unicode = screen.unicode
-
-
 def _rank(instance: Instance, index: int) -> int:
     """What runs comes before what waits."""
     state = instance.nodes[index]
@@ -131,9 +115,7 @@ def _told(node: NodeResult, progress: dict[str, tuple[float, str]]) -> str:
         parts.append(f"{percent:.0f}% {one_line(text, 60)}".rstrip())
     if node.attempts > 1:
         parts.append(f"attempt {node.attempts}")
-    waits = waiting(node)
-    if waits:
-        parts.append(waits)
     if node.error is not None and node.status in ("failed", "retrying"):
-        parts.append(one_line(f"{node.error.type}: {node.error.message}", 80))
-    return ", ".join(parts)
+        parts.append(one_line(f"{node.error.type}: {node.error.message}", 60))
+    waits = waiting(node)
+    return ", ".join([*parts, waits] if waits else parts)

@@ -12,6 +12,8 @@ from mainspring.machine.events import ErrorRecord
 PATH_MAX = 40
 TIME_WIDTH = 8
 MESSAGE_MAX = 2_000
+SOON_MS = 60_000
+HALF_A_DAY_MS = 43_200_000
 
 
 def node_lines(screen: Screen, nodes: Iterable[NodeResult]) -> None:
@@ -75,9 +77,11 @@ def waiting(node: NodeResult) -> str:
         return ""
     if node.due is None:
         return f"waits for {what}"
-    now = now_ms()
-    when = clock(node.due) if abs(node.due - now) < 43_200_000 else local(node.due)
     awaited = "waits" if what == "timer" else f"waits for {what},"
+    now = now_ms()
+    if node.due - now < SOON_MS:
+        return f"{awaited} {duration(node.due - now)} more" if node.due > now else f"{awaited} due now"
+    when = clock(node.due)[:8] if node.due - now < HALF_A_DAY_MS else local(node.due)
     return f"{awaited} until {when} ({relative(node.due, now)})"
 
 

@@ -55,7 +55,7 @@ def iso(milliseconds: int | None) -> str | None:
 def relative(milliseconds: int, now: int) -> str:
     """`just now`, `5 min ago`, `in 2 h`."""
     distance = abs(now - milliseconds) / 1_000
-    if distance < 5:
+    if distance < (5 if milliseconds <= now else 1):
         return "just now" if milliseconds <= now else "now"
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         if distance >= size:
