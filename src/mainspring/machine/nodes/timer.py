@@ -19,29 +19,39 @@ def fired(turn: Turn, timer: TimerFired) -> None:
         found = turn.current(timer.path, timer.run, timer.attempt, "running")
         if found is not None:
             node, state = found
-            due = state.started_at + (node.timeout or 0)
-            if turn.at >= due:
+            # Or it was set for an earlier beginning of the same attempt, which waited for its code meanwhile.
+            if not _early(turn, timer, state.started_at + (node.timeout or 0)):
                 task.timed_out(turn, node, state)
-            else:  # it was set for an earlier beginning of the same attempt, which waited for its code meanwhile
-                turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT, due))
     elif timer.purpose == fx.RETRY:
         found = turn.current(timer.path, timer.run, timer.attempt, "retrying")
         if found is not None and turn.instance.status not in STARTING:
             turn.dropped = f"the instance is {turn.instance.status}"  # resuming it arms the timer again
-        elif found is not None:
+        elif found is not None and not _early(turn, timer, found[1].due):
             running.start(turn, found[0])
     elif timer.purpose == fx.DELAY:
         found = turn.current(timer.path, timer.run, timer.attempt, "waiting")
-        if found is not None:
+        if found is not None and not _early(turn, timer, found[1].due):
             running.pass_through(turn, *found)
             running.advance(turn, found[0])
     else:
         turn.dropped = "stale"
 
 
+def _early(turn: Turn, timer: TimerFired, due: int | None) -> bool:
+    """Whether its time has not come by the clock of this turn, which may have been put back: it is armed again."""
+    if due is None or turn.at >= due:
+        return False
+    turn.ask(fx.ArmTimer(timer.path, timer.run, timer.attempt, timer.purpose, due))
+    return True
+
+
 def _instance_timed_out(turn: Turn) -> None:
+    due = turn.instance.started_at + (turn.plan.timeout or 0)
     if turn.instance.status not in ("running", "pausing", "paused"):
         turn.dropped = "stale"
+        return
+    if turn.at < due:
+        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, due))
         return
     turn.emit(ev.InstanceFailing(f"no end within {turn.plan.timeout} ms", ""))
     failure.stop_all(turn, "the workflow timed out", "")
