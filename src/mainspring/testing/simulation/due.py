@@ -67,7 +67,7 @@ def _node(
         allowance = process.allowance
         return "waits for code that is there" if process.complete_at + allowance < long_ago else ""
     if node.status == "ready":
-        waits = node.crashes >= SUSPECT_CRASHES and _suspect_runs(audit)
+        waits = node.crashes >= SUSPECT_CRASHES and _suspects_move(audit, long_ago)
         return "" if waits else "is ready, and does not start"
     timeout = watched.graph.nodes[path].timeout
     if node.epoch != process.epoch:
@@ -82,10 +82,11 @@ def _node(
     return ""
 
 
-def _suspect_runs(audit: Audit) -> bool:
+def _suspects_move(audit: Audit, long_ago: float) -> bool:
+    """Whether one of them runs, or ended only just now."""
     return any(
-        node.crashes >= SUSPECT_CRASHES and node.status == "running"
+        node.crashes >= SUSPECT_CRASHES
+        and (node.status == "running" or (node.status != "ready" and node.since >= long_ago))
         for watched in audit.instances.values()
-        if watched.open
         for node in watched.nodes.values()
     )

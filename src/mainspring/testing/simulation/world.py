@@ -165,6 +165,8 @@ class World:
         if lease.epoch <= self.epoch:
             self.fail("epochs grow", f"{process.name} got epoch {lease.epoch} after {self.epoch}")
         self.epoch = process.epoch = lease.epoch
+        for other in self.processes.values():
+            other.disturb(other.allowance)  # it learns of its loss when it renews its lease
 
     def owner(self) -> Process | None:
         """The process with the newest epoch, if it lives."""
