@@ -222,6 +222,7 @@ def test_a_condition_that_raises_on_a_failure_that_another_connection_takes(poli
         ("a -#first-> z; a -#second-> z", {"first": 1, "second": 1}),
         ("a -#first-> z; a -[false]#second-> z; b -#third-> z", {"first": 1, "b": 2}),
         ("a -> z; a -all-> z", {"a:0": 1, "a:1": 1}),
+        ("a -#b-> z; a -#c-> z; b -> z", {"a:0": 1, "c": 1, "b": 2}),
     ],
 )
 def test_default_input(text: str, expected: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from mainspring.graph.plan import PlanNode
+from mainspring.graph.plan import PlanConnection, PlanNode
 from mainspring.machine.events import ErrorRecord
 from mainspring.machine.instance import Instance, NodeState
 
@@ -45,9 +45,15 @@ def default_input(instance: Instance, node: PlanNode, state: NodeState | None) -
     for source, indexes in sources.items():
         for index in indexes:
             if index in fired:
-                key = source if len(indexes) == 1 else connections[index].id or f"{source}:{index}"
+                key = source if len(indexes) == 1 else _key(connections[index], source, sources)
                 parts.append(msgspec.json.encode(key) + b":" + payload(instance, index))
     return b"{" + b",".join(parts) + b"}"
+
+
+def _key(connection: PlanConnection, source: str, sources: Mapping[str, object]) -> str:
+    """What a payload is known by where its source sends several: the connection's id, unless a source is called so too."""
+    id = connection.id
+    return f"{source}:{connection.index}" if id is None or id in sources else id
 
 
 def payload(instance: Instance, index: int) -> bytes:
