@@ -1,8 +1,10 @@
-"""A process that owns a store and writes for ever: `other_owner.py PATH LEASE_MS`. It says when it owns and why it ends."""
+"""A process that owns a store and writes for ever: `other_owner.py PATH LEASE_MS [stop]`. It says why it ends."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from zlib import crc32
@@ -36,6 +38,8 @@ async def main(path: str, lease_ms: int) -> None:
             await store.commit(lease, [Write(number, (TurnRow(number, seq, body, crc32(body)),))])
             if seq == 20:
                 print("writes", flush=True)
+                if len(sys.argv) > 3:  # stop, and not in the middle of a commit
+                    os.kill(os.getpid(), signal.SIGSTOP)
     except StoreError as error:
         print("refused", type(error).__name__, flush=True)
     await store.close()

@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Literal
 
-from mainspring.errors import StoreCorrupt, StoreError
+from mainspring.errors import StoreCorrupt, StoreError, StoreHeld
 
 Durability = Literal["full", "normal"]
 
@@ -78,6 +78,11 @@ def explained(path: str, error: sqlite3.Error) -> StoreError:
     text = str(error)
     if "not a database" in text or "malformed" in text:
         return StoreCorrupt(f"{path}: {text}. Is it a mainspring store? If it was one, restore it from a backup.")
+    if "locked" in text:
+        return StoreHeld(
+            f"{path}: another process has been in the middle of a write for {BUSY_MS // 1000} s. It may be stopped: let it"
+            " go on, or kill it."
+        )
     if "full" in text:
         return StoreError(f"{path}: the disk is full ({text}). Nothing was lost; free some space and go on.")
     if "unable to open" in text:
