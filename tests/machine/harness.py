@@ -193,6 +193,13 @@ class Run:
         return armed
 
 
+def run_of(text: str, input: Any = None, workflow: dict[str, Any] | None = None, **nodes: dict[str, Any]) -> Run:
+    """A started run of a graph."""
+    run = Run(graph(text, workflow, **nodes))
+    run.start(input)
+    return run
+
+
 def encoded(value: Any) -> bytes:
     """A value as JSON."""
     return json.dumps(value).encode()

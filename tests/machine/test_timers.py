@@ -168,3 +168,32 @@ def test_short_defaults() -> None:
     run = Run(graph("a", {"defaults": "short"}))
     assert dispatched(run.start()) == [("a", 1)]
     assert run.armed() == {("", 0, 0, fx.INSTANCE_TIMEOUT): 31_000, ("a", 1, 1, fx.NODE_TIMEOUT): 11_000}
+
+
+# --- a clock that was put back
+
+
+@pytest.mark.parametrize(
+    ("purpose", "node"),
+    [(fx.NODE_TIMEOUT, {"timeout": 500}), (fx.RETRY, {"retry": {"jitter": 0}}), (fx.DELAY, WAIT)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_timer_that_comes_too_early_is_armed_again(purpose: str, node: dict[str, Any]) -> None:
+    run = Run(graph("a; z", a=node))
+    run.start()
+    if purpose == fx.RETRY:
+        run.fail("a")
+    due = run.armed()["a", 1, 1, purpose]
+    for at in (-5_000, due - 1):
+        turn = run.timer("a", purpose, at=at)
+        assert (turn.events, turn.effects) == ([], [fx.ArmTimer("a", 1, 1, purpose, due)])
+    assert names(run.timer("a", purpose, at=due))
+
+
+def test_the_instance_s_timeout_that_comes_too_early_is_armed_again() -> None:
+    run = Run(graph("a", {"timeout": 9_000}))
+    run.start()
+    turn = run.timer("", fx.INSTANCE_TIMEOUT, at=9_999)
+    assert (turn.events, turn.effects) == ([], [fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, 10_000)])
+    run.timer("", fx.INSTANCE_TIMEOUT, at=10_000)
+    assert run.status == "failed"
