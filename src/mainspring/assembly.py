@@ -17,9 +17,8 @@ from mainspring.graph.check import load
 from mainspring.journal.store import Store
 from mainspring.messaging.task import TaskKind
 from mainspring.tasks.fault import describe
-from mainspring.tasks.function import FunctionKind
+from mainspring.tasks.kinds import task_kinds
 from mainspring.tasks.pinning import pinned
-from mainspring.tasks.script import ScriptKind
 
 
 def open_store(url: str, *, read_only: bool = False, durability: str = "full") -> Store:
@@ -45,11 +44,6 @@ def _sqlite_path(url: str) -> str:
     if not path.startswith("///") or len(path) == 3:
         raise StoreError(f"{url!r} names no file: write sqlite:///orders.db, or sqlite:////var/lib/orders.db")
     return path[3:]
-
-
-def task_kinds() -> dict[str, TaskKind]:
-    """The kinds of node whose work is done outside the machine."""
-    return {"function": FunctionKind(), "script": ScriptKind()}
 
 
 class Engine(BareEngine):

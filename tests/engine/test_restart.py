@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.assembly import open_store, task_kinds
+from mainspring.assembly import open_store
 from mainspring.definition.model import Retry
 from mainspring.errors import HandlerNotFound, StoreError
 from mainspring.journal.records import Committed, Lease
@@ -17,6 +17,7 @@ from mainspring.machine.commands import lifecycle
 from mainspring.machine.step import RULES
 from mainspring.stores.memory import MemoryStore
 from mainspring.tasks.function import FunctionKind
+from mainspring.tasks.kinds import task_kinds
 from tests.engine.conftest import node, workflow
 
 CALLS: list[tuple[str, int]] = []

@@ -63,9 +63,9 @@ def not_run_yet(definition: Definition, file: str) -> list[Finding]:
 
 def missing_handlers(definition: Definition) -> list[tuple[str, str]]:
     """Nodes whose code cannot be found, each with what was looked for."""
-    from mainspring.assembly import task_kinds
     from mainspring.definition import canonical
     from mainspring.engine.program import Program
+    from mainspring.tasks.kinds import task_kinds
 
     workflow = definition.workflow
     return Program(workflow, canonical.encode(workflow), definition.folder, task_kinds()).missing()
@@ -80,7 +80,7 @@ def missing_findings(definition: Definition, file: str) -> list[Finding]:
     missing = [(path, reason) for path, reason in missing_handlers(definition) if types[path] in RUNNABLE_TYPES]
     if not missing:
         return []
-    from mainspring.definition.findings import Finding
+    from mainspring.definition.findings import finding
     from mainspring.definition.load import read
 
     reading = read(file)
@@ -88,7 +88,7 @@ def missing_findings(definition: Definition, file: str) -> list[Finding]:
     found = []
     for path, reason in missing:
         pointer = ("nodes", numbers[path], "config", "handler")
-        found.append(reading.placed(Finding("MS902", "warning", f"node `{path}`: {reason}", pointer=pointer)))
+        found.append(reading.placed(finding("MS902", f"node `{path}`: {reason}", pointer)))
     return found
 
 

@@ -119,6 +119,11 @@ codes: dict[str, Code] = {
         "not run by this version",
         "The definition is right, but this version of mainspring does not run this part of it yet.",
     ),
+    "MS902": Code(
+        "code not found here",
+        "This process cannot find the node's code. A run would wait for it; `--import MODULE` loads more.",
+        "warning",
+    ),
     "MS299": Code("too many findings", "Only the first findings are listed; mend those first."),
 }
 

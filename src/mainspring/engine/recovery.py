@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING
 from mainspring.engine.live import Entry, Live
 from mainspring.errors import MainspringError, NotOwner, StoreError
 from mainspring.journal.history import rebuild
-from mainspring.journal.messages import to_input
+from mainspring.journal.messages import is_cancel, to_input
 from mainspring.journal.records import Change, InboxMessage, Loaded, Write
-from mainspring.machine.inputs import AdmissionGranted, HandlerMissing, Input, Reattach, Recover, TaskFailed, TaskFinished
+from mainspring.machine.inputs import (
+    AdmissionGranted,
+    HandlerMissing,
+    Input,
+    Reattach,
+    Recover,
+    TaskFailed,
+    TaskFinished,
+)
 from mainspring.machine.instance import Instance
 
 if TYPE_CHECKING:
@@ -128,9 +136,12 @@ class Recovery:
         live.snapshot_seq = 0 if loaded.snapshot is None else loaded.snapshot.seq
         host.admit(live)
         self.recovered += 1
-        host.loop.post(live, Recover(seq=seq, seed=host.clock.seed()))
         for message in loaded.inbox:
             self._delivered.discard(message.id)  # if at all, it was delivered to one who was on its way to sleep
+            if is_cancel(message.body):  # first, or what waits for a start would be started only to be stopped
+                self._deliver(live, message)
+        host.loop.post(live, Recover(seq=seq, seed=host.clock.seed()))
+        for message in loaded.inbox:
             self._deliver(live, message)
 
     async def _set_aside(self, loaded: Loaded, error: Exception) -> None:
@@ -226,7 +237,5 @@ class Recovery:
 
 
 def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:
-    reported = [
-        (one.path, one.run, one.attempt) for one in held if isinstance(one, (TaskFinished, TaskFailed))
-    ]
+    reported = [(one.path, one.run, one.attempt) for one in held if isinstance(one, (TaskFinished, TaskFailed))]
     return (*((path, call.run, call.attempt) for path, (call, _, _) in live.tasks.items()), *reported)

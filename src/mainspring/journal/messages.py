@@ -32,6 +32,14 @@ def encode(message: Message) -> bytes:
     return msgspec.json.encode(message)
 
 
+def is_cancel(body: bytes) -> bool:
+    """Whether an inbox row asks for the end."""
+    try:
+        return isinstance(_decoder.decode(body), Cancel)
+    except msgspec.MsgspecError:
+        return False
+
+
 def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
     """The machine's input that an inbox row stands for. Raises StoreCorrupt for a body that nobody knows."""
     try:

@@ -14,6 +14,7 @@ from mainspring.journal.codec import decode_turn
 from mainspring.journal.records import BlobRow, Lease, Loaded, SnapshotRow, TurnRow, Write
 from mainspring.machine.instance import capture
 from mainspring.messaging.task import TaskCall
+from mainspring.testing.simulation.checks import take_row
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.watched import Watched
 from mainspring.testing.simulation.work import Begin, Key
@@ -105,7 +106,7 @@ class Audit:
             return
         self.rows[watched.number].append(row)
         self.world.tell_turn(watched, row.seq, body)
-        watched.turn(row.seq, body.at, body.message, body.events, epoch)
+        take_row(watched, row.seq, body.at, body.message, body.events, epoch)
 
     def _consume(self, id: str) -> None:
         """A second time is right only where nobody knew whether the first was durable."""

@@ -1,0 +1,113 @@
+"""A row as the auditor takes it: event by event, and then what must hold between turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from mainspring.machine import events as ev
+from mainspring.testing.simulation import checks_nodes as nodes
+from mainspring.testing.simulation.watched import ENDS, FINAL, Watched
+
+
+def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any], epoch: int) -> None:
+    """A row has become durable."""
+    watched.must(seq == watched.seq + 1, "rows have no gaps", f"row {seq} follows row {watched.seq}")
+    watched.must(watched.open, "final is final", f"a row after the end: {[type(one).__name__ for one in events]}")
+    watched.seq, watched.at, watched.epoch = seq, at, epoch
+    if message:
+        watched.must(message not in watched.messages, "a message has effect once", f"{message} again")
+        watched.messages.add(message)
+    for event in events:
+        check = CHECKS.get(type(event))
+        if check is None:
+            watched.flag("known events", type(event).__name__)
+        else:
+            check(self, event)
+    _after(watched)
+
+
+def _begun(watched: Watched, event: ev.InstanceStarted) -> None:
+    watched.must(watched.seq == 1 and watched.status == "pending", "an instance starts once", "started again")
+    watched.status = "running"
+    watched.input = msgspec.json.decode(event.input)
+    watched.variables = msgspec.json.decode(event.variables)
+    watched.started_at = watched.at
+
+
+def _variables(watched: Watched, event: ev.VariablesSet) -> None:
+    watched.variables.update(msgspec.json.decode(event.values))
+
+
+def _failing(watched: Watched, event: ev.InstanceFailing) -> None:
+    if event.because == "":
+        late = watched.at - watched.started_at - (watched.graph.workflow.timeout or 2**62)
+        watched.must(late >= 0, "timeouts last", f"the workflow times out {-late} ms early")
+    else:
+        watched.must(watched.graph.workflow.failure_policy == "fail_fast", "fails fast where told", event.reason)
+    watched.status = "failing"
+
+
+def _cancelling(watched: Watched, event: ev.InstanceCancelRequested) -> None:
+    watched.must(bool(watched.audit.world.cancels.get(watched.id)), "cancelled for a cause", "nobody asked for it")
+    watched.status = "cancelling"
+
+
+def _ended(watched: Watched, event: Any) -> None:
+    status = ENDS[type(event).__name__]
+    expected = {"failing": "failed", "cancelling": "cancelled"}.get(
+        watched.status, "failed" if watched.unhandled else "completed"
+    )
+    watched.must(status == expected, "the end is right", f"{status}, not {expected} ({watched.unhandled} unhandled)")
+    left = [path for path, node in watched.nodes.items() if node.status not in FINAL]
+    watched.must(not left, "all nodes are final at the end", f"{left}")
+    leaves = [path for path in watched.nodes if not watched.graph.outgoing[path]]
+    outputs = {path: watched.nodes[path].output for path in leaves if watched.nodes[path].status == "completed"}
+    wanted = outputs.get(leaves[0]) if len(leaves) == 1 else outputs
+    watched.output = msgspec.json.decode(event.output)
+    watched.must(watched.output == wanted, "outputs are right", f"the instance gives {watched.output}, not {wanted}")
+    if watched.graph.workflow.failure_policy == "fail_fast" and watched.unhandled and status == "failed":
+        watched.must(watched.status == "failing", "fails fast where told", "an unhandled failure, and all went on")
+    watched.status, watched.ended_at = status, watched.at
+    watched.since = watched.audit.world.scheduler.now
+
+
+def _after(watched: Watched) -> None:
+    """What must hold between turns."""
+    for path, node in watched.nodes.items():
+        if node.status == "running" and node.epoch < watched.epoch:
+            watched.flag(
+                "crashes are counted", f"{path} still runs for epoch {node.epoch}, and epoch {watched.epoch} goes on"
+            )
+        if (
+            node.status == "pending"
+            and watched.status == "running"
+            and node.tokens == len(watched.graph.incoming[path])
+        ):
+            watched.flag("no join waits for ever", f"{path} has all its tokens and is pending")
+    if watched.status == "running" and not any(node.status not in FINAL for node in watched.nodes.values()):
+        watched.flag("the end is seen", "all nodes are final, and the instance is not")
+
+
+CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
+    ev.InstanceStarted: _begun,
+    ev.InstanceFailing: _failing,
+    ev.InstanceCancelRequested: _cancelling,
+    ev.InstanceCompleted: _ended,
+    ev.InstanceFailed: _ended,
+    ev.InstanceCancelled: _ended,
+    ev.VariablesSet: _variables,
+    ev.InputMapped: nodes.mapped,
+    ev.NodeReady: nodes.ready,
+    ev.NodeStarted: nodes.started,
+    ev.NodeWaiting: nodes.waiting,
+    ev.NodeRetrying: nodes.retrying,
+    ev.NodeCompleted: nodes.completed,
+    ev.NodeFailed: nodes.failed,
+    ev.RoutingFailed: nodes.routing_failed,
+    ev.NodesSkipped: nodes.skipped,
+    ev.NodesCancelled: nodes.cancelled,
+    ev.NodesRequeued: nodes.requeued,
+}

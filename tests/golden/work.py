@@ -1,0 +1,101 @@
+"""What the golden stores' instances run. Their definitions are pinned in the files: names may be added here, never changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import mainspring as ms
+from mainspring.definition.model import Connection, Node, Retry, Workflow
+
+blocks = False
+"""Whether `golden_block` stays: it does while a file is made, so that its node is in flight when the engine is killed."""
+
+
+@ms.task(name="golden_ok")
+async def ok(ctx: ms.TaskContext, n: int = 0) -> dict[str, int]:
+    ctx.variables["last"] = ctx.path
+    return {"n": n + 1}
+
+
+@ms.task(name="golden_large")
+async def large() -> dict[str, str]:
+    return {"text": "large " * 6_000}
+
+
+@ms.task(name="golden_fail")
+async def fail() -> None:
+    raise ValueError("as it should")
+
+
+@ms.task(name="golden_block")
+async def block() -> str:
+    if blocks:
+        await asyncio.Event().wait()
+    return "went on"
+
+
+@ms.task(name="golden_flaky")
+async def flaky(ctx: ms.TaskContext) -> str:
+    if ctx.attempt == 1:
+        raise OSError("the first time")
+    return "the second time"
+
+
+def _node(id: str, handler: str, *after: str, **more: Any) -> Node:
+    return Node(id=id, type="function", config={"handler": f"golden_{handler}"}, depends_on=after, **more)
+
+
+def _delay(id: str, duration: str, *after: str) -> Node:
+    return Node(id=id, type="delay", config={"duration": duration}, depends_on=after)
+
+
+def _flow(id: str, *nodes: Node, connections: tuple[Connection, ...] = (), **more: Any) -> Workflow:
+    return Workflow(id=id, nodes=nodes, connections=connections, **more)
+
+
+SOON = Retry(strategy="fixed", max_attempts=2, initial_delay=1, jitter=0)
+
+COMPLETED = _flow(
+    "completed",
+    _node("first", "ok", input={"n": "${ input.n }"}),
+    _node("again", "flaky", "first", retry=SOON),
+    _node("limited", "ok", "again", input={"n": 7}, max_concurrent_executions=1),
+    _delay("pause", "1ms", "limited"),
+    _node("large", "large", "pause"),
+    Node(id="done", type="log", depends_on=("large",)),
+    _node("never", "ok"),
+    _node("beyond", "ok", "never"),
+    connections=(Connection(source="first", target="never", condition="output.n < 0"),),
+    variables={"colour": "red"},
+)
+FAILED = _flow(
+    "failed",
+    _node("bad", "fail", retry=SOON),
+    _node("handled", "fail"),
+    _node("alarm", "ok", input={"n": 1}),
+    _node("after", "ok", "bad"),
+    connections=(Connection(source="handled", target="alarm", trigger="fail"),),
+)
+FAST = _flow(
+    "fast", _node("bad", "fail"), _node("busy", "block"), _node("after", "ok", "busy"), failure_policy="fail_fast"
+)
+ROUTED = _flow(
+    "routed",
+    _node("text", "flaky", retry=SOON),
+    _node("next", "ok"),
+    connections=(Connection(source="text", target="next", condition="output > 3"),),
+)
+OPEN = _flow(
+    "open",
+    _node("first", "ok", input={"n": 1}),
+    _node("busy", "block", "first"),
+    _node("last", "ok", "first", "busy", input={"n": 2}),
+)
+ASLEEP = _flow("asleep", _delay("night", "3s"), _node("morning", "ok", "night", input={"n": 3}))
+LONG = _flow(
+    "long",
+    *[_node(f"s{i}", "ok", *([f"s{i - 1}"] if i else []), input={"n": i}) for i in range(12)],
+    _node("busy", "block", "s11"),
+)
+RESERVED = _flow("reserved", _node("a", "ok"), _node("b", "ok", "a"), _node("c", "ok", "b"))
