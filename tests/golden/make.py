@@ -16,6 +16,7 @@ from typing import Any, get_args
 import msgspec
 
 import mainspring as ms
+from mainspring.definition import canonical
 from mainspring.engine.program import Program
 from mainspring.journal import codec
 from mainspring.journal.codec import decode_turn
@@ -39,10 +40,8 @@ async def fill(path: Path) -> None:
     async with ms.Engine(store, settings=settings) as engine:
         for workflow in (work.COMPLETED, work.FAILED, work.FAST, work.ROUTED):
             await (await engine.start(workflow, input={"n": 1}, key="1")).result()
-        running = [
-            await engine.start(work.OPEN, input={}, key=key)
-            for key in ("running", "cancelled", "mail", "parked", "lost")
-        ]
+        keys = ("running", "cancelled", "mail", "parked", "lost")
+        running = [await engine.start(work.OPEN, input={}, key=key) for key in keys]
         await engine.start(work.LONG, key="1")
         asleep = await engine.start(work.ASLEEP, key="1")
         while len([task for live in engine.host.lives.values() for task in live.tasks]) < 6:
@@ -73,7 +72,7 @@ async def _record(store: Store, id: str) -> Any:
 
 async def _by_hand(store: Store, engine: ms.Engine, mailed: int) -> None:
     """What no engine of this version writes: reserved events, an outbox row. And mail that nobody took yet."""
-    program = Program(work.RESERVED, ms_body(), "", {})
+    program = Program(work.RESERVED, _reserved_body(), "", {})
     await store.define(DefinitionRecord(program.version, "reserved", program.body, "", 1))
     lease = engine.host.ownership.lease()
     first = await store.numbers(lease, 2)
@@ -88,9 +87,7 @@ async def _by_hand(store: Store, engine: ms.Engine, mailed: int) -> None:
     await store.post(InboxMessage("mail-1", mailed, b'{"type":"cancel","by":"post","reason":"by mail"}', 1))
 
 
-def ms_body() -> bytes:
-    from mainspring.definition import canonical
-
+def _reserved_body() -> bytes:
     return canonical.encode(work.RESERVED)
 
 
@@ -117,8 +114,6 @@ async def folded(store: Store) -> dict[str, Any]:
 
 
 def _plan(definition: DefinitionRecord) -> Any:
-    from mainspring.definition import canonical
-
     return Program(canonical.decode(definition.body), definition.body, "", {}).plan
 
 
@@ -126,15 +121,22 @@ def _text(value: Any) -> Any:
     return base64.b64encode(value).decode()
 
 
-async def make() -> None:
-    """Both files."""
-    path = HERE / f"v{codec.VERSION}.db"
-    path.unlink(missing_ok=True)
+async def filled(path: Path) -> dict[str, Any]:
+    """Fill a new store; gives what is in it."""
     await fill(path)
     store = SqliteStore(str(path))
     await store.open()
-    expected = await folded(store)
-    await store.close()
+    try:
+        return await folded(store)
+    finally:
+        await store.close()
+
+
+def make() -> None:
+    """Both files."""
+    path = HERE / f"v{codec.VERSION}.db"
+    path.unlink(missing_ok=True)
+    expected = asyncio.run(filled(path))
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
         connection.execute("VACUUM")
@@ -154,4 +156,4 @@ def json_text(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(make())
+    make()
