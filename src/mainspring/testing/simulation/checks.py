@@ -25,7 +25,7 @@ def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any
         if check is None:
             watched.flag("known events", type(event).__name__)
         else:
-            check(self, event)
+            check(watched, event)
     _after(watched)
 
 

@@ -47,41 +47,53 @@ class FaultyStore:
         self._world = process.world
         self._random = process.world.faults_random
 
-    async def _call(self, verb: str, work: Callable[[], Awaitable[T]], saw: Callable[[T], None] | None = None) -> T:
-        process, world = self._process, self._world
+    async def _call(
+        self,
+        verb: str,
+        work: Callable[[], Awaitable[T]],
+        saw: Callable[[T], None] | None = None,
+        weight: float = 1.0,
+    ) -> T:
+        """One call, and what becomes of it: its fate is one draw, cut into bands."""
         await self._alive()
-        draw = self._random.random
-        harm = world.harm * _WEIGHTS.get(verb, 1.0) if verb in _VERBS else 0.0
-        fate = draw() / harm if harm else 1.0
+        harm = self._world.harm * weight * _WEIGHTS.get(verb, 1.0) if verb in _VERBS else 0.0
+        fate = self._random.random() / harm if harm else 1.0
         if fate < 0.006:
-            await process.die(f"crash before {verb}")
+            await self._process.die(f"crash before {verb}")
         elif 0.012 <= fate < 0.022 and verb in _FAILING:
             self._hit(f"{verb} fails", 0.1)
             raise StoreError(f"simulated: {verb} failed")
         elif verb == "commit":
-            if 0.012 <= fate < 0.03:
-                self._hit("commit fails unwritten", 0.3)
-                raise StoreError("simulated: the commit failed")
-            if 0.05 <= fate < 0.07:
-                late = 1.5 * draw() ** 3
-                self._hit("commit is slow", late)
-                await asyncio.sleep(late)
-        if draw() < world.latency:
-            await asyncio.sleep(draw() * 0.004)
-        await self._alive()
+            await self._before_commit(fate)
+        await self._dawdle()
         result = await work()
         if saw is not None:
             saw(result)
         if 0.006 <= fate < 0.012:
-            await process.die(f"crash after {verb}")
+            await self._process.die(f"crash after {verb}")
         elif 0.03 <= fate < 0.05 and verb == "commit":
             self._hit("commit fails though written", 0.3)
-            world.audit.doubt()
+            self._world.audit.doubt()
             raise StoreError("simulated: nobody knows whether the commit was made")
-        if draw() < world.latency:
-            await asyncio.sleep(draw() * 0.004)
-            await self._alive()
+        await self._dawdle()
         return result
+
+    async def _before_commit(self, fate: float) -> None:
+        late = 0.0
+        if 0.05 <= fate < 0.07:
+            late = 1.5 * self._random.random() ** 3
+            self._hit("commit is slow", late)
+            await asyncio.sleep(late)
+        # Turns pile up behind a slow commit, so much is lost when it fails.
+        if 0.012 <= fate < 0.03 or (late and self._random.random() < 0.4):
+            self._hit("commit fails unwritten", 0.3)
+            raise StoreError("simulated: the commit failed")
+
+    async def _dawdle(self) -> None:
+        """Some calls take a moment, in which others go on."""
+        if self._random.random() < self._world.latency:
+            await asyncio.sleep(self._random.random() * 0.004)
+        await self._alive()
 
     async def _alive(self) -> None:
         """A dead process gets no answer."""
@@ -134,6 +146,7 @@ class FaultyStore:
             "commit",
             lambda: self._inner_commit(lease, writes),
             lambda _: self._world.audit.committed(self._process, lease, writes),
+            8.0 if any(write.consumed for write in writes) else 1.0,  # few commits have mail in them
         )
 
     async def _inner_commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:

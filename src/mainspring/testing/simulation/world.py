@@ -249,21 +249,21 @@ class World:
     def _strike(self) -> None:
         """One thing happens to one of them, from outside."""
         what = self.random.random()
-        if what < 0.2:
+        if what < 0.25:
             self._cancel()
             return
         process = self.owner() if self.random.random() < 0.8 else None
         process = process or next(iter(self.processes.values()), None)
         if process is None:
             return
-        if what < 0.35:
+        if what < 0.4:
             self._hit(process, "crash at any time")
             process.finish("crash")
-        elif what < 0.45:
+        elif what < 0.5:
             if process.up:
                 self._hit(process, "kill at any time")
                 process.stop("kill")
-        elif what < 0.6:
+        elif what < 0.62:
             if process.up:
                 self._hit(process, "orderly restart")
                 process.stop("orderly")
