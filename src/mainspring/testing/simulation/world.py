@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from mainspring.definition.model import Workflow
 from mainspring.journal.codec import Body
-from mainspring.journal.messages import Cancel, encode
 from mainspring.journal.records import InboxMessage, Lease
 from mainspring.journal.store import Store
 from mainspring.stores.memory import MemoryStore
@@ -23,15 +22,13 @@ from mainspring.testing.simulation.final import check_all, compare_lives
 from mainspring.testing.simulation.points import Points
 from mainspring.testing.simulation.process import Process
 from mainspring.testing.simulation.profile import Order, draw_profile
+from mainspring.testing.simulation.strikes import CLOCK_NOTICED_SECONDS, resume, strike
 from mainspring.testing.simulation.watched import Watched
 from mainspring.testing.virtual import BEGINNING, Runaway, Scheduler, Stalled, at_once
 
 WATCH_SECONDS = 0.25
 HEALED_WITHIN_SECONDS = 300.0
 """After the faults have stopped, all must be at its end within this time: longer than any workflow can take."""
-
-CLOCK_NOTICED_SECONDS = 11.0
-"""The engine looks at the wall clock at least every CLOCK_CHECK_MS, so a jump may go unnoticed for so long."""
 
 _SHM = Path("/dev/shm")
 
@@ -77,7 +74,7 @@ class World:
         self.healing = False
         self.closing = False
         self._launched = 0
-        self._messages = 0
+        self.messages = 0
         self._workflows = {order.workflow.id: order.workflow for order in self.profile.orders}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         if self.profile.sqlite:
@@ -117,7 +114,7 @@ class World:
         for order in self.profile.orders:
             at(order.at, lambda order=order: self.place(order))  # type: ignore[misc]
         for _ in range(self.profile.events):
-            at(draw() * self.faults_until, self._strike)
+            at(draw() * self.faults_until, lambda: strike(self))
         at(self.faults_until, self._heal)
         at(WATCH_SECONDS, self._watch)
 
@@ -222,82 +219,6 @@ class World:
         elif message.id not in self.posts:
             self.fail("messages are kept once", f"{message.id} is said to be known")
 
-    def _cancel(self) -> None:
-        open_ = [watched for watched in self.audit.instances.values() if watched.open]
-        if not open_:
-            return
-        target = self.random.choice(open_)
-        self.cancels[target.id] = self.cancels.get(target.id, 0) + 1
-        process = self.serving()
-        if process is not None and self.random.random() < 0.5:
-            self.points.hit("cancel by engine")
-            process.do(process.cancel(target.id), "client cancel")
-            return
-        self.points.hit("cancel by inbox")
-        self._messages += 1
-        message = InboxMessage(f"m{self._messages}", target.number, encode(Cancel(by="tool")), BEGINNING)
-        self.posted(message, at_once(self._post(message)))
-        if self.random.random() < 0.5:
-            self.points.hit("message posted twice")
-            self.later(self.random.random(), lambda: self.posted(message, at_once(self._post(message))))
-
-    async def _post(self, message: InboxMessage) -> bool:
-        return await self.tool.post(message)
-
-    # --- what is done to them -----------------------------------------------------------------------------------------
-
-    def _strike(self) -> None:
-        """One thing happens to one of them, from outside."""
-        what = self.random.random()
-        if what < 0.25:
-            self._cancel()
-            return
-        process = self.owner() if self.random.random() < 0.8 else None
-        process = process or next(iter(self.processes.values()), None)
-        if process is None:
-            return
-        if what < 0.4:
-            self._hit(process, "crash at any time")
-            process.finish("crash")
-        elif what < 0.5:
-            if process.up:
-                self._hit(process, "kill at any time")
-                process.stop("kill")
-        elif what < 0.62:
-            if process.up:
-                self._hit(process, "orderly restart")
-                process.stop("orderly")
-        elif what < 0.85 or not self.profile.jumps:
-            self._pause(process, long=what < 0.75)
-        else:
-            self._jump(process)
-
-    def _hit(self, process: Process, point: str) -> None:
-        self.points.hit(point)
-        self.tell(f"{process.name}: {point}")
-
-    def _pause(self, process: Process, long: bool) -> None:
-        if process.loop.paused or self.healing:
-            return
-        lease = self.settings.lease_ms / 1000
-        seconds = lease * (1 + 2 * self.random.random()) if long else lease * self.random.random()
-        self._hit(process, "pause past the lease" if long else "short pause")
-        process.loop.paused = True
-        process.disturb(seconds + process.allowance)
-        self.later(seconds, lambda: self._resume(process))
-
-    def _resume(self, process: Process) -> None:
-        if process.loop.paused:
-            process.loop.paused = False
-            self.tell(f"{process.name}: goes on")
-
-    def _jump(self, process: Process) -> None:
-        forward = self.random.random() < 0.5
-        by = round(self.random.choice((200, 1_000, 5_000)) * self.random.random()) + 1
-        self._hit(process, "clock jumps forward" if forward else "clock jumps back")
-        process.clock.offset += by if forward else -by
-        process.disturb(CLOCK_NOTICED_SECONDS)
-
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def _heal(self) -> None:
@@ -306,7 +227,7 @@ class World:
         self.healing = True
         self.harm = 0.0
         for process in tuple(self.processes.values()):
-            self._resume(process)
+            resume(self, process)
             process.complete_at = min(process.complete_at, self.scheduler.now)
             if process.clock.offset:
                 process.clock.offset = 0
@@ -348,7 +269,7 @@ class World:
         self.closing = True
         self.tell("all is over")
         for process in tuple(self.processes.values()):
-            self._resume(process)
+            resume(self, process)
             if process.up:
                 process.stop("orderly")
             else:
