@@ -7,6 +7,7 @@ import datetime as dt
 import decimal
 import enum
 import pathlib
+import re
 import uuid
 from collections import namedtuple
 from typing import Any
@@ -70,7 +71,7 @@ UTC = dt.timezone.utc  # noqa: UP017 (shown beside the others)
         (None, None),
         ({"a": None, "null": "null"}, {"a": None, "null": "null"}),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x[0-9a-f]+", "", str(value)),
 )
 def test_listed_encodings(value: Any, seen: Any) -> None:
     assert msgspec.json.decode(encode_payload(value, "output")) == seen
@@ -93,7 +94,7 @@ def test_listed_encodings(value: Any, seen: Any) -> None:
         (1j, "output", "complex"),
         (lambda: 1, "output", "function"),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x[0-9a-f]+", "", str(value)),
 )
 def test_everything_else_names_its_place(value: Any, path: str, reason: str) -> None:
     with pytest.raises(PayloadError) as refused:

@@ -187,6 +187,7 @@ def test_a_condition_that_raises(policy: str) -> None:
     assert run.nodes["b"] == "skipped"
     assert run.nodes["c"] == ("running" if policy == "continue" else "skipped")
     if policy == "continue":
+        assert run.skips()["b"] == ("the condition `1 / output.n > 0` could not be evaluated", "a")
         run.finish("c")
     assert run.status == "failed"
 
@@ -198,3 +199,27 @@ def test_a_condition_that_raises_on_a_failure_that_another_connection_takes(poli
     assert run.state("a").handled
     assert run.instance.unhandled == 1
     assert run.status == ("running" if policy == "continue" else "failed")
+
+
+def test_a_condition_sees_the_end_that_it_decides_about() -> None:
+    run = run_of(
+        'a -[nodes.a.output.n > 0 && nodes.a.status == "completed"]-> b; a -fail[nodes.a.error.type == "E"]-> c'
+    )
+    run.finish("a", {"n": 1})
+    assert run.nodes["b"] == "running"
+    run = run_of('a -fail[nodes.a.failed && nodes.a.error.type == "E"]-> c')
+    run.fail("a")
+    assert run.nodes["c"] == "running"
+
+
+def test_depends_on_stands_beside_a_connection_that_only_fires_on_failure() -> None:
+    for how in ("finish", "fail"):
+        run = run_of("a -fail-> b", b={"dependsOn": ["a"]})
+        getattr(run, how)("a")
+        assert run.nodes["b"] == "running", how
+
+
+def test_errors_of_the_machine_tell_the_attempts_too() -> None:
+    run = run_of("a", a={"retry": {"maxAttempts": 4}})
+    run.finish("a", port="nowhere")
+    assert (run.state("a").error.attempt, run.state("a").error.max_attempts) == (1, 4)

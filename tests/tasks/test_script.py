@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC110, ASYNC240, E501
+# ruff: noqa: ASYNC240, E501
 from __future__ import annotations
 
 import asyncio

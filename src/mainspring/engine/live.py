@@ -19,7 +19,8 @@ NO_TIMERS: dict[tuple[str, int, int, str], int] = {}
 class Live:
     """`seq` is the last row decided, which may not be durable yet; `uncommitted` counts the turns that are not.
 
-    `timers` says when each armed timer is due. `held` is not None while the instance is being loaded again: inputs wait there.
+    `timers` says when each armed timer is due. `held` is not None while the instance is being loaded again: inputs wait
+    there.
     """
 
     __slots__ = (

@@ -163,7 +163,8 @@ def _connect(plan: Plan) -> None:
         connection.target_port = written.target_port
         if written.condition is not None:
             connection.condition = compile_expression(written.condition)
-        seen.add((written.source, written.target))
+        if connection.on_complete:  # one that only fires on a failure does not say what dependsOn says
+            seen.add((written.source, written.target))
     for node in plan.workflow.nodes:
         for source in node.depends_on:
             if (source, node.id) not in seen:

@@ -185,6 +185,8 @@ def _tokens(instance: Instance, path: str, fired: tuple[int, ...]) -> None:
 
 def _routing_failed(instance: Instance, event: ev.RoutingFailed, at: int) -> None:
     instance.unhandled += 1
+    state = instance.state(instance.plan.by_path[event.path])
+    state.misrouted = [*(state.misrouted or ()), event.connection]
 
 
 def _check_all(instance: Instance, paths: list[str], event: str) -> None:

@@ -21,7 +21,7 @@ class NodeState(Struct, gc=False, omit_defaults=True):
 
     `attempt` numbers every try, whether the one before it failed or crashed; `failures` and `crashes` count apart.
     `tokens` counts what has come in, `messages` lists the connections that fired (shared between instances where there
-    can be only one: never append to it but in `fold`).
+    can be only one: never append to it but in `fold`). `misrouted` lists those whose condition could not be evaluated.
     """
 
     status: str = "pending"
@@ -43,6 +43,7 @@ class NodeState(Struct, gc=False, omit_defaults=True):
     waits_for: str = ""
     reason: str = ""
     because: str = ""
+    misrouted: list[int] | None = None
 
 
 class InstanceState(Struct, omit_defaults=True, kw_only=True):

@@ -31,7 +31,9 @@ def route_completed(
     candidates = [edge for edge in node.outgoing if edge.on_complete and edge.port == port]
     if all(edge.condition is None for edge in candidates):
         return tuple(edge.index for edge in candidates), []
-    return _evaluate(turn, node, candidates, Scope(turn.instance, output=msgspec.json.decode(output)))
+    value = msgspec.json.decode(output)
+    ended = {"status": "completed", "completed": True, "output": value, "error": None, "port": port}
+    return _evaluate(turn, node, candidates, Scope(turn.instance, (node.path, ended), output=value))
 
 
 def route_failed(turn: Turn, node: PlanNode, error: ErrorRecord) -> tuple[tuple[int, ...], list[RoutingFailed]]:
@@ -39,7 +41,9 @@ def route_failed(turn: Turn, node: PlanNode, error: ErrorRecord) -> tuple[tuple[
     candidates = [edge for edge in node.outgoing if edge.on_fail and edge.port is None]
     if not candidates:
         return (), []
-    return _evaluate(turn, node, candidates, Scope(turn.instance, error=error_value(error), output=None))
+    value = error_value(error)
+    ended = {"status": "failed", "failed": True, "error": value}
+    return _evaluate(turn, node, candidates, Scope(turn.instance, (node.path, ended), error=value, output=None))
 
 
 def _evaluate(
@@ -113,6 +117,8 @@ def _edge_reason(turn: Turn, edge: PlanConnection) -> str:
     source = turn.plan.nodes[edge.source].path
     if state.status in ("skipped", "cancelled"):
         return f"{source} was {state.status}"
+    if edge.condition is not None and edge.index in (state.misrouted or ()):
+        return f"the condition `{edge.condition.text}` could not be evaluated"
     if state.status == "failed":
         by_failure = edge.on_fail and edge.port is None
         return f"the condition on {source}'s failure was not true" if by_failure else f"{source} failed"

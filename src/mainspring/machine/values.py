@@ -80,17 +80,21 @@ def error_value(error: ErrorRecord) -> dict[str, Any]:
 
 
 class Nodes(Mapping[str, Any]):
-    """`nodes.<id>` in an expression: status, output, error, attempts of each node, decoded when asked for."""
+    """`nodes.<id>` in an expression: status, output, error, attempts of each node, decoded when asked for.
 
-    __slots__ = ("_instance",)
+    `ending` is the node whose connections are being decided: it has not been folded yet, but has ended for its conditions.
+    """
 
-    def __init__(self, instance: Instance) -> None:
+    __slots__ = ("_ending", "_instance")
+
+    def __init__(self, instance: Instance, ending: tuple[str, dict[str, Any]] | None) -> None:
         self._instance = instance
+        self._ending = ending
 
     def __getitem__(self, path: str) -> dict[str, Any]:
         node = self._instance.plan.by_path[path]
         state = self._instance.nodes[node.index] or NodeState()
-        return {
+        found = {
             "status": state.status,
             "completed": state.status == "completed",
             "failed": state.status == "failed",
@@ -100,6 +104,9 @@ class Nodes(Mapping[str, Any]):
             "attempts": state.attempt,
             "port": state.port,
         }
+        if self._ending is not None and self._ending[0] == path:
+            found |= self._ending[1]
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._instance.plan.by_path)
@@ -111,10 +118,11 @@ class Nodes(Mapping[str, Any]):
 class Scope:
     """What an expression can see: decoded when first asked for, and only then."""
 
-    __slots__ = ("_instance", "_known")
+    __slots__ = ("_ending", "_instance", "_known")
 
-    def __init__(self, instance: Instance, **known: Any) -> None:
+    def __init__(self, instance: Instance, ending: tuple[str, dict[str, Any]] | None = None, **known: Any) -> None:
         self._instance = instance
+        self._ending = ending
         self._known = known
 
     def get(self, name: str) -> Any:
@@ -132,7 +140,7 @@ class Scope:
         if name == "variables":
             return msgspec.json.decode(instance.variables)
         if name == "nodes":
-            return Nodes(instance)
+            return Nodes(instance, self._ending)
         if name == "workflow":
             workflow = instance.plan.workflow
             return {"id": workflow.id, "name": workflow.name, "version": workflow.version, "instance": instance.id}

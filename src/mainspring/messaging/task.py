@@ -64,8 +64,8 @@ class TaskKind(Protocol):
     def prepare(self, node: Node, folder: str) -> PreparedTask:
         """Find the node's code. `folder` is where its definition was read: relative paths start there, and it is importable.
 
-        What comes back may serve all nodes of this type and configuration in the folder. Raises HandlerNotFound where the code cannot be found in this process, DefinitionError where the node's
-        configuration is wrong.
+        What comes back may serve all nodes of this type and configuration in the folder. Raises HandlerNotFound where the
+        code cannot be found in this process, DefinitionError where the node's configuration is wrong.
         """
         ...
 

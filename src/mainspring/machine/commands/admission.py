@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mainspring.machine import effects as fx
-from mainspring.machine import events as ev
 from mainspring.machine.inputs import AdmissionGranted, AdmissionRefused
 from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import running
@@ -32,5 +31,5 @@ def refused(turn: Turn, answer: AdmissionRefused) -> None:
         return
     figures = ", ".join(f"{name} {value:g}" for name, value in answer.figures.items())
     message = f"{answer.reason} ({figures})" if figures else answer.reason
-    running.fail(turn, node, state, ev.ErrorRecord("AdmissionRefused", message, attempt=state.attempt))
+    running.fail_with(turn, node, state, "AdmissionRefused", message)
     running.advance(turn, node)

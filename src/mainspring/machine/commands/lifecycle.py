@@ -85,7 +85,7 @@ def _go_on(turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]]) -> None:
 def _start_again(turn: Turn, node: PlanNode, state: NodeState) -> None:
     if state.crashes >= CRASHES_MAX:
         message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
-        running.fail(turn, node, state, ev.ErrorRecord("CrashLimit", message, attempt=state.attempt, fatal=True))
+        running.fail_with(turn, node, state, "CrashLimit", message, fatal=True)
         running.advance(turn, node)
     elif running.start(turn, node):
         running.advance(turn, node)

@@ -23,7 +23,7 @@ def wait(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     try:
         duration = milliseconds(node.duration(Scope(turn.instance)) if node.duration else 0)
     except (ExpressionError, ValueError) as error:
-        return running.fail(turn, node, state, ev.ErrorRecord("DelayError", f"the duration is no duration: {error}"))
+        return running.fail_with(turn, node, state, "DelayError", f"the duration is no duration: {error}")
     due = turn.at + duration
     turn.emit(ev.NodeWaiting(node.path, state.run, "timer", "", due))
     turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.DELAY, due))

@@ -75,7 +75,7 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
                 ev.InputMapped(node.path, state.run, Raw(msgspec.json.encode(node.template(Scope(turn.instance)))))
             )
         except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
-            return fail(turn, node, state, ev.ErrorRecord("MappingError", f"the input mapping failed: {error}"))
+            return fail_with(turn, node, state, "MappingError", f"the input mapping failed: {error}")
     attempt = state.attempt if same_attempt else state.attempt + 1
     turn.emit(ev.NodeStarted(node.path, state.run, attempt))
     if not node.machine_kind:
@@ -91,7 +91,7 @@ def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     output = input_of(turn.instance, node)
     if len(output) > PAYLOAD_BYTES_MAX:
         message = f"the input has {len(output)} bytes of JSON, and payload_bytes_max is {PAYLOAD_BYTES_MAX}"
-        return fail(turn, node, state, ev.ErrorRecord("PayloadTooLarge", message, attempt=state.attempt))
+        return fail_with(turn, node, state, "PayloadTooLarge", message)
     return complete(turn, node, state, output, None)
 
 
@@ -129,6 +129,13 @@ def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) ->
         failure.unhandled(turn, node.path, f"{node.path} failed: {error.type}: {error.message}")
     _routing_faults(turn, node, faults)
     return True
+
+
+def fail_with(turn: Turn, node: PlanNode, state: NodeState, type: str, message: str, *, fatal: bool = False) -> bool:
+    """End the node badly for a reason of the machine's own."""
+    return fail(
+        turn, node, state, ev.ErrorRecord(type, message, None, None, state.attempt, node.max_attempts, fatal=fatal)
+    )
 
 
 def release(turn: Turn, node: PlanNode, state: NodeState) -> None:

@@ -25,7 +25,7 @@ def finished(turn: Turn, report: TaskFinished) -> None:
     if report.port is not None and report.port not in node.ports:
         known = ", ".join(sorted(node.ports)) or "none"
         message = f"the task left by port {report.port!r}, which no connection of {node.path} has (it has: {known})"
-        running.fail(turn, node, state, ev.ErrorRecord("UnknownPort", message, attempt=state.attempt))
+        running.fail_with(turn, node, state, "UnknownPort", message)
     else:
         if report.variables is not None:
             turn.emit(ev.VariablesSet(Raw(report.variables), node.path, state.run))
