@@ -131,10 +131,10 @@ class Run:
         self.instance = self.replayed()
         self.effects = []
 
-    def recover(self) -> Turn:
+    def recover(self, *, alone: bool = False) -> Turn:
         """A crash, and a new process."""
         self.crash()
-        return self.take(inputs.Recover())
+        return self.take(inputs.Recover(alone=alone))
 
     # --- what came of it
 

@@ -7,7 +7,7 @@ import pytest
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs
-from mainspring.machine.commands.lifecycle import CRASHES_MAX
+from mainspring.machine.commands.lifecycle import CRASHES_MAX, CRASHES_SHARED_MAX
 from mainspring.machine.nodes.running import SUSPECT_CRASHES, SUSPECTS
 
 from .harness import Run, asked, dispatched, graph, names
@@ -75,7 +75,7 @@ def test_only_the_killer_reaches_the_bound_and_its_fail_trigger_fires() -> None:
     run.recover()
     run.recover()
     run.take(inputs.AdmissionGranted(path="a", run=1))
-    turn = run.recover()
+    turn = run.recover(alone=True)
     assert run.state("a").crashes == CRASHES_MAX == 3
     error = run.state("a").error
     assert (error.type, error.fatal) == ("CrashLimit", True)
@@ -85,13 +85,26 @@ def test_only_the_killer_reaches_the_bound_and_its_fail_trigger_fires() -> None:
     assert run.state("c").crashes == 2, "the innocent one was not in flight"
 
 
+def test_in_company_it_takes_more_crashes() -> None:
+    """A crash that many nodes share says little of each (SEMANTICS 9)."""
+    run = started("a; c")
+    for crash in range(1, CRASHES_SHARED_MAX + 1):
+        assert run.nodes["a"] != "failed", crash
+        if crash > SUSPECT_CRASHES:
+            run.take(inputs.AdmissionGranted(path="a", run=1))
+        run.recover()
+    assert run.state("a").error.type == "CrashLimit"
+    assert run.state("a").crashes == CRASHES_SHARED_MAX == 6
+    assert run.state("c").crashes == SUSPECT_CRASHES
+
+
 def test_the_crash_limit_can_end_the_whole() -> None:
     run = Run(graph("a -> b; c -> d", {"failure_policy": "fail_fast"}))
     run.start()
     run.recover()
     run.recover()
     run.take(inputs.AdmissionGranted(path="a", run=1))
-    run.recover()
+    run.recover(alone=True)
     assert run.nodes == {"a": "failed", "b": "skipped", "c": "cancelled", "d": "skipped"}
     assert run.status == "failed"
 

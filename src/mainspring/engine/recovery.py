@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mainspring.engine.live import Entry, Live
-from mainspring.errors import MainspringError, NotOwner, StoreError
+from mainspring.errors import DefinitionError, NotOwner, StoreCorrupt, StoreError, StoreTooNew
 from mainspring.journal.history import rebuild
 from mainspring.journal.messages import is_cancel, to_input
 from mainspring.journal.records import Change, InboxMessage, Loaded, Write
+from mainspring.machine.fold import IllegalTransition
 from mainspring.machine.inputs import (
     AdmissionGranted,
     HandlerMissing,
@@ -49,6 +50,7 @@ class Recovery:
         self._reloading: set[Live] = set()
         self._failures = 0
         self._delivered: set[str] = set()
+        self._left: list[Loaded] = []
         self.recovered = 0
 
     def start(self) -> None:
@@ -88,12 +90,7 @@ class Recovery:
         """Claim all that is due, deliver mail, and arrange to be woken for the next sleeper."""
         host = self._host
         batch = host.settings.claim_max
-        while True:
-            claimed = await host.store.claim(host.ownership.lease(), host.clock.now(), batch)
-            for loaded in claimed:
-                await self._admit(loaded)
-            if len(claimed) < batch:
-                break
+        await self._claim_all(batch)
         # Those that are delivered and not yet consumed come again: they must not take the place of new ones.
         limit = batch + len(self._delivered)
         mail = await host.store.mail(host.ownership.lease(), limit)
@@ -119,37 +116,74 @@ class Recovery:
         if self._wake_at is None or wake_at < self._wake_at:
             self._arrange(wake_at)
 
-    async def _admit(self, loaded: Loaded) -> None:
-        """Have a claimed instance in memory, and go on with it."""
+    async def _claim_all(self, batch: int) -> None:
+        """Have all that is due in memory, and go on with it.
+
+        Whether a node was alone in its process is known once two that ran are found, or none is left to be claimed.
+        """
+        host = self._host
+        admitted: list[tuple[Live, Loaded, int]] = []
+        ran = 0
+        claimed = self._left
+        more = True
+        try:
+            while claimed or more:
+                for index, loaded in enumerate(claimed):
+                    self._left = claimed[index:]  # ours already: what fails here is tried again at the next sweep
+                    ran += await self._admit(loaded, admitted)
+                self._left = []
+                if ran > 1:
+                    self._go_on(admitted, alone=False)
+                if more:
+                    claimed = await host.store.claim(host.ownership.lease(), host.clock.now(), batch)
+                    more = len(claimed) == batch
+                else:
+                    claimed = []
+        except StoreError:
+            ran = 0  # what could not be claimed may have run too
+            raise
+        finally:
+            self._go_on(admitted, alone=ran == 1)
+
+    async def _admit(self, loaded: Loaded, admitted: list[tuple[Live, Loaded, int]]) -> int:
+        """Have a claimed instance in memory; gives how many of its nodes ran when its process ended."""
         host = self._host
         if loaded.record.number in host.lives:
-            return
+            return 0
         try:
             program = await host.program_of(loaded.record.version)
             instance, seq = rebuild(program.plan, loaded)
-        except NotOwner:
-            raise
-        except (MainspringError, LookupError) as error:
+        except (StoreCorrupt, StoreTooNew, DefinitionError, LookupError, IllegalTransition) as error:
             await self._set_aside(loaded, error)
-            return
+            return 0
         live = Live(loaded.record.number, loaded.record, program, instance, seq)
         live.snapshot_seq = 0 if loaded.snapshot is None else loaded.snapshot.seq
         host.admit(live)
         self.recovered += 1
-        for message in loaded.inbox:
-            self._delivered.discard(message.id)  # if at all, it was delivered to one who was on its way to sleep
-            if is_cancel(message.body):  # first, or what waits for a start would be started only to be stopped
+        admitted.append((live, loaded, seq))
+        return sum(1 for state in instance.nodes if state is not None and state.status == "running")
+
+    def _go_on(self, admitted: list[tuple[Live, Loaded, int]], *, alone: bool) -> None:
+        for live, loaded, seq in admitted:
+            for message in loaded.inbox:
+                self._delivered.discard(message.id)  # if at all, it was delivered to one on its way to sleep
+                if is_cancel(message.body):  # first, or what waits for a start would be started only to be stopped
+                    self._deliver(live, message)
+            self._host.loop.post(live, Recover(seq=seq, alone=alone, seed=self._host.clock.seed()))
+            for message in loaded.inbox:
                 self._deliver(live, message)
-        host.loop.post(live, Recover(seq=seq, seed=host.clock.seed()))
-        for message in loaded.inbox:
-            self._deliver(live, message)
+        admitted.clear()
 
     async def _set_aside(self, loaded: Loaded, error: Exception) -> None:
-        """An instance that cannot be read is put in a named state and left as it is. The others go on."""
+        """An instance that cannot be read is put in a named state and left as it is. The others go on.
+
+        It stays this session's, so that it is not claimed again before the next one: perhaps a newer version can read it.
+        """
+        host = self._host
         record = loaded.record
         logger.error("instance %s cannot be loaded and is parked: %s", record.id, error)
-        change = Change(status="parked", open=True, reason=str(error), owner=0)
-        await self._host.store.commit(self._host.ownership.lease(), [Write(record.number, change=change)])
+        change = Change(status="parked", open=True, reason=str(error), owner=host.ownership.epoch())
+        await host.store.commit(host.ownership.lease(), [Write(record.number, change=change)])
 
     def _deliver(self, live: Live, message: InboxMessage) -> None:
         if message.id in self._delivered:

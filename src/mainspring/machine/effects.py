@@ -50,6 +50,7 @@ class AskAdmission(Effect, frozen=True):
     path: str
     run: int
     resource: str
+    crashes: int = 0
 
 
 class ReleaseAdmission(Effect, frozen=True):

@@ -269,10 +269,14 @@ class NodesCancelled(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class NodesRequeued(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """Attempts that ended because their process did. `crashed`: it was no orderly stop, and counts against the node."""
+    """Attempts that ended because their process did. `crashed`: it was no orderly stop, and counts against the node.
+
+    `alone`: nothing else ran in that process.
+    """
 
     runs: tuple[Ref, ...]
     crashed: bool = True
+    alone: bool = False
 
 
 class NodeCompensating(Event, frozen=True, array_like=True, tag=True, gc=False):

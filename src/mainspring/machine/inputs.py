@@ -45,9 +45,11 @@ class Recover(Input, frozen=True, kw_only=True):
     """A process has just loaded the instance: whatever ran, ran in a process that is gone.
 
     `seq` is the last row that it found: with a later one the instance has been recovered already.
+    `alone`: no other node, of any instance, ran in the process that is gone.
     """
 
     seq: int = 0
+    alone: bool = False
 
 
 class Reattach(Input, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Raw
 
 from mainspring.graph.plan import PlanNode
@@ -15,7 +17,10 @@ from mainspring.machine.policies import failure
 from mainspring.machine.turn import Refused, Turn
 
 CRASHES_MAX = 3
-"""A node that was in flight at so many crashes is not started again (SEMANTICS 9)."""
+"""A node that was in flight at so many crashes, at the last of them alone, is not started again (SEMANTICS 9)."""
+
+CRASHES_SHARED_MAX = 6
+"""Nor is one that was in flight at so many, in whatever company: a bound for a killer that is never caught alone."""
 
 
 def start(turn: Turn, request: inputs.StartInstance) -> None:
@@ -41,8 +46,18 @@ def recover(turn: Turn, request: inputs.Recover) -> None:
     open_nodes = _open_nodes(turn)
     crashed = [(node, state) for node, state in open_nodes if state.status == "running"]
     if crashed:
-        turn.emit(ev.NodesRequeued(tuple(ev.Ref(node.path, state.run) for node, state in crashed)))
-    _go_on(turn, open_nodes)
+        refs = tuple(ev.Ref(node.path, state.run) for node, state in crashed)
+        turn.emit(ev.NodesRequeued(refs, alone=request.alone))
+    _go_on(turn, open_nodes, [pair for pair in crashed if _is_killer(pair[1], request.alone)])
+
+
+def _is_killer(state: NodeState, alone: bool) -> bool:
+    """Whether a node that was in flight at a crash, just now, is to blame for it.
+
+    Had it company, the crash says little: whoever kills a busy process from outside would else condemn an innocent suspect
+    nearly each time.
+    """
+    return state.crashes >= (CRASHES_MAX if alone else CRASHES_SHARED_MAX)
 
 
 def reattach(turn: Turn, request: inputs.Reattach) -> None:
@@ -60,7 +75,9 @@ def reattach(turn: Turn, request: inputs.Reattach) -> None:
     _go_on(turn, open_nodes)
 
 
-def _go_on(turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]]) -> None:
+def _go_on(
+    turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]], killers: Sequence[tuple[PlanNode, NodeState]] = ()
+) -> None:
     """Order again whatever the open nodes need: attempts, timers, admissions. None of it has rows of its own.
 
     An instance that may start nothing, because it is parked or paused, has all this done when it is resumed.
@@ -70,9 +87,16 @@ def _go_on(turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]]) -> None:
         return
     if turn.plan.timeout is not None:
         turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.instance.started_at + turn.plan.timeout))
+    for node, state in killers:
+        message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
+        running.fail_with(turn, node, state, "CrashLimit", message, fatal=True)
+        running.advance(turn, node)
     for node, state in open_nodes:
+        if turn.instance.status not in STARTING:
+            break
         if state.status == "ready":
-            _start_again(turn, node, state)
+            if running.start(turn, node):
+                running.advance(turn, node)
         elif state.status == "retrying":
             turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.RETRY, state.due or turn.at))
         elif state.status == "waiting" and node.machine_kind == "delay":
@@ -80,15 +104,6 @@ def _go_on(turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]]) -> None:
         elif state.status == "waiting" and state.waits_for.startswith("handler"):
             task.begin_again(turn, node, state)
     failure.settle(turn)
-
-
-def _start_again(turn: Turn, node: PlanNode, state: NodeState) -> None:
-    if state.crashes >= CRASHES_MAX:
-        message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
-        running.fail_with(turn, node, state, "CrashLimit", message, fatal=True)
-        running.advance(turn, node)
-    elif running.start(turn, node):
-        running.advance(turn, node)
 
 
 def _open_nodes(turn: Turn) -> list[tuple[PlanNode, NodeState]]:

@@ -52,9 +52,10 @@ def start(turn: Turn, node: PlanNode) -> bool:
     state = turn.instance.nodes[node.index]
     resource = resource_of(node, state)
     if resource is not None:
+        run = 1 if state is None else state.run
         if state is None or state.status != "ready":
-            turn.emit(ev.NodeReady(node.path, 1 if state is None else state.run, resource))
-        turn.ask(fx.AskAdmission(node.path, 1 if state is None else state.run, resource))
+            turn.emit(ev.NodeReady(node.path, run, resource))
+        turn.ask(fx.AskAdmission(node.path, run, resource, 0 if state is None else state.crashes))
         return False
     return begin(turn, node)
 

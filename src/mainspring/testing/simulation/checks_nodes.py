@@ -8,7 +8,14 @@ import msgspec
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation.oracle import backoff_bounds, tries_again
-from mainspring.testing.simulation.watched import CRASHES_MAX, FINAL, TIMEOUT_KINDS, Watched, WatchedNode
+from mainspring.testing.simulation.watched import (
+    CRASHES_MAX,
+    CRASHES_SHARED_MAX,
+    FINAL,
+    TIMEOUT_KINDS,
+    Watched,
+    WatchedNode,
+)
 from mainspring.testing.simulation.work import deed
 
 
@@ -66,7 +73,9 @@ def started(watched: Watched, event: ev.NodeStarted) -> None:
     retry = watched.graph.retry_of(event.path)
     most = retry.max_attempts if retry is not None and retry.strategy != "none" else 1
     watched.must(node.failures < most, "no attempt beyond maxAttempts", f"{event.path} after {node.failures} failures")
-    watched.must(node.crashes < CRASHES_MAX, "the crash limit holds", f"{event.path} after {node.crashes} crashes")
+    watched.must(
+        node.crashes < CRASHES_SHARED_MAX, "the crash limit holds", f"{event.path} after {node.crashes} crashes"
+    )
     node.attempt, node.started_at, node.epoch, node.due = event.attempt, watched.at, watched.epoch, None
     watched.move(node, "running")
 

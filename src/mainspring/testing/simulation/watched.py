@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainspring.testing.simulation.audit import Audit
 
 CRASHES_MAX = 3
+CRASHES_SHARED_MAX = 6
 FINAL = frozenset({"completed", "failed", "skipped", "cancelled"})
 ENDS = {
     "InstanceCompleted": "completed",

@@ -10,7 +10,6 @@ from mainspring.definition.model import Connection, Node, Retry, Workflow
 PORTS = ("left", "right")
 
 CONDITIONS = ("output.v >= 50", "output.v < 30", "nodes.n0.output.v >= 20", "input.k >= 3")
-CONDITIONS_OF_N0 = tuple(one for one in CONDITIONS if "n0" not in one)  # a node's own entry in `nodes` lags behind
 FAIL_CONDITIONS = ('error.type == "Flaky"', 'error.type != "Broken"')
 RAISING = "1 / 0 > output.v"
 
@@ -79,7 +78,7 @@ def _connection(random: Random, source: int, target: int) -> Connection:
     if random.random() < 0.2:
         trigger = random.choice(("fail", "all"))
     if random.random() < 0.3:
-        choices = FAIL_CONDITIONS if trigger == "fail" else CONDITIONS if source else CONDITIONS_OF_N0
+        choices = FAIL_CONDITIONS if trigger == "fail" else CONDITIONS
         condition = random.choice(choices)
         if trigger == "complete" and random.random() < 0.05:
             condition = RAISING
