@@ -281,8 +281,10 @@ def mail_delivered_twice(stack: ExitStack) -> None:
     original = Recovery._deliver
 
     def deliver(self: Recovery, live: Live, message: Any) -> None:
+        if message.id not in self._delivered:
+            original(self, live, message)
+            self._delivered.discard(message.id)
         original(self, live, message)
-        self._delivered.discard(message.id)
 
     put(stack, Recovery, "_deliver", deliver)
 

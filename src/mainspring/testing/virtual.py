@@ -37,7 +37,7 @@ class Runaway(Exception):
 class Scheduler:
     """Serves its loops in turn. `acts` are what the outside world does to the processes: they run in no loop."""
 
-    def __init__(self, seed: int | str, iterations_max: int = 200_000) -> None:
+    def __init__(self, seed: int | str, iterations_max: int = 20_000) -> None:
         self.now = 0.0
         self.iterations = 0
         self.random = Random(f"{seed}/scheduler")
