@@ -231,3 +231,67 @@ async def test_crashes_bring_a_node_to_the_limit_one_suspect_at_a_time(tmp_path:
     crashes = sorted(one.crashes for one in result.nodes.values())
     assert crashes == [2, 3]
     assert [error.type for error in result.errors.values()] == ["CrashLimit"]
+
+
+async def test_a_turn_that_cannot_be_encoded_parks_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mainspring.engine import loop
+
+    def broken(*_: Any) -> Any:
+        raise ValueError("no bytes for this")
+
+    async with ms.Engine(MemoryStore()) as engine:
+        run = await engine.start(CHAIN)
+        other = await engine.start(workflow(node("x", "r_gate"), id="other"))
+        await _until("x")
+        encode = loop.encode_turn
+        first: list[Any] = []
+        monkeypatch.setattr(
+            loop, "encode_turn", lambda *given: encode(*given) if first else first.append(1) or broken()
+        )
+        GATE[-1].set()
+        assert (await asyncio.wait_for(other.result(), 10)).status == "completed"
+        while (await run.state()).status != "parked":
+            await asyncio.sleep(0)
+        assert "no bytes for this" in (await run.state()).reason
+
+
+async def test_a_task_sees_no_variables_that_are_not_durable() -> None:
+    """SEMANTICS 1: b was ordered by the turn that ended a, before c set anything."""
+    seen: list[Any] = []
+
+    @ms.task(name="r_sets")
+    async def sets(ctx: ms.TaskContext) -> None:
+        ctx.variables["v"] = 1
+
+    @ms.task(name="r_sees")
+    async def sees(ctx: ms.TaskContext) -> None:
+        seen.append(ctx.variables.get("v"))
+
+    for _ in range(20):
+        fork = workflow(node("a", "r_step"), node("c", "r_sets"), node("b", "r_sees", "a"))
+        async with ms.Engine(MemoryStore()) as engine:
+            run = await engine.start(fork)
+            await run.result()
+            names = [(one.name, getattr(one.event, "path", "")) async for one in run.events()]
+            durable_first = names.index(("VariablesSet", "c")) < names.index(("NodeStarted", "b"))
+            assert seen[-1] == (1 if durable_first else None)
+
+
+async def test_an_unreadable_instance_is_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
+    import sqlite3
+
+    engine = ms.Engine(sqlite(tmp_path))
+    await engine.__aenter__()
+    broken = await engine.start(CHAIN)
+    sound = await engine.start(CHAIN)
+    await _until("b")
+    await engine.host.kill()
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        connection.execute("UPDATE turn SET body = 'nonsense' WHERE instance = 1 AND seq = 2")
+    connection.close()
+    async with ms.Engine(sqlite(tmp_path)) as engine:
+        GATE[-1].set()
+        assert (await asyncio.wait_for(engine.wait(sound.id), 10)).status == "completed"
+        record = await engine.instances(status="parked")
+    assert [one.id for one in record] == [broken.id]
+    assert "checksum" in record[0].reason

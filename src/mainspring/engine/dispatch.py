@@ -62,7 +62,7 @@ class Dispatcher:
             attempt,
             f"{live.id}/{path}/{run}",
             input_of(instance, node),
-            instance.variables,
+            order.variables,
             partial(self._progress, live, path),
             node.max_attempts,
         )

@@ -84,35 +84,34 @@ class TurnLoop:
 
     def _drain(self) -> None:
         queue = self._queue
-        now = self._clock.now()
-        for _ in range(min(self._drain_max, len(queue))):
-            live, input = queue.popleft()
-            if live.held is None:
-                self._take(live, input, now)
+        try:
+            now = self._clock.now()
+            for _ in range(min(self._drain_max, len(queue))):
+                live, input = queue.popleft()
+                if live.held is None:
+                    self._take(live, input, now)
+                else:
+                    live.held.append(input)
+        finally:  # whatever went wrong with one instance, the others go on
+            if queue:
+                self._loop.call_soon(self._drain)
             else:
-                live.held.append(input)
-        if queue:
-            self._loop.call_soon(self._drain)
-        else:
-            self._scheduled = False
+                self._scheduled = False
 
     def _take(self, live: Live, input: Input, now: int) -> None:
         try:
             turn = step(live.instance.plan, live.instance, input, now)
+            self.turns += 1
+            self.dropped += bool(turn.dropped)
+            # One that led to nothing is kept too while the turns before it are not durable: were they lost, it might count.
+            if turn.events or turn.effects or turn.message or live.uncommitted:
+                self._queue_turn(live, input, turn)
         except Refused as refusal:
             self._refused(live, input, str(refusal))
             if input.message:
                 self._consume(live, input)
-            return
         except Exception as error:
             self._fault(live, input, error)
-            return
-        self.turns += 1
-        if turn.dropped:
-            self.dropped += 1
-        # One that led to nothing is kept too while the turns before it are not durable: were they lost, it might count.
-        if turn.events or turn.effects or turn.message or live.uncommitted:
-            self._queue_turn(live, input, turn)
 
     def _queue_turn(self, live: Live, input: Input, turn: Turn) -> None:
         write: Write | None = None

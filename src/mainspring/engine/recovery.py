@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mainspring.engine")
 
+UNREADABLE = (StoreCorrupt, StoreTooNew, DefinitionError, LookupError, IllegalTransition)
+"""What says that an instance's rows, or its definition, cannot be understood: trying again would not help."""
+
 ASKED_ANEW = (Recover, Reattach, AdmissionGranted, HandlerMissing)
 """Inputs that are not taken again after a reload, because what it orders leads to them anew."""
 
@@ -51,6 +54,7 @@ class Recovery:
         self._failures = 0
         self._delivered: set[str] = set()
         self._left: list[Loaded] = []
+        self._asked: int | None = None
         self.recovered = 0
 
     def start(self) -> None:
@@ -100,7 +104,10 @@ class Recovery:
                 self._deliver(live, message)
         if len(mail) == limit:
             self.want()
-        self._arrange(await host.store.next_wake(host.ownership.lease()))
+        self._asked = None
+        known = await host.store.next_wake(host.ownership.lease())
+        # Whoever fell asleep meanwhile may have been too late for that answer.
+        self._arrange(min((time for time in (known, self._asked) if time is not None), default=None))
 
     def _arrange(self, wake_at: int | None) -> None:
         if self._wake is not None:
@@ -113,6 +120,7 @@ class Recovery:
 
     def wake_by(self, wake_at: int) -> None:
         """A sleeper has to be woken at this time: sooner than we would have woken, perhaps."""
+        self._asked = wake_at if self._asked is None else min(self._asked, wake_at)
         if self._wake_at is None or wake_at < self._wake_at:
             self._arrange(wake_at)
 
@@ -153,7 +161,7 @@ class Recovery:
         try:
             program = await host.program_of(loaded.record.version)
             instance, seq = rebuild(program.plan, loaded)
-        except (StoreCorrupt, StoreTooNew, DefinitionError, LookupError, IllegalTransition) as error:
+        except UNREADABLE as error:
             await self._set_aside(loaded, error)
             return 0
         live = Live(loaded.record.number, loaded.record, program, instance, seq)
@@ -238,7 +246,15 @@ class Recovery:
             except StoreError as error:
                 self._failures += 1
                 logger.warning("%s cannot be loaded, and will be tried again: %s", live.id, error)
-        self._replace(live, loaded)
+        try:
+            self._replace(live, loaded)
+        except UNREADABLE as error:
+            self._reloading.discard(live)
+            live.begun(error)
+            host.remove(live)
+            if loaded is not None:
+                self._left.append(loaded)  # the next sweep finds it unreadable too, and sets it aside
+                self.want()
 
     def _replace(self, live: Live, loaded: Loaded | None) -> None:
         held, live.held = [*(live.held or ()), *self._host.loop.withdraw(live)], None

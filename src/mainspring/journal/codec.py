@@ -120,7 +120,7 @@ def _parts(events: Sequence[_Slim]) -> Iterator[list[_Slim]]:
 
 def decode_turn(row: TurnRow, blobs: Sequence[BlobRow] = ()) -> Body:
     """A row's content. Raises StoreCorrupt where the checksum or the form is wrong, StoreTooNew for a later format."""
-    if crc32(row.body) != row.crc:
+    if not isinstance(row.body, bytes) or crc32(row.body) != row.crc:
         raise StoreCorrupt(f"the checksum of row {row.seq} of instance {row.instance} is wrong")
     try:
         body = _decode(row.body)

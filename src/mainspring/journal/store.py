@@ -73,7 +73,7 @@ class Store(Protocol):
     def commit(self, lease: Lease, writes: Sequence[Write]) -> Awaitable[Committed]:
         """Make a group durable, in order. Raises NotOwner, StoreError; then nothing of it was written.
 
-        It may begin when it is called, before it is awaited. Only one is ever under way.
+        It may begin when it is called, before it is awaited. Several are carried out in the order of the calls.
         """
         ...
 

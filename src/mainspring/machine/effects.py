@@ -10,11 +10,15 @@ class Effect(Struct, frozen=True, gc=False):
 
 
 class DispatchTask(Effect, frozen=True):
-    """Do the node's work. The input is asked of the instance (`values.input_of`) when the work begins."""
+    """Do the node's work. The input is asked of the instance (`values.input_of`) when the work begins: it cannot change.
+
+    Variables can, by turns that are not durable yet, so the work gets those of the turn that ordered it.
+    """
 
     path: str
     run: int
     attempt: int
+    variables: bytes
 
 
 class AbandonTask(Effect, frozen=True):

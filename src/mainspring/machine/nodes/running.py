@@ -98,7 +98,7 @@ def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
 
 def order(turn: Turn, node: PlanNode, state: NodeState) -> None:
     """Have the attempt's work done, and its clock run."""
-    turn.effects.append(fx.DispatchTask(node.path, state.run, state.attempt))
+    turn.effects.append(fx.DispatchTask(node.path, state.run, state.attempt, turn.instance.variables))
     if node.timeout is not None:
         due = state.started_at + node.timeout
         turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT, due))
