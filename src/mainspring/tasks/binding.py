@@ -129,7 +129,22 @@ def caller(function: Callable[..., Any]) -> Caller:
         return (lambda call: function(TaskContext(call))) if binder.context else (lambda _call: function())
     if binder.plain:
         return _plain_caller(function, binder.required, bool(binder.context), call_any)
-    return lambda call: call_any(call, decode(call.input))
+    if binder.positional or binder.context or binder.catches_all or binder.spreads:
+        return lambda call: call_any(call, decode(call.input))
+    return _named_caller(function, binder, call_any)
+
+
+def _named_caller(function: Callable[..., Any], binder: Binder, otherwise: Callable[[TaskCall, Any], Any]) -> Caller:
+    """An object that has all that is required, and nothing that is not wanted, is the keywords as it stands."""
+    wanted, required = frozenset(p.name for p in binder.wanted), frozenset(binder.required)
+
+    def call_named(call: TaskCall) -> Any:
+        payload = decode(call.input)
+        if type(payload) is dict and required <= payload.keys() <= wanted:
+            return function(**payload)
+        return otherwise(call, payload)
+
+    return call_named
 
 
 def _plain_caller(
