@@ -55,6 +55,7 @@ class Recovery:
         self._delivered: set[str] = set()
         self._left: list[Loaded] = []
         self._asked: int | None = None
+        self._sweeping = asyncio.Lock()
         self.recovered = 0
 
     def start(self) -> None:
@@ -91,7 +92,14 @@ class Recovery:
                 logger.warning("a sweep for due work failed, and will be made again: %s", error)
 
     async def sweep(self) -> None:
-        """Claim all that is due, deliver mail, and arrange to be woken for the next sleeper."""
+        """Claim all that is due, deliver mail, and arrange to be woken for the next sleeper.
+
+        One at a time (the first one of a start, and those that serve wishes): two would have an instance in memory twice.
+        """
+        async with self._sweeping:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
         host = self._host
         batch = host.settings.claim_max
         await self._claim_all(batch)
