@@ -17,6 +17,7 @@ from tests.simulator.run_mutants import SEEDS_MAX, hunt
 
 SEEDS = 500
 SAME_SEEDS = (3, 17, 58, 101, 233)
+ONCE_BROKEN = (4645, 13563, 15791, 16597)  # two sweeps at once had an instance in memory twice
 QUICKLY_FOUND = (
     "effect_before_commit",
     "stale_epoch_accepted",
@@ -41,6 +42,12 @@ def tally() -> Tally:
 def test_all_invariants_hold_under_every_seed(tally: Tally) -> None:
     assert tally.seeds == SEEDS
     assert not tally.failed, replay(tally.failed[0][0]).report()
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_what_once_broke_holds(seed: int) -> None:
+    outcome = simulate(seed)
+    assert outcome.ok, outcome.report()
 
 
 def test_every_named_point_is_hit(tally: Tally) -> None:
