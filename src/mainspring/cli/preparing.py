@@ -52,7 +52,17 @@ def not_run_yet(definition: Definition, file: str) -> list[Finding]:
     """What this version does not run yet, each with its place."""
     from mainspring.graph.support import unsupported
 
-    found = unsupported(definition.workflow)
+    return _placed(unsupported(definition.workflow), file)
+
+
+def not_enforced_yet(definition: Definition, file: str) -> list[Finding]:
+    """What this version runs without, each with its place."""
+    from mainspring.graph.support import not_enforced
+
+    return _placed(not_enforced(definition.workflow), file)
+
+
+def _placed(found: list[Finding], file: str) -> list[Finding]:
     if not found:
         return []
     from mainspring.definition.load import read

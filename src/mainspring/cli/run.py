@@ -72,7 +72,17 @@ def _prepared(file: str | None, imports: tuple[str, ...]) -> Definition | None:
     from mainspring.cli import preparing
 
     preparing.load_modules(imports)
-    return None if file is None else preparing.definition_to_run(file)
+    if file is None:
+        return None
+    definition = preparing.definition_to_run(file)
+    warnings = [*definition.warnings, *preparing.not_enforced_yet(definition, file)]
+    if warnings:
+        from mainspring.cli import faults, look
+
+        screen = look.err()
+        faults.show_findings(screen, warnings)
+        screen.flush()
+    return definition
 
 
 def _conducted(wanted: Wanted, silent: bool) -> Outcome:

@@ -53,6 +53,7 @@ def _check(file: str) -> Checked:
     findings = list(found)
     if definition is not None:
         findings += [replace(one, severity="warning") for one in preparing.not_run_yet(definition, file)]
+        findings += preparing.not_enforced_yet(definition, file)
         findings += preparing.missing_findings(definition, file)
         findings.sort(key=lambda one: (one.line or 0, one.column or 0))
     return file, definition, findings

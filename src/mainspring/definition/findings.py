@@ -124,6 +124,11 @@ codes: dict[str, Code] = {
         "This process cannot find the node's code. A run would wait for it; `--import MODULE` loads more.",
         "warning",
     ),
+    "MS903": Code(
+        "not enforced by this version",
+        "The workflow runs, but without this: a later version of mainspring will hold it.",
+        "warning",
+    ),
     "MS299": Code("too many findings", "Only the first findings are listed; mend those first."),
 }
 

@@ -1,4 +1,7 @@
-"""What the model knows and this version does not run yet. It is refused with its name, never run as something else."""
+"""What the model knows and this version does not run, or does not enforce, yet.
+
+The first is refused with its name, never run as something else; the second is said as a warning.
+"""
 
 from __future__ import annotations
 
@@ -45,3 +48,45 @@ def _node(node: Node) -> Iterator[tuple[str, str]]:
     resilience = node.resilience
     if resilience is not None and (resilience.fallback_actions or resilience.failure_policy not in RUNNABLE_POLICIES):
         yield "the resilience block", "resilience"
+
+
+def not_enforced(workflow: Workflow) -> list[Finding]:
+    """What this version runs without: limits, schemas, thresholds. It is said, so that nobody counts on it."""
+    return [
+        finding("MS903", f"{what} is not enforced by this version of mainspring yet", at)
+        for what, at in _promises(workflow)
+    ]
+
+
+_OF_THE_WORKFLOW = {
+    "max_concurrency": "maxConcurrency",
+    "quotas": "quotas",
+    "retry_budget": "retryBudget",
+    "max_partial_failures": "maxPartialFailures",
+    "critical_step_ratio": "criticalStepRatio",
+    "termination_threshold": "terminationThreshold",
+    "compensation_scope": "compensationScope",
+    "input_schema": "inputSchema",
+    "output_schema": "outputSchema",
+}
+_OF_A_NODE = {
+    "circuit_breaker": "circuitBreaker",
+    "priority": "priority",
+    "max_concurrent_executions": "maxConcurrentExecutions",
+    "rate_limit": "rateLimit",
+    "resources": "resources",
+    "input_schema": "inputSchema",
+    "output_schema": "outputSchema",
+}
+
+
+def _promises(workflow: Workflow) -> Iterator[tuple[str, Pointer]]:
+    for field, key in _OF_THE_WORKFLOW.items():
+        if getattr(workflow, field) is not None:
+            yield key, (key,)
+    if workflow.triggers:
+        yield "what starts the workflow by itself (triggers)", ("triggers",)
+    for index, node in enumerate(workflow.nodes):
+        for field, key in _OF_A_NODE.items():
+            if getattr(node, field) is not None:
+                yield f"{key} of node {node.id}", ("nodes", index, key)
