@@ -23,7 +23,7 @@ VACUUM_PAGES = 256
 
 _INSERT_TURNS = [
     (size, f"INSERT INTO turn (instance, seq, crc, body) VALUES {', '.join(['(?, ?, ?, ?)'] * size)}")
-    for size in (64, 16, 4, 1)
+    for size in (128, 64, 32, 16, 8, 4, 2, 1)
 ]
 _INSERT_INSTANCE = f"INSERT INTO instance ({reading.INSTANCE_COLUMNS}) VALUES ({', '.join('?' * 13)})"
 _UPDATE_INSTANCE = (
@@ -116,7 +116,12 @@ def commit(connection: sqlite3.Connection, lease: Lease, writes: Sequence[Write]
 
 
 def _apply(connection: sqlite3.Connection, writes: Sequence[Write]) -> int:
-    turns = [(row.instance, row.seq, row.crc, row.body) for write in writes for row in write.rows]
+    turns: list[object] = []
+    places: list[str] = []
+    for write in writes:
+        for row in write.rows:
+            turns += (row.instance, row.seq, row.crc, row.body)
+            places.append(f"{row.instance}:{row.seq}")
     created = [_columns(write.created) for write in writes if write.created is not None]
     if created:
         connection.executemany(_INSERT_INSTANCE, created)
@@ -132,19 +137,18 @@ def _apply(connection: sqlite3.Connection, writes: Sequence[Write]) -> int:
     for write in writes:
         if write.consumed or write.outbox or write.blobs or write.snapshot is not None:
             _apply_rest(connection, write)
-    group = ",".join([f"{instance}:{seq}" for instance, seq, _, _ in turns])
-    cursor = connection.execute("INSERT INTO commit_group (turns) VALUES (?)", (group,))
+    cursor = connection.execute("INSERT INTO commit_group (turns) VALUES (?)", (",".join(places),))
     return int(cursor.lastrowid or 0)
 
 
-def _insert_turns(connection: sqlite3.Connection, turns: list[tuple[int, int, int, bytes]]) -> None:
+def _insert_turns(connection: sqlite3.Connection, turns: list[object]) -> None:
     """Many rows with few statements: `executemany` gives up and takes back the interpreter's lock at each row, and then
     waits for the event loop's thread each time. Few sizes, so that each statement is prepared once."""
-    begin = 0
+    begin, end = 0, len(turns)
     for size, statement in _INSERT_TURNS:
-        while len(turns) - begin >= size:
-            connection.execute(statement, [value for row in turns[begin : begin + size] for value in row])
-            begin += size
+        while end - begin >= 4 * size:
+            connection.execute(statement, turns[begin : begin + 4 * size])
+            begin += 4 * size
 
 
 def _apply_rest(connection: sqlite3.Connection, write: Write) -> None:
