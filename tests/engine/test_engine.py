@@ -239,3 +239,13 @@ async def test_callables_are_stored_by_reference(store: Store) -> None:
         assert (await record.state()).output == {"n": 8}
         with pytest.raises(ms.HandlerNotFound, match="no reference leads back"):
             await engine.start(workflow(node("a", lambda n: n)))
+
+
+async def test_a_definition_made_in_python_is_checked_whole(store: Store) -> None:
+    broken = workflow(
+        node("a", "t_once", "b"), node("b", "t_once", "a"), connections=(Connection(source="a", target="z"),)
+    )
+    async with ms.Engine(store) as engine:
+        with pytest.raises(ms.DefinitionError) as refused:
+            await engine.start(broken)
+    assert {finding.code for finding in refused.value.findings} >= {"MS206", "MS209"}

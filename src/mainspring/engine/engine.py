@@ -141,7 +141,7 @@ class Engine:
         Raises DefinitionError, PayloadError, and NotOwner where the store belongs to somebody else by now.
         """
         workflow, folder = _parts(definition)
-        program = self.host.programs.of(workflow, folder)
+        program = self.host.programs.of(workflow, folder, checked=isinstance(definition, Definition))
         if program.version not in self._defined:
             refuse_unsupported(workflow)
         raw = encode_payload({} if input is None else input, "input")

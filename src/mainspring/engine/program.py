@@ -8,7 +8,8 @@ import msgspec
 
 from mainspring.definition import canonical
 from mainspring.definition.model import Workflow
-from mainspring.errors import HandlerNotFound
+from mainspring.errors import DefinitionError, HandlerNotFound
+from mainspring.graph.check import check_workflow
 from mainspring.graph.plan import Plan, PlanNode
 from mainspring.journal.records import DefinitionRecord
 from mainspring.messaging.task import PreparedTask, TaskKind
@@ -71,13 +72,18 @@ class Programs:
         self._by_version: dict[str, Program] = {}
         self._by_identity: dict[tuple[int, str], tuple[Workflow, Program]] = {}
 
-    def of(self, workflow: Workflow, folder: str) -> Program:
-        """The program of a definition given as a value. The same object a second time costs one look-up."""
+    def of(self, workflow: Workflow, folder: str, *, checked: bool = False) -> Program:
+        """The program of a definition given as a value. The same object a second time costs one look-up.
+
+        Raises DefinitionError with all that is wrong with it, unless it was `checked` when it was read.
+        """
         key = (id(workflow), folder)
         known = self._by_identity.get(key)
         if known is not None:
             return known[1]
         pinned = self._pin(workflow)
+        if not checked:
+            refuse_faulty(pinned)
         program = Program(pinned, canonical.encode(pinned), folder, self._kinds)
         program = self._by_version.setdefault(program.version, program)
         self._by_identity[key] = (workflow, program)  # holds the workflow, so that its id is not used again
@@ -90,3 +96,10 @@ class Programs:
             workflow = canonical.decode(record.body)
             known = self._by_version[record.version] = Program(workflow, record.body, record.folder, self._kinds)
         return known
+
+
+def refuse_faulty(workflow: Workflow) -> None:
+    """Raise DefinitionError where a workflow that comes from no file could not run."""
+    errors = [one for one in check_workflow(workflow) if one.severity == "error"]
+    if errors:
+        raise DefinitionError(errors)
