@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from mainspring.definition.load import Definition
 from mainspring.engine.engine import Engine
-from mainspring.errors import MainspringError, NotOwner, StoreError
+from mainspring.errors import DefinitionError, MainspringError, NotOwner, StoreError
 from mainspring.machine.inputs import TaskFinished
 from mainspring.testing.simulation.faults import STORE_TASK, FaultyStore
 from mainspring.testing.simulation.work import WorkKind, describe
@@ -161,11 +162,14 @@ class Process:
         try:
             starts = [
                 self.loop.create_task(
-                    self.engine.start(order.workflow, input=order.input, key=order.key), name="client twin"
+                    self.engine.start(Definition(order.workflow), input=order.input, key=order.key), name="client twin"
                 )
                 for _ in range(order.times)
             ]
             runs = await asyncio.gather(*starts)
+        except DefinitionError as error:  # it would be refused for ever
+            self.world.fail("the drawn workflows are sound", f"{order.workflow.id}: {error}")
+            return
         except (NotOwner, StoreError, MainspringError) as error:
             self.world.refused(order, self, error)
             return
