@@ -216,21 +216,21 @@ async def test_an_engine_that_lost_its_store_stops_and_says_so() -> None:
         assert CALLS == [("a", 1), ("b", 1)]
 
 
-async def test_crashes_bring_a_node_to_the_limit_one_suspect_at_a_time(tmp_path: Path) -> None:
-    for _ in range(lifecycle.CRASHES_MAX):
+@pytest.mark.parametrize(("nodes", "limit"), [(1, lifecycle.CRASHES_MAX), (2, lifecycle.CRASHES_MAX + 3)])
+async def test_crashes_bring_a_node_to_the_limit_one_suspect_at_a_time(tmp_path: Path, nodes: int, limit: int) -> None:
+    """One node by itself: three crashes. Two: both are in flight twice, then each is caught alone in its turn."""
+    for _ in range(limit):
         engine = ms.Engine(open_store(sqlite(tmp_path)))
         await engine.__aenter__()
         if not engine.host.lives:
-            run = await engine.start(workflow(node("a", "r_gate"), node("b", "r_gate"), id="killer"))
+            run = await engine.start(workflow(*[node(f"n{i}", "r_gate") for i in range(nodes)], id="killer"))
         await engine.host.writer.drained()
         await asyncio.sleep(0)
         await engine.host.kill()
     async with ms.Engine(sqlite(tmp_path)) as engine:
-        GATE[-1].set()
         result = await asyncio.wait_for(engine.wait(run.id), 10)
-    crashes = sorted(one.crashes for one in result.nodes.values())
-    assert crashes == [2, 3]
-    assert [error.type for error in result.errors.values()] == ["CrashLimit"]
+    assert [error.type for error in result.errors.values()] == ["CrashLimit"] * nodes
+    assert {one.crashes for one in result.nodes.values()} == {3 if nodes == 1 else 4}
 
 
 async def test_a_turn_that_cannot_be_encoded_parks_the_instance(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,15 +74,26 @@ def test_only_the_killer_reaches_the_bound_and_its_fail_trigger_fires() -> None:
     run = started("a -fail-> b; c", a={"retry": {}})
     run.recover()
     run.recover()
-    run.take(inputs.AdmissionGranted(path="a", run=1))
-    turn = run.recover(alone=True)
-    assert run.state("a").crashes == CRASHES_MAX == 3
+    for _ in range(2):
+        assert run.nodes["a"] == "ready", "once alone may have been a kill from outside"
+        run.take(inputs.AdmissionGranted(path="a", run=1))
+        turn = run.recover(alone=True)
+    assert run.state("a").crashes == CRASHES_MAX + 1 == 4
     error = run.state("a").error
     assert (error.type, error.fatal) == ("CrashLimit", True)
     assert "crashes_max is 3" in error.message
     assert run.nodes == {"a": "failed", "b": "running", "c": "ready"}
     assert ("b", 1) in dispatched(turn)
     assert run.state("c").crashes == 2, "the innocent one was not in flight"
+
+
+def test_a_killer_by_itself_ends_at_its_third_crash() -> None:
+    run = started("a")
+    run.recover(alone=True)
+    run.recover(alone=True)
+    run.take(inputs.AdmissionGranted(path="a", run=1))
+    run.recover(alone=True)
+    assert (run.state("a").crashes, run.state("a").error.type) == (CRASHES_MAX, "CrashLimit")
 
 
 def test_in_company_it_takes_more_crashes() -> None:
@@ -103,8 +114,9 @@ def test_the_crash_limit_can_end_the_whole() -> None:
     run.start()
     run.recover()
     run.recover()
-    run.take(inputs.AdmissionGranted(path="a", run=1))
-    run.recover(alone=True)
+    for _ in range(2):
+        run.take(inputs.AdmissionGranted(path="a", run=1))
+        run.recover(alone=True)
     assert run.nodes == {"a": "failed", "b": "skipped", "c": "cancelled", "d": "skipped"}
     assert run.status == "failed"
 

@@ -232,6 +232,7 @@ def _nodes_requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> Non
     for ref in event.runs:
         state = _move(instance, ref.path, "NodesRequeued")
         state.crashes += event.crashed
+        state.crashes_alone += event.crashed and event.alone
 
 
 def _node_compensating(instance: Instance, event: ev.NodeCompensating, at: int) -> None:

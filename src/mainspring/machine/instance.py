@@ -44,6 +44,7 @@ class NodeState(Struct, gc=False, omit_defaults=True):
     reason: str = ""
     because: str = ""
     misrouted: list[int] | None = None
+    crashes_alone: int = 0
 
 
 class InstanceState(Struct, omit_defaults=True, kw_only=True):

@@ -17,7 +17,10 @@ from mainspring.machine.policies import failure
 from mainspring.machine.turn import Refused, Turn
 
 CRASHES_MAX = 3
-"""A node that was in flight at so many crashes, at the last of them alone, is not started again (SEMANTICS 9)."""
+"""A node that was in flight at so many crashes is not started again, if it was caught alone (SEMANTICS 9)."""
+
+CRASHES_ALONE_MIN = 2
+"""Caught alone: at so many of them nothing else ran in the process."""
 
 CRASHES_SHARED_MAX = 6
 """Nor is one that was in flight at so many, in whatever company: a bound for a killer that is never caught alone."""
@@ -54,10 +57,11 @@ def recover(turn: Turn, request: inputs.Recover) -> None:
 def _is_killer(state: NodeState, alone: bool) -> bool:
     """Whether a node that was in flight at a crash, just now, is to blame for it.
 
-    Had it company, the crash says little: whoever kills a busy process from outside would else condemn an innocent suspect
-    nearly each time.
+    Had it company, the crash says little; and once a suspect is alone by being one, so may a kill from outside have caught
+    it. Whoever kills a process now and then would else condemn an innocent suspect nearly each time.
     """
-    return state.crashes >= (CRASHES_MAX if alone else CRASHES_SHARED_MAX)
+    caught = alone and state.crashes_alone >= CRASHES_ALONE_MIN
+    return state.crashes >= (CRASHES_MAX if caught else CRASHES_SHARED_MAX)
 
 
 def reattach(turn: Turn, request: inputs.Reattach) -> None:
