@@ -9,7 +9,7 @@ import pytest
 from mainspring.cli.wfformat import convert, load, read
 from mainspring.errors import DefinitionError
 
-INSTANCES = sorted(Path("/work/shared/wfinstances").glob("*.json"))
+INSTANCES = sorted((Path(__file__).resolve().parents[3] / "shared" / "wfinstances").glob("*.json"))
 
 
 def document(*tasks: dict[str, Any], runtimes: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -51,7 +51,8 @@ async def fill(path: Path) -> None:
         lives = {live.id: live for live in engine.host.lives.values()}
         engine.host.loop.post(lives[running[3].id], inputs.ParkInstance(reason="by hand", fault="none"))
         engine.host.loop.post(lives[running[4].id], inputs.Recover(seed=1))
-        await engine.host.writer.drained()
+        while (await running[3].state()).status != "parked":
+            await asyncio.sleep(0.001)
         await engine.resume(running[3].id)
         while (await running[3].state()).status != "running":
             await asyncio.sleep(0.001)
