@@ -212,7 +212,7 @@ def completed_node_runs_again_on_recovery(stack: ExitStack) -> None:
         for node in turn.plan.nodes:
             state = turn.instance.nodes[node.index]
             if state is not None and state.status == "completed" and not node.machine_kind:
-                turn.ask(fx.DispatchTask(node.path, state.run, state.attempt))
+                turn.ask(fx.DispatchTask(node.path, state.run, state.attempt, turn.instance.variables))
 
     rule(stack, inputs.Recover, recover)
 
