@@ -60,6 +60,7 @@ nodes = st.builds(
     timeout=st.none() | st.integers(0, 10**9),
     retry=st.none() | retries,
     join=st.none() | st.builds(model.Join, kind=st.sampled_from(["all", "any"]), cancel_others=st.booleans()),
+    cache=st.none() | st.builds(model.Cache, key=st.none() | texts, ttl=st.integers(1, 10**9)),
     rate_limit=st.none() | st.builds(model.RateLimit, rate=st.just(5) | numbers, per=st.integers(1, 10**6)),
     position=st.none() | st.builds(model.Position, x=st.just(0) | st.integers(-9, 9) | numbers, y=numbers),
     depends_on=st.lists(texts, max_size=2).map(tuple),

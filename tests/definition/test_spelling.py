@@ -7,7 +7,7 @@ import pytest
 
 from mainspring.definition.durations import format_duration, parse_duration
 from mainspring.definition.load import read, read_text
-from mainspring.definition.model import Connection, FallbackAction, Join, Node, Resilience, Retry, Workflow
+from mainspring.definition.model import Cache, Connection, FallbackAction, Join, Node, Resilience, Retry, Workflow
 
 files = Path(__file__).parent / "files"
 
@@ -98,6 +98,22 @@ def test_node(text: str, expected: Node) -> None:
 )
 def test_join(text: str, expected: Join) -> None:
     assert node_of(f"type: log, join: {text}").join == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("true", Cache()),
+        ("false", None),
+        ("10m", Cache(ttl=600_000)),
+        ("{}", Cache(ttl=3_600_000)),
+        ("{key: '${ input.id }', ttl: 2s}", Cache(key="${ input.id }", ttl=2_000)),
+        ("{cache_key: '${ input.id }', timeToLive: 500}", Cache(key="${ input.id }", ttl=500)),
+    ],
+)
+def test_cache(text: str, expected: Cache | None) -> None:
+    """E8: how a node's result cache is written."""
+    assert node_of(f"type: log, cache: {text}").cache == expected
 
 
 @pytest.mark.parametrize(

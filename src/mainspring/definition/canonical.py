@@ -73,6 +73,7 @@ _node_parts: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("circuitBreaker", model.CircuitBreaker),
     ("rateLimit", model.RateLimit),
     ("resources", model.Resources),
+    ("cache", model.Cache),
     ("join", model.Join),
     ("position", model.Position),
 )

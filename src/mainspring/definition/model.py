@@ -85,6 +85,16 @@ class Resources(_Model, frozen=True, kw_only=True):
     io: float = 0
 
 
+class Cache(_Model, frozen=True, kw_only=True):
+    """A node's output is used again for `ttl` milliseconds wherever `key` is the same.
+
+    `key` is a template such as `${ input.id }`; without one the whole input is the key.
+    """
+
+    key: str | None = None
+    ttl: int = 3_600_000
+
+
 class Position(_Model, frozen=True, kw_only=True):
     """Where an editor draws a node."""
 
@@ -111,6 +121,7 @@ class Node(_Model, frozen=True, kw_only=True):
     max_concurrent_executions: int | None = None
     rate_limit: RateLimit | None = None
     resources: Resources | None = None
+    cache: Cache | None = None
     join: Join | None = None
     depends_on: tuple[str, ...] = ()
     input_schema: dict[str, Any] | None = None

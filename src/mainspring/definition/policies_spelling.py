@@ -159,6 +159,22 @@ def respell_limits(owner: dict[str, Any], to: Respelling, at: Pointer) -> None:
             to.durations(owner[name], duration_fields.get(struct, ()), (*at, name))
 
 
+def respell_cache(owner: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """`cache: true`, `cache: 10m` and `cache: {key: …, ttl: …}`, in place."""
+    given = owner["cache"]
+    here = (*at, "cache")
+    if given is True:
+        owner["cache"] = given = {}
+    elif given is False:
+        del owner["cache"]
+    elif isinstance(given, str) or type(given) is int:
+        to.moved((*here, "ttl"), to.origin(here))
+        given = {"ttl": given}
+    if isinstance(given, dict):
+        owner["cache"] = to.keys(given, vocabulary.cache, here)
+        to.durations(owner["cache"], duration_fields[model.Cache], here)
+
+
 def respell_tags(owner: dict[str, Any], to: Respelling, at: Pointer) -> None:
     """`tags` may be one word, and may stand in the metadata."""
     metadata = owner.get("metadata")

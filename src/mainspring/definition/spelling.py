@@ -13,6 +13,7 @@ from mainspring.definition.findings import Pointer
 from mainspring.definition.policies_spelling import (
     failure_policies,
     priorities,
+    respell_cache,
     respell_checkpoint,
     respell_join,
     respell_limits,
@@ -99,6 +100,8 @@ def _node(value: Any, to: Respelling, at: Pointer) -> Any:
         result["retry"] = respell_retry(result["retry"], to, (*at, "retry"))
     if "join" in result:
         result["join"] = respell_join(result["join"], to, (*at, "join"))
+    if "cache" in result:
+        respell_cache(result, to, at)
     to.durations(result, duration_fields[model.Node], at)
     to.word(result, "priority", priorities, at)
     respell_limits(result, to, at)

@@ -20,6 +20,7 @@ duration_fields = {
     model.CircuitBreaker: ("openFor",),
     model.RateLimit: ("per",),
     model.Checkpoint: ("interval",),
+    model.Cache: ("ttl",),
 }
 
 
@@ -77,6 +78,7 @@ node = Words(
         "input": "inputs inputMapping",
         "retry": "retryPolicy",
         "resources": "resourceRequirements",
+        "cache": "cachePolicy resultCache caching",
         "join": "joinPolicy joinType",
         "dependsOn": "dependencies needs",
         "compensationNodeId": "compensationNode compensateWith",
@@ -127,6 +129,9 @@ resilience = Words(
 circuit_breaker = Words(model.CircuitBreaker, {"openFor": "openDuration breakDuration openTimeout"})
 rate_limit = Words(model.RateLimit, {"rate": "limit", "per": "interval period"})
 resources = Words(model.Resources, {"io": "ioUnits"})
+cache = Words(
+    model.Cache, {"key": "cacheKey keyExpression", "ttl": "timeToLive cacheTtl cacheTimeout expiresAfter maxAge"}
+)
 position = Words(model.Position, {})
 join = Words(model.Join, {}, ("all", "any", "each", "ports"))
 checkpoint = Words(model.Checkpoint, {"policy": "type", "count": "every"})
