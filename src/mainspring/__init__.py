@@ -11,6 +11,18 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mainspring.assembly import Engine, run
+    from mainspring.definition.builder import (
+        Body,
+        Cache,
+        CircuitBreaker,
+        Connection,
+        Join,
+        Node,
+        RateLimit,
+        Resilience,
+        Resources,
+        Retry,
+    )
     from mainspring.definition.load import Definition
     from mainspring.engine.engine import Run
     from mainspring.engine.result import InstanceResult, NodeResult, Recorded
@@ -26,13 +38,26 @@ if TYPE_CHECKING:
         StoreHeld,
         UnknownInstance,
     )
+    from mainspring.graph.analysis.processed import ProcessedWorkflow
+    from mainspring.graph.analysis.workflow_graph import WorkflowGraph
     from mainspring.graph.check import load, loads
+    from mainspring.graph.workflow import Workflow
     from mainspring.messaging.task import Output
     from mainspring.tasks import Fatal, TaskContext, task
 
 _WHERE = {
     "Engine": "mainspring.assembly",
     "run": "mainspring.assembly",
+    "Body": "mainspring.definition.builder",
+    "Cache": "mainspring.definition.builder",
+    "CircuitBreaker": "mainspring.definition.builder",
+    "Connection": "mainspring.definition.builder",
+    "Join": "mainspring.definition.builder",
+    "Node": "mainspring.definition.builder",
+    "RateLimit": "mainspring.definition.builder",
+    "Resilience": "mainspring.definition.builder",
+    "Resources": "mainspring.definition.builder",
+    "Retry": "mainspring.definition.builder",
     "Definition": "mainspring.definition.load",
     "Run": "mainspring.engine.engine",
     "InstanceResult": "mainspring.engine.result",
@@ -48,8 +73,11 @@ _WHERE = {
     "StoreError": "mainspring.errors",
     "StoreHeld": "mainspring.errors",
     "UnknownInstance": "mainspring.errors",
+    "ProcessedWorkflow": "mainspring.graph.analysis.processed",
+    "WorkflowGraph": "mainspring.graph.analysis.workflow_graph",
     "load": "mainspring.graph.check",
     "loads": "mainspring.graph.check",
+    "Workflow": "mainspring.graph.workflow",
     "Output": "mainspring.messaging.task",
     "Fatal": "mainspring.tasks",
     "TaskContext": "mainspring.tasks",
@@ -57,7 +85,11 @@ _WHERE = {
 }
 
 __all__ = [
+    "Body",
+    "Cache",
+    "CircuitBreaker",
     "CommandRefused",
+    "Connection",
     "Definition",
     "DefinitionError",
     "Engine",
@@ -65,17 +97,26 @@ __all__ = [
     "Fatal",
     "HandlerNotFound",
     "InstanceResult",
+    "Join",
     "MainspringError",
+    "Node",
     "NodeResult",
     "NotOwner",
     "Output",
     "PayloadError",
+    "ProcessedWorkflow",
+    "RateLimit",
     "Recorded",
+    "Resilience",
+    "Resources",
+    "Retry",
     "Run",
     "StoreError",
     "StoreHeld",
     "TaskContext",
     "UnknownInstance",
+    "Workflow",
+    "WorkflowGraph",
     "__version__",
     "load",
     "loads",

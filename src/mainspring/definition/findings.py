@@ -11,7 +11,10 @@ Severity = Literal["error", "warning"]
 
 
 class Finding(Struct, frozen=True):
-    """One thing that is wrong. `pointer` leads to it in the canonical form; line and column count from 1."""
+    """One thing that is wrong. `pointer` leads to it in the canonical form; line and column count from 1.
+
+    `argument` is the way to it in a workflow made in Python, in its own spelling: `nodes[0].depends_on[1]`.
+    """
 
     code: str
     severity: Severity
@@ -21,12 +24,15 @@ class Finding(Struct, frozen=True):
     line: int | None = None
     column: int | None = None
     pointer: Pointer = ()
+    argument: str | None = None
 
     def text(self) -> str:
         """One line, as editors and people read it: `order.yaml:12:5: error MS104 unknown key …; did you mean …?`"""
         place = self.file or ""
         if self.line is not None:
             place += f":{self.line}:{self.column}" if place else f"{self.line}:{self.column}"
+        if self.argument:
+            place += f": {self.argument}" if place else self.argument
         hint = f"; {self.hint}" if self.hint else ""
         return f"{place + ': ' if place else ''}{self.severity} {self.code} {self.message}{hint}"
 
@@ -71,6 +77,11 @@ codes: dict[str, Code] = {
         "number as version",
         "YAML reads `version: 1.10` as the number 1.1. Put the version in quotes to keep it as written.",
         "warning",
+    ),
+    "MS108": Code(
+        "value that no definition can hold",
+        "A workflow made in Python may say what a file could say: null, booleans, numbers, text, lists and dicts; times, "
+        "paths, UUIDs and enumerations are written as text or numbers. Functions can only be a node's handler.",
     ),
     "MS201": Code("no nodes", "A workflow needs at least one node."),
     "MS202": Code(

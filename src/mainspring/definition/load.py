@@ -18,6 +18,7 @@ from mainspring.definition.findings import Finding, Pointer, finding
 from mainspring.definition.json_door import read_json, scan
 from mainspring.definition.model import Workflow
 from mainspring.definition.places import Place, Places
+from mainspring.definition.python_door import Part, PythonReader
 from mainspring.definition.respell import Respelling
 from mainspring.definition.spelling import respell
 from mainspring.definition.yaml_door import YamlReader
@@ -33,13 +34,21 @@ _marks = (
 )
 
 
-class Definition(Struct, frozen=True):
+class Definition:
     """A workflow that passed all checks. `folder` is where its relative paths start, "" where there is none."""
 
-    workflow: Workflow
-    folder: str = ""
-    source: str | None = None
-    warnings: tuple[Finding, ...] = ()
+    __slots__ = ("folder", "source", "warnings", "workflow")
+
+    def __init__(
+        self, workflow: Workflow, folder: str = "", source: str | None = None, warnings: tuple[Finding, ...] = ()
+    ) -> None:
+        self.workflow = workflow
+        self.folder = folder
+        self.source = source
+        self.warnings = warnings
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.workflow.id!r} of {len(self.workflow.nodes)} nodes>"
 
 
 class Reading(Struct, frozen=True):
@@ -65,6 +74,16 @@ class Reading(Struct, frozen=True):
         if offset is not None and place.inner is not None:
             column += place.inner + offset
         return replace(found, file=self.name, line=place.line, column=column)
+
+
+class PythonReading(Reading, frozen=True):
+    """Likewise, of a workflow made in Python: its parts know their lines."""
+
+    at: Callable[[Finding], Finding] = lambda found: found
+
+    def placed(self, found: Finding, offset: int | None = None) -> Finding:
+        """A finding with the line of the part and the way to the argument that it is about."""
+        return found if found.argument is not None else self.at(found)
 
 
 def read(path: str | Path) -> Reading:
@@ -118,6 +137,21 @@ def _understand(tree: Any, findings: list[Finding], text: str, form: Format, nam
 
     reading = Reading(workflow, [], place, name, folder)
     reading.findings.extend(reading.placed(one) for one in found[:findings_max])
+    return reading
+
+
+def read_python(part: Part, folder: str = "") -> Reading:
+    """Read a workflow that was made in Python."""
+    reader, to = PythonReader(), Respelling()
+    spelled = respell(reader.read(part), to)
+    workflow, faults = convert(spelled)
+
+    def placed(found: Finding) -> Finding:
+        return reader.placed(found, to.origin(found.pointer))
+
+    found = [*reader.findings, *to.findings, *faults]
+    reading = PythonReading(workflow, [], _nowhere, None, folder, placed)
+    reading.findings.extend(map(placed, found[:findings_max]))
     return reading
 
 

@@ -82,6 +82,11 @@ def _inspect(reading: Reading, node_types: Collection[str]) -> tuple[Definition 
     return Definition(workflow, reading.folder, reading.name, tuple(found)), tuple(found)
 
 
+def checked(reading: Reading) -> Definition:
+    """The definition of what was read. Raises DefinitionError."""
+    return _definition(*_inspect(reading, known_node_types))
+
+
 def _definition(definition: Definition | None, findings: tuple[Finding, ...]) -> Definition:
     if definition is None:
         raise DefinitionError(findings)
