@@ -13,11 +13,12 @@ import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 from mainspring.errors import StoreCorrupt, StoreError, StoreTooNew
-from mainspring.journal.records import Lease, Write
+from mainspring.journal.records import CacheRow, Lease, Write
 from mainspring.stores.sqlite import SqliteStore, migrations
 from mainspring.stores.sqlite.connection import WAL_BYTES_MAX, WAL_PAGES
 from mainspring.testing.store_contract.ground import NOW, TTL, begin, blob, more, numbers_of, order
@@ -233,6 +234,41 @@ async def test_a_newer_schema(path: str) -> None:
     await _made(path, "PRAGMA user_version = 99")
     await _refused(SqliteStore(path), StoreTooNew, "schema 99", "newer")
     await _refused(SqliteStore(path, read_only=True), StoreTooNew, "schema 99")
+
+
+def _of_the_first_schema(path: str) -> None:
+    """A file as the first version of mainspring made it, before there was a result cache."""
+    (text,) = [migrations._text(name) for name in migrations.MIGRATIONS[:1]]
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.executescript(text)
+        other.execute("CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT, checksum TEXT)")
+        row = (1, migrations.MIGRATIONS[0], migrations.checksum(text))
+        other.execute("INSERT INTO migration VALUES (?, ?, ?)", row)
+        other.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
+        other.execute("PRAGMA user_version = 1")
+    other.close()
+
+
+async def test_a_file_of_the_first_schema_is_migrated(path: str) -> None:
+    _of_the_first_schema(path)
+    store = SqliteStore(path)
+    await store.open()
+    lease = await store.acquire("tests", NOW, TTL)
+    row = CacheRow(b"key", NOW + 1, b"body", crc32(b"body"))
+    await store.commit(lease, [begin(1), Write(1, cached=(row,))])
+    assert await store.cached(b"key", NOW) == row
+    assert (await store.facts()).schema == len(migrations.MIGRATIONS)
+    await store.close()
+
+
+async def test_whoever_only_looks_reads_the_first_schema_and_leaves_it(path: str) -> None:
+    _of_the_first_schema(path)
+    store = SqliteStore(path, read_only=True)
+    await store.open()
+    assert await store.instances() == []
+    assert (await store.facts()).schema == 1
+    await store.close()
 
 
 async def test_an_edited_migration(path: str) -> None:

@@ -85,6 +85,15 @@ class InboxMessage(Struct, frozen=True, gc=False):
     created_at: int
 
 
+class CacheRow(Struct, frozen=True, gc=False):
+    """A result that may be used again until `expires_at` (UTC milliseconds). `key` is a digest of all that it depends on."""
+
+    key: bytes
+    expires_at: int
+    body: bytes
+    crc: int
+
+
 class Write(Struct, gc=False):
     """All that one turn changes. It is committed as a whole or not at all."""
 
@@ -96,6 +105,7 @@ class Write(Struct, gc=False):
     outbox: tuple[OutboxRow, ...] = ()
     blobs: tuple[BlobRow, ...] = ()
     snapshot: SnapshotRow | None = None
+    cached: tuple[CacheRow, ...] = ()
 
 
 class Committed(Struct, frozen=True):

@@ -10,6 +10,8 @@ A store has no clock: whoever calls says what time it is (UTC milliseconds). It 
   came in, whatever their times and ids are.
 - a snapshot whose checksum is wrong is never handed out: the one before it is, or none. Two are kept.
 - a record that was handed out by `claim` is handed out to no other session while the claiming lease lives.
+- a cached result whose checksum is wrong, or whose time is over, is never handed out. A later one with the same key takes
+  the place of the one before. Losing one costs time only.
 - `follow` gives every row once, in commit order, without gaps.
 """
 
@@ -19,6 +21,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from mainspring.journal.records import (
+    CacheRow,
     Committed,
     DefinitionRecord,
     InboxMessage,
@@ -86,6 +89,19 @@ class Store(Protocol):
 
     async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
         """These outbox rows have arrived."""
+        ...
+
+    # the result cache, which is filled by `commit`
+
+    async def cached(self, key: bytes, now: int) -> CacheRow | None:
+        """The result that is kept under this key and may be used at `now`."""
+        ...
+
+    async def trim(self, lease: Lease, now: int, entries_max: int, limit: int) -> int:
+        """Let go of up to `limit` cached results: those whose time is over, then the oldest of more than `entries_max`.
+
+        Gives how many went; with `limit` of them there may be more.
+        """
         ...
 
     # due work

@@ -14,6 +14,7 @@ import msgspec
 from mainspring.errors import NotOwner, StoreError, StoreHeld, UnknownInstance
 from mainspring.journal.records import (
     BlobRow,
+    CacheRow,
     Committed,
     DefinitionRecord,
     InboxMessage,
@@ -52,6 +53,7 @@ class MemoryStore:
         self._known_messages: set[str] = set()
         self._arrived = 0
         self._outbox: dict[str, OutboxRow] = {}
+        self._cache: dict[bytes, CacheRow] = {}  # the oldest first
         self._groups: list[list[tuple[int, int]]] = []
         self._lease: Lease | None = None
         self._epoch = 0
@@ -156,6 +158,9 @@ class MemoryStore:
             kept.inbox.pop(id, None)
         for row in write.outbox:
             self._outbox.setdefault(row.id, row)
+        for entry in write.cached:
+            self._cache.pop(entry.key, None)
+            self._cache[entry.key] = entry
 
     async def post(self, message: InboxMessage) -> bool:
         """Keep a message once."""
@@ -175,6 +180,24 @@ class MemoryStore:
         self._check(lease)
         for id in ids:
             self._outbox.pop(id, None)
+
+    # the result cache
+
+    async def cached(self, key: bytes, now: int) -> CacheRow | None:
+        """What may be used again."""
+        found = self._cache.get(key)
+        return found if found is not None and found.expires_at > now and crc32(found.body) == found.crc else None
+
+    async def trim(self, lease: Lease, now: int, entries_max: int, limit: int) -> int:
+        """Let go of what is over, then of the oldest."""
+        self._check(lease)
+        going = [key for key, entry in self._cache.items() if entry.expires_at <= now][:limit]
+        for key in going:
+            del self._cache[key]
+        surplus = list(self._cache)[: min(max(len(self._cache) - entries_max, 0), limit - len(going))]
+        for key in surplus:
+            del self._cache[key]
+        return len(going) + len(surplus)
 
     # due work
 

@@ -10,7 +10,10 @@ from mainspring.errors import StoreCorrupt, StoreError, StoreTooNew
 
 APPLICATION_ID = 0x6D737072  # "mspr": tells a mainspring store from any other SQLite file
 
-MIGRATIONS = ("0001_begin.sql",)
+MIGRATIONS = ("0001_begin.sql", "0002_result_cache.sql")
+
+READABLE_FROM = 1
+"""The oldest schema that whoever only looks can read as it is: what came later holds nothing that can be looked at."""
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:
@@ -60,10 +63,10 @@ def check(connection: sqlite3.Connection, path: str) -> int:
 
 
 def check_begun(connection: sqlite3.Connection, path: str) -> int:
-    """The same for whoever only looks. Raises StoreError where there is nothing yet to look at, or only an older schema."""
+    """The same for whoever only looks. Raises StoreError where there is nothing yet to look at, or too old a schema."""
     version = check(connection, path)
-    if version < len(MIGRATIONS):
-        state = f"has schema {version}; this mainspring reads {len(MIGRATIONS)}" if version else "is empty"
+    if version < READABLE_FROM:
+        state = f"has schema {version}; this mainspring reads {READABLE_FROM} and later" if version else "is empty"
         raise StoreError(f"{path} {state}: run something there first")
     return version
 

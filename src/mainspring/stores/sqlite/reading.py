@@ -7,6 +7,7 @@ from typing import Any
 
 from mainspring.journal.records import (
     BlobRow,
+    CacheRow,
     DefinitionRecord,
     InboxMessage,
     InstanceRecord,
@@ -141,6 +142,17 @@ def definition(connection: sqlite3.Connection, version: str) -> DefinitionRecord
         "SELECT version, workflow, body, folder, created_at FROM definition WHERE version = ?", (version,)
     ).fetchone()
     return None if row is None else DefinitionRecord(*row)
+
+
+def cached(connection: sqlite3.Connection, key: bytes, now: int) -> CacheRow | None:
+    """What may be used again. A damaged one is as good as none."""
+    from zlib import crc32
+
+    row = connection.execute(
+        "SELECT key, expires_at, body, crc FROM cache WHERE key = ? AND expires_at > ?", (key, now)
+    ).fetchone()
+    found = None if row is None else CacheRow(*row)
+    return found if found is not None and crc32(found.body) == found.crc else None
 
 
 def mail(connection: sqlite3.Connection, epoch: int, limit: int) -> list[InboxMessage]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from mainspring.errors import StoreError
 from mainspring.journal.records import (
+    CacheRow,
     Committed,
     DefinitionRecord,
     InboxMessage,
@@ -123,6 +124,16 @@ class SqliteStore:
     async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
         """Forget what has arrived."""
         await self._write(lambda c: writing.sent(c, lease, ids))
+
+    # the result cache
+
+    async def cached(self, key: bytes, now: int) -> CacheRow | None:
+        """What may be used again."""
+        return await self._read(lambda c: reading.cached(c, key, now))
+
+    async def trim(self, lease: Lease, now: int, entries_max: int, limit: int) -> int:
+        """Let go of what is over, then of the oldest."""
+        return await self._write(lambda c: writing.trim(c, lease, now, entries_max, limit))
 
     # due work
 

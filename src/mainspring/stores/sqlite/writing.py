@@ -135,7 +135,7 @@ def _apply(connection: sqlite3.Connection, writes: Sequence[Write]) -> int:
             [(c.status, c.open, c.ended_at, c.reason, c.owner, c.wake_at, number) for number, c in changes.items()],
         )
     for write in writes:
-        if write.consumed or write.outbox or write.blobs or write.snapshot is not None:
+        if write.consumed or write.outbox or write.blobs or write.cached or write.snapshot is not None:
             _apply_rest(connection, write)
     cursor = connection.execute("INSERT INTO commit_group (turns) VALUES (?)", (",".join(places),))
     return int(cursor.lastrowid or 0)
@@ -160,6 +160,10 @@ def _apply_rest(connection: sqlite3.Connection, write: Write) -> None:
     connection.executemany(
         "INSERT INTO blob (instance, seq, ordinal, crc, body) VALUES (?, ?, ?, ?, ?)",
         [(blob.instance, blob.seq, blob.ordinal, blob.crc, blob.body) for blob in write.blobs],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO cache (key, expires_at, crc, body) VALUES (?, ?, ?, ?)",
+        [(row.key, row.expires_at, row.crc, row.body) for row in write.cached],
     )
     if write.snapshot is not None:
         taken = write.snapshot
@@ -210,6 +214,22 @@ def sent(connection: sqlite3.Connection, lease: Lease, ids: Sequence[str]) -> No
     with transaction(connection):
         fence(connection, lease)
         connection.executemany("DELETE FROM outbox WHERE id = ?", [(id,) for id in ids])
+
+
+def trim(connection: sqlite3.Connection, lease: Lease, now: int, entries_max: int, limit: int) -> int:
+    """Let go of cached results: those that are over, then the oldest."""
+    with transaction(connection):
+        fence(connection, lease)
+        over = connection.execute(
+            "DELETE FROM cache WHERE place IN (SELECT place FROM cache WHERE expires_at <= ? LIMIT ?)", (now, limit)
+        ).rowcount
+        (count,) = connection.execute("SELECT count(*) FROM cache").fetchone()
+        surplus = min(max(count - entries_max, 0), limit - over)
+        if surplus:
+            connection.execute(
+                "DELETE FROM cache WHERE place IN (SELECT place FROM cache ORDER BY place LIMIT ?)", (surplus,)
+            )
+    return int(over + surplus)
 
 
 def claim(connection: sqlite3.Connection, lease: Lease, now: int, limit: int) -> list[Loaded]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mainspring.errors import StoreError
 from mainspring.journal.records import (
+    CacheRow,
     Committed,
     DefinitionRecord,
     InboxMessage,
@@ -159,6 +160,14 @@ class FaultyStore:
 
     async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
         await self._call("sent", lambda: self.inner.sent(lease, ids))
+
+    # --- the result cache ---------------------------------------------------------------------------------------------
+
+    async def cached(self, key: bytes, now: int) -> CacheRow | None:
+        return await self._call("cached", lambda: self.inner.cached(key, now))
+
+    async def trim(self, lease: Lease, now: int, entries_max: int, limit: int) -> int:
+        return await self._call("trim", lambda: self.inner.trim(lease, now, entries_max, limit))
 
     # --- due work -----------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import pytest
 
 _PARTS = (
+    "cache",
     "claim",
     "commit",
     "definitions",
@@ -33,6 +34,7 @@ _PARTS = (
 )
 pytest.register_assert_rewrite(*[f"{__name__}.{part}" for part in (*_PARTS, "histories", "reopening")])
 
+from mainspring.testing.store_contract.cache import CacheContract  # noqa: E402
 from mainspring.testing.store_contract.claim import ClaimContract  # noqa: E402
 from mainspring.testing.store_contract.commit import CommitContract  # noqa: E402
 from mainspring.testing.store_contract.definitions import DefinitionsContract  # noqa: E402
@@ -56,6 +58,7 @@ class StoreContract(
     ClaimContract,
     InboxContract,
     OutboxContract,
+    CacheContract,
     ReadingContract,
     FollowContract,
     DefinitionsContract,
