@@ -8,34 +8,12 @@ from typing import Any
 
 from mainspring.definition.durations import parse_duration
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
-from mainspring.definition.model import CircuitBreaker, Connection, Node, RateLimit, Retry, Workflow
+from mainspring.definition.model import Connection, Node, Workflow
+from mainspring.definition.ranges import out_of_range
 from mainspring.errors import ExpressionError
 from mainspring.expression import Expression, compile_expression, template_parts
 
 _id = re.compile(r"[^\W]([\w:-])*")
-_bounds: dict[type, tuple[tuple[str, str, float, float | None], ...]] = {
-    Workflow: (
-        ("max_concurrency", "maxConcurrency", 1, None),
-        ("retry_budget", "retryBudget", 0, None),
-        ("max_partial_failures", "maxPartialFailures", 0, None),
-        ("critical_step_ratio", "criticalStepRatio", 0, 1),
-        ("termination_threshold", "terminationThreshold", 0, 1),
-    ),
-    Node: (("max_concurrent_executions", "maxConcurrentExecutions", 1, None),),
-    Retry: (
-        ("max_attempts", "maxAttempts", 1, 10),
-        ("jitter", "jitter", 0, 1),
-        ("multiplier", "multiplier", 1, 1_000),
-        ("initial_delay", "initialDelay", 0, None),
-        ("max_delay", "maxDelay", 0, None),
-    ),
-    CircuitBreaker: (
-        ("failure_threshold", "failureThreshold", 0, 1),
-        ("minimum_throughput", "minimumThroughput", 1, None),
-        ("half_open_successes", "halfOpenSuccesses", 1, None),
-    ),
-    RateLimit: (("rate", "rate", 1e-9, None), ("per", "per", 1, None), ("burst", "burst", 1, None)),
-}
 _delay_keys = frozenset(
     "duration delay delayValue delayMs milliseconds ms seconds minutes for until at expression value".split()  # noqa: SIM905
 )
@@ -76,9 +54,12 @@ class NodeChecks:
             ("retry", node.retry),
             ("circuitBreaker", node.circuit_breaker),
             ("rateLimit", node.rate_limit),
+            ("cache", node.cache),
         ):
             if part is not None:
                 self.bounds(part, (*at, name))
+        if node.cache is not None:
+            self.templates(node.cache.key, (*at, "cache", "key"))
         if node.input is not None:
             self.templates(node.input, (*at, "input"))
         self.config(node, (*at, "config"))
@@ -88,12 +69,8 @@ class NodeChecks:
             self.expression(connection.condition, (*at, "condition"), "MS212")
 
     def bounds(self, part: Any, at: Pointer) -> None:
-        for attribute, name, least, most in _bounds[type(part)]:
-            value = getattr(part, attribute)
-            if value is None or (value >= least and (most is None or value <= most)):
-                continue
-            limits = f"at least {_number(least)}" if most is None else f"from {_number(least)} to {_number(most)}"
-            self.report("MS219", f"`{name}` is {_number(value)}; it must be {limits}", (*at, name))
+        for key, message in out_of_range(part):
+            self.report("MS219", message, (*at, key))
 
     # -- config
 
@@ -197,7 +174,3 @@ _special: dict[str, _Special] = {
     "delay": NodeChecks.delay,
     **dict.fromkeys(_conditional, NodeChecks.condition),
 }
-
-
-def _number(value: float) -> str:
-    return f"{value:g}"

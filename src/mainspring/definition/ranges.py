@@ -1,0 +1,46 @@
+"""The numbers of a definition that make sense only within a range: one table for the checks and for the JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from mainspring.definition import model
+
+# By struct, then by canonical key: the least and the most (None: no upper bound).
+ranges: dict[type[Struct], dict[str, tuple[float, float | None]]] = {
+    model.Workflow: {
+        "maxConcurrency": (1, None),
+        "retryBudget": (0, None),
+        "maxPartialFailures": (0, None),
+        "criticalStepRatio": (0, 1),
+        "terminationThreshold": (0, 1),
+    },
+    model.Node: {"maxConcurrentExecutions": (1, None)},
+    model.Retry: {
+        "maxAttempts": (1, 10),
+        "jitter": (0, 1),
+        "multiplier": (1, 1_000),
+        "initialDelay": (0, None),
+        "maxDelay": (0, None),
+    },
+    model.CircuitBreaker: {"failureThreshold": (0, 1), "minimumThroughput": (1, None), "halfOpenSuccesses": (1, None)},
+    model.RateLimit: {"rate": (1e-9, None), "per": (1, None), "burst": (1, None)},
+    model.Cache: {"ttl": (1, None)},
+}
+
+
+def out_of_range(part: Struct) -> Iterator[tuple[str, str]]:
+    """The canonical keys of what is out of its range, each with what is wrong."""
+    for key, (least, most) in ranges[type(part)].items():
+        value = getattr(part, _attributes[type(part)][key])
+        if value is None or (value >= least and (most is None or value <= most)):
+            continue
+        limits = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+        yield key, f"`{key}` is {value:g}; it must be {limits}"
+
+
+_attributes = {
+    struct: dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True)) for struct in ranges
+}
