@@ -17,7 +17,7 @@ maxConcurrency: 3
 retryBudget: 5
 triggers: [{type: timer, config: {cron: "0 1 * * *"}}]
 nodes:
-  - {id: a, type: log, maxConcurrentExecutions: 2, priority: high, inputSchema: {type: object}}
+  - {id: a, type: log, maxConcurrentExecutions: 2, priority: high}
 """
 
 
@@ -29,7 +29,6 @@ def test_what_is_not_enforced_is_named_with_its_place() -> None:
         ("warning", ("triggers",)),
         ("warning", ("nodes", 0, "priority")),
         ("warning", ("nodes", 0, "maxConcurrentExecutions")),
-        ("warning", ("nodes", 0, "inputSchema")),
     ]
 
 

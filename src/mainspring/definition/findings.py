@@ -126,6 +126,31 @@ codes: dict[str, Code] = {
         "or join by `each` too. Use forEach to repeat work and gather the results.",
     ),
     "MS224": Code("unknown port", "The node declares no such output port, so the connection never fires.", "warning"),
+    "MS240": Code(
+        "no JSON Schema",
+        "`inputSchema` and `outputSchema` are JSON Schemas (draft 2020-12, or the draft that `$schema` names): "
+        "`{type: object, required: [id], properties: {id: {type: string}}}`. This part of it is none.",
+    ),
+    "MS241": Code(
+        "schema reference that leads nowhere",
+        "A `$ref` leads into the schema itself, as in `#/$defs/address`. Nothing is fetched from files or the network.",
+    ),
+    "MS242": Code(
+        "schema too large",
+        "A schema may have schema_bytes_max (256 KiB) bytes, be nested schema_depth_max (64) deep, and unfold to "
+        "schema_unfolded_max (100,000) parts where each reference counts as what it leads to.",
+    ),
+    "MS243": Code(
+        "pattern that cannot be used",
+        "The pattern is no regular expression, or needs what would take more than linear time (look-around, back "
+        "references), or compiles to more than pattern_bytes_max (1 MiB).",
+    ),
+    "MS244": Code(
+        "cache without work",
+        "Nodes of this type do nothing in the world, so there is no result that could be used again: their `cache` is "
+        "ignored.",
+        "warning",
+    ),
     "MS901": Code(
         "not run by this version",
         "The definition is right, but this version of mainspring does not run this part of it yet.",

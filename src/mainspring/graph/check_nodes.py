@@ -12,7 +12,10 @@ from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.definition.ranges import out_of_range
 from mainspring.errors import ExpressionError
 from mainspring.expression import Expression, compile_expression, template_parts
+from mainspring.graph.plan import PASSING_TYPES
+from mainspring.graph.schemas import faults_of
 
+_WORKLESS = PASSING_TYPES | {"delay"}
 _id = re.compile(r"[^\W]([\w:-])*")
 _delay_keys = frozenset(
     "duration delay delayValue delayMs milliseconds ms seconds minutes for until at expression value".split()  # noqa: SIM905
@@ -41,6 +44,8 @@ class NodeChecks:
         if workflow.retry is not None:
             self.bounds(workflow.retry, ("retry",))
         self.templates(workflow.output, ("output",))
+        self.schema(workflow.input_schema, ("inputSchema",))
+        self.schema(workflow.output_schema, ("outputSchema",))
 
     def node(self, node: Node, at: Pointer) -> None:
         if _id.fullmatch(node.id) is None or len(node.id) > 200:
@@ -60,6 +65,10 @@ class NodeChecks:
                 self.bounds(part, (*at, name))
         if node.cache is not None:
             self.templates(node.cache.key, (*at, "cache", "key"))
+            if node.type in _WORKLESS:
+                self.report("MS244", f"a {node.type} node has no work whose result could be kept", (*at, "cache"))
+        self.schema(node.input_schema, (*at, "inputSchema"))
+        self.schema(node.output_schema, (*at, "outputSchema"))
         if node.input is not None:
             self.templates(node.input, (*at, "input"))
         self.config(node, (*at, "config"))
@@ -71,6 +80,11 @@ class NodeChecks:
     def bounds(self, part: Any, at: Pointer) -> None:
         for key, message in out_of_range(part):
             self.report("MS219", message, (*at, key))
+
+    def schema(self, schema: dict[str, Any] | None, at: Pointer) -> None:
+        if schema is not None:
+            for fault in faults_of(schema):
+                self.report(fault.code, fault.message, (*at, *fault.pointer), fault.hint)
 
     # -- config
 

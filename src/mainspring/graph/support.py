@@ -51,7 +51,7 @@ def _node(node: Node) -> Iterator[tuple[str, str]]:
 
 
 def not_enforced(workflow: Workflow) -> list[Finding]:
-    """What this version runs without: limits, schemas, thresholds. It is said, so that nobody counts on it."""
+    """What this version runs without: limits, thresholds, triggers. It is said, so that nobody counts on it."""
     return [
         finding("MS903", f"{what} is not enforced by this version of mainspring yet", at)
         for what, at in _promises(workflow)
@@ -66,8 +66,6 @@ _OF_THE_WORKFLOW = {
     "critical_step_ratio": "criticalStepRatio",
     "termination_threshold": "terminationThreshold",
     "compensation_scope": "compensationScope",
-    "input_schema": "inputSchema",
-    "output_schema": "outputSchema",
 }
 _OF_A_NODE = {
     "circuit_breaker": "circuitBreaker",
@@ -75,8 +73,6 @@ _OF_A_NODE = {
     "max_concurrent_executions": "maxConcurrentExecutions",
     "rate_limit": "rateLimit",
     "resources": "resources",
-    "input_schema": "inputSchema",
-    "output_schema": "outputSchema",
 }
 
 

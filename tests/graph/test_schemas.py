@@ -1,0 +1,242 @@
+"""Typed inputs and outputs (issue 3): what is wrong with a JSON Schema, and what a value is told that does not match it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mainspring.definition.findings import Finding, codes
+from mainspring.graph import schemas
+from mainspring.graph.check import inspect_text
+from mainspring.graph.schemas import Check, faults_of, path_text
+
+PRICED = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^o-[0-9]+$"},
+        "items": {"type": "array", "items": {"type": "object", "properties": {"price": {"minimum": 0}}}},
+    },
+}
+
+
+def check(schema: dict[str, Any], value: Any) -> tuple[str, ...]:
+    """What is told of a value."""
+    return Check(schema, "input")(msgspec.json.encode(value))
+
+
+def found(schema: dict[str, Any]) -> list[tuple[str, tuple[str | int, ...]]]:
+    """The codes of what is wrong with a schema, each with its place."""
+    return [(fault.code, fault.pointer) for fault in faults_of(schema)]
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_value_that_matches() -> None:
+    assert check(PRICED, {"id": "o-1", "items": [{"price": 0}]}) == ()
+
+
+def test_each_fault_has_its_path() -> None:
+    told = check(PRICED, {"id": "x", "items": [{}, {}, {"price": -1}]})
+    assert sorted(told) == [
+        'input.id: "x" does not match "^o-[0-9]+$"',
+        "input.items[2].price: -1 is less than the minimum of 0",
+    ]
+
+
+def test_the_value_as_a_whole() -> None:
+    assert check({"type": "object"}, [1]) == ('input: [1] is not of type "object"',)
+
+
+def test_names_that_are_no_words_are_quoted() -> None:
+    assert path_text(["a-b", 0, "odd name", "x.y"]) == '.a-b[0]["odd name"]["x.y"]'
+
+
+def test_the_closest_of_several_schemas_is_told() -> None:
+    choice = {"oneOf": [{"type": "number"}, {"properties": {"k": {"type": "string"}}, "type": "object"}]}
+    (told,) = check(choice, {"k": 4})
+    assert told.endswith('(closest: input.k: 4 is not of type "string")')
+
+
+def test_formats_are_checked() -> None:
+    assert check({"format": "date"}, "2026-02-30") and not check({"format": "date"}, "2026-02-28")
+
+
+def test_long_values_are_not_told_whole() -> None:
+    (told,) = check({"maxLength": 3}, "x" * 50_000)
+    assert len(told) < schemas.fault_length_max + 20
+    assert told.endswith("is longer than 3 characters")
+
+
+def test_many_faults_are_counted() -> None:
+    told = check({"items": {"type": "string"}}, list(range(50)))
+    assert len(told) == schemas.faults_listed_max + 1
+    assert told[-1] == f"… and {50 - schemas.faults_listed_max} more"
+
+
+def test_of_a_large_value_only_the_first_fault_is_looked_for() -> None:
+    began = time.perf_counter()
+    told = check({"items": {"type": "string"}}, [1] * 1_000_000)
+    assert len(told) == 2 and "only its first fault" in told[1]
+    assert time.perf_counter() - began < 2
+
+
+def test_a_value_nested_too_deeply_is_refused() -> None:
+    (told,) = Check({"items": {"$ref": "#"}}, "output")(b"[" * 5_000 + b"]" * 5_000)
+    assert told == "output: the value is nested too deeply to be checked"
+
+
+def test_a_hostile_value_against_a_pattern_takes_linear_time() -> None:
+    began = time.perf_counter()
+    assert check({"pattern": "^(a+)+$"}, "a" * 50_000 + "!")
+    assert time.perf_counter() - began < 1
+
+
+def test_a_schema_that_was_never_checked_fails_the_value_and_not_the_process() -> None:
+    (told,) = Check({"type": "objekt"}, "output")(b"1")
+    assert told.startswith("output: the schema cannot be used: ")
+
+
+# --- schemas --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        PRICED,
+        {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {}}, "$ref": "#/definitions/a"},
+        {"$schema": schemas.STANDARD, "$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}},
+        {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "properties": {"next": {"$ref": "#"}}}}},
+        {"$id": "urn:me", "$ref": "urn:part", "$defs": {"part": {"$id": "urn:part", "type": "integer"}}},
+    ],
+    ids=lambda schema: str(schema)[:30],
+)
+def test_a_schema_that_can_be_used(schema: dict[str, Any]) -> None:
+    assert faults_of(schema) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "code", "pointer"),
+    [
+        ({"properties": {"a": {"minimum": "3"}}}, "MS240", ("properties", "a", "minimum")),
+        ({"type": "objekt"}, "MS240", ("type",)),
+        ({"not": 3}, "MS240", ("not",)),
+        ({"$schema": "http://example.com/own"}, "MS240", ("$schema",)),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "type": "objekt"}, "MS240", ("type",)),
+        ({"properties": {"a": {"$ref": "#/$defs/nope"}}}, "MS241", ("properties", "a", "$ref")),
+        ({"items": {"$ref": "#nope"}}, "MS241", ("items", "$ref")),
+        ({"$ref": "http://example.com/order.json"}, "MS241", ("$ref",)),
+        ({"$ref": "file:///etc/hostname"}, "MS241", ("$ref",)),
+        ({"enum": ["x" * schemas.schema_bytes_max]}, "MS242", ()),
+        ({"pattern": "("}, "MS243", ("pattern",)),
+        ({"properties": {"a": {"pattern": "(?=x)y"}}}, "MS243", ("properties", "a", "pattern")),
+        ({"properties": {"a": {"pattern": r"(a)\1"}}}, "MS243", ("properties", "a", "pattern")),
+        ({"pattern": "(a{1000}){1000}"}, "MS243", ("pattern",)),
+        ({"patternProperties": {"(?<!a)b": {}}}, "MS243", ("patternProperties", "(?<!a)b")),
+    ],
+    ids=lambda part: str(part)[:30],
+)
+def test_a_schema_that_cannot_be_used(schema: dict[str, Any], code: str, pointer: tuple[str | int, ...]) -> None:
+    assert found(schema) == [(code, pointer)]
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    schema = {"type": "objekt", "required": "id", "properties": {"a": {"minimum": "x"}, "b": {"pattern": "("}}}
+    assert sorted(found(schema)) == [
+        ("MS240", ("properties", "a", "minimum")),
+        ("MS240", ("required",)),
+        ("MS240", ("type",)),
+        ("MS243", ("properties", "b", "pattern")),
+    ]
+
+
+def test_a_misspelled_type_is_recognised() -> None:
+    (fault,) = faults_of({"type": "strin"})
+    assert fault.hint == "did you mean `string`?"
+
+
+def test_depth_has_a_bound() -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(schemas.schema_depth_max // 2):
+        schema = {"properties": {"a": schema}}
+    (fault,) = faults_of(schema)
+    assert fault.code == "MS242" and "schema_depth_max" in fault.message
+    assert faults_of(schema["properties"]["a"]) == []
+
+
+def test_references_that_double_have_a_bound() -> None:
+    parts: dict[str, Any] = {"p40": {"type": "integer"}}
+    for number in range(40):
+        parts[f"p{number}"] = {"allOf": [{"$ref": f"#/$defs/p{number + 1}"}, {"$ref": f"#/$defs/p{number + 1}"}]}
+    began = time.perf_counter()
+    (fault,) = faults_of({"$defs": parts, "$ref": "#/$defs/p0"})
+    assert fault.code == "MS242" and "schema_unfolded_max" in fault.message
+    assert time.perf_counter() - began < 1
+
+
+# --- in a definition ------------------------------------------------------------------------------------------------
+
+ORDER = """\
+id: order
+nodes:
+  - id: charge
+    type: function
+    handler: shop:charge
+    inputSchema:
+      type: object
+      properties:
+        amount: {type: nummber}
+    outputSchema:
+      properties: {to: {$ref: "#/$defs/adress"}}
+      $defs: {address: {type: string}}
+inputSchema:
+  properties:
+    id:
+      pattern: "^(?!x)"
+outputSchema: {type: object}
+"""
+
+
+def test_validate_places_what_is_wrong_with_a_schema() -> None:
+    """D7: validation on load."""
+    definition, told = inspect_text(ORDER, name="order.yaml")
+    assert definition is None
+    assert [(one.code, one.line, one.column) for one in told] == [
+        ("MS240", 9, 24),
+        ("MS241", 11, 31),
+        ("MS243", 16, 16),
+    ]
+    assert told[0].hint == "did you mean `number`?"
+
+
+def test_a_cache_on_a_node_without_work_is_said() -> None:
+    text = "id: w\nnodes:\n  - {id: a, type: log, cache: {ttl: 1h}}\n"
+    definition, told = inspect_text(text)
+    assert definition is not None
+    assert [(one.code, one.severity) for one in told] == [("MS244", "warning")]
+
+
+def test_every_code_is_explained() -> None:
+    for code in ("MS240", "MS241", "MS242", "MS243", "MS244"):
+        assert len(codes[code].explanation) > 60
+        assert isinstance(Finding(code, codes[code].severity, "x"), Finding)
+
+
+def test_the_library_is_imported_only_for_a_definition_with_schemas(tmp_path: Path) -> None:
+    plain = "id: w\nnodes:\n  - {id: a, type: log}\n"
+    script = (
+        "import sys\nfrom mainspring.graph.check import loads\nfrom mainspring.graph.plan import Plan\n"
+        "for text in sys.argv[1:]:\n"
+        "    Plan(loads(text).workflow); print('jsonschema_rs' in sys.modules)\n"
+    )
+    given = [plain, plain + "inputSchema: {type: object}\n"]
+    done = subprocess.run([sys.executable, "-c", script, *given], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
