@@ -5,7 +5,8 @@ instance has. A test says what goes in and looks at what came out; the promises 
 
     graph("a -> b -> d; a -[output.n > 3]-> c; c -fail-> d; b -@low-> e", b={"retry": {...}}, timeout=500)
 
-An arrow's parts, all optional: trigger (`fail`, `all`), `@port`, `[condition]`, `#id`. Nodes are functions unless said.
+An arrow's parts, all optional: trigger (`fail`, `all`), `@port`, `[condition]`, `#id`, `:targetport`. Nodes are
+functions unless said.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from mainspring.machine.step import step
 from mainspring.machine.turn import Turn
 from mainspring.machine.values import input_of
 
-_arrow = re.compile(r"\s+(?:->|-(fail|all)?(?:@(\w+))?(?:\[([^\]]*)\])?(?:#(\w+))?->)\s+")
+_arrow = re.compile(r"\s+(?:->|-(fail|all)?(?:@(\w+))?(?:\[([^\]]*)\])?(?:#(\w+))?(?::(\w+))?->)\s+")
 
 
 def graph(text: str, /, workflow: dict[str, Any] | None = None, **nodes: dict[str, Any]) -> Plan:
@@ -39,8 +40,8 @@ def graph(text: str, /, workflow: dict[str, Any] | None = None, **nodes: dict[st
     for chain in filter(None, (part.strip() for part in re.split(r"[;\n]", text))):
         parts = _arrow.split(chain)
         ids.setdefault(parts[0])
-        for at in range(1, len(parts), 5):
-            trigger, port, condition, id, target = parts[at : at + 5]
+        for at in range(1, len(parts), 6):
+            trigger, port, condition, id, target_port, target = parts[at : at + 6]
             source = parts[at - 1]
             ids.setdefault(target)
             connections.append(
@@ -49,6 +50,7 @@ def graph(text: str, /, workflow: dict[str, Any] | None = None, **nodes: dict[st
                     "target": target,
                     "trigger": trigger or "complete",
                     "sourcePort": port,
+                    "targetPort": target_port,
                     "condition": condition,
                     "id": id,
                 }

@@ -29,6 +29,7 @@ from mainspring.machine.step import RULES
 from .harness import check_counts, graph, state_bytes
 
 PLAN = graph("a -> b; c")
+REPEATING = graph("x -> a; y -> a; a -> b", a={"join": {"kind": "each"}})
 ERROR = ev.ErrorRecord("E", "bad")
 REF = (ev.Ref("a", 1),)
 
@@ -66,6 +67,12 @@ NODE_EVENTS: list[ev.Event] = [
     ev.NodeCompensationFailed("a", 1, ERROR),
     ev.NodeReset("a", 2),
 ]
+RUN_EVENTS: list[ev.Event] = [
+    ev.NodeActivated("a", 2, (ev.Token(0),)),
+    ev.RunCompleted("a", 1, 1, Raw(b"1"), (2,)),
+    ev.RunFailed("a", 1, 1, ERROR),
+]
+"""Of nodes that have an inbox."""
 WITHOUT_LIFECYCLE = {ev.VariablesSet, ev.RoutingFailed}
 
 
@@ -118,6 +125,31 @@ def test_node(status: str | None, event: ev.Event) -> None:
     check_counts(instance)
 
 
+@pytest.mark.parametrize("status", NODE_STATES)
+@pytest.mark.parametrize("event", RUN_EVENTS, ids=name)
+def test_node_with_an_inbox(status: str, event: ev.Event) -> None:
+    node = REPEATING.by_path["a"]
+    instance = Instance(REPEATING, "i")
+    instance.status = "running"
+    instance.nodes[node.index] = NodeState(status=status)
+    instance.active = int(status in ACTIVE)
+    instance.finished = int(status in NODE_FINAL)
+    instance.inbox(node).deliver(ev.Token(0), 1)
+    if not isinstance(event, ev.NodeActivated):
+        instance.inbox(node).take(1)
+    before = state_bytes(instance)
+    after = NODE[name(event)].get(status)
+    if after is None:
+        with pytest.raises(IllegalTransition, match=f"is {status} and cannot take {name(event)}"):
+            fold(instance, event, 7)
+        assert state_bytes(instance) == before
+    else:
+        fold(instance, event, 7)
+        assert instance.status_of("a") == (after if after != "=" else status)
+        assert instance.inbox(node).idle == (not isinstance(event, ev.NodeActivated))
+    check_counts(instance)
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -155,9 +187,9 @@ def test_final_states_are_left_by_intervention_and_compensation_only() -> None:
 def test_every_event_is_folded_and_has_a_lifecycle() -> None:
     events = set(get_args(ev.AnyEvent))
     assert set(FOLD) == events
-    assert {type(event) for event in INSTANCE_EVENTS + NODE_EVENTS} | WITHOUT_LIFECYCLE == events
+    assert {type(event) for event in INSTANCE_EVENTS + NODE_EVENTS + RUN_EVENTS} | WITHOUT_LIFECYCLE == events
     assert set(INSTANCE) == {name(event) for event in INSTANCE_EVENTS}
-    assert set(NODE) == {name(event) for event in NODE_EVENTS}
+    assert set(NODE) == {name(event) for event in NODE_EVENTS + RUN_EVENTS}
 
 
 def test_every_input_has_a_rule() -> None:

@@ -13,6 +13,8 @@ import msgspec
 
 from mainspring.definition.model import Node, Retry, Workflow
 from mainspring.expression import Expression, Template, compile_expression, compile_template
+from mainspring.graph.joining import InboxPlan, settle_joins
+from mainspring.graph.regions import Regions
 
 SHORT_NODE_TIMEOUT_MS = 10_000
 SHORT_WORKFLOW_TIMEOUT_MS = 30_000
@@ -57,25 +59,33 @@ class PlanNode:
 
     `plain_fired` is not None where routing needs no decision: all outgoing connections fire on any completion by the
     primary output. `template` computes the input where the definition maps it (`constant_input` has it where there is
-    nothing to compute). `resource` names the limit that the node
-    must be admitted by (None: it starts at once).
+    nothing to compute). `resource` names the limit that the node must be admitted by (None: it starts at once).
+
+    `joins_plainly`: by `all`, and it runs at most once. Else `need` is the number of messages that start it (0: not by
+    number), `inbox` what it has where messages wait for their turn, and `repeating` says that it can run more than once.
     """
 
     __slots__ = (
+        "cancels_others",
         "constant_input",
         "definition",
         "duration",
         "in_degree",
+        "inbox",
         "incoming",
         "index",
+        "joins_plainly",
+        "keyed_by_port",
         "keyed_input",
         "machine_kind",
         "max_attempts",
+        "need",
         "off_graph",
         "outgoing",
         "path",
         "plain_fired",
         "ports",
+        "repeating",
         "resource",
         "retry",
         "template",
@@ -90,6 +100,12 @@ class PlanNode:
         self.outgoing: list[PlanConnection] = []
         self.in_degree = 0
         self.keyed_input = False
+        self.keyed_by_port = False
+        self.joins_plainly = True
+        self.need = 0
+        self.inbox: InboxPlan | None = None
+        self.repeating = False
+        self.cancels_others = False
         self.off_graph = False
         self.machine_kind = definition.type if definition.type in _MACHINE_TYPES else ""
         self.plain_fired: tuple[int, ...] | None = ()
@@ -107,6 +123,7 @@ class Plan:
     """The whole of it."""
 
     __slots__ = (
+        "_regions",
         "by_path",
         "connections",
         "failure_policy",
@@ -134,9 +151,17 @@ class Plan:
         _connect(self)
         for node in self.nodes:
             _finish(node, workflow, short)
+        settle_joins(self)
+        self._regions: Regions | None = None
         self.roots = [node for node in self.nodes if not node.incoming and not node.off_graph]
         self.leaves = [node for node in self.nodes if not node.outgoing and not node.off_graph]
         self.on_graph = sum(1 for node in self.nodes if not node.off_graph)
+
+    def stopped_by(self, join: PlanNode) -> list[PlanNode]:
+        """The nodes that a join with `cancelOthers` stops: all of their paths to a leaf pass it."""
+        if self._regions is None:
+            self._regions = Regions([[edge.target for edge in node.outgoing] for node in self.nodes])
+        return [self.nodes[index] for index in self._regions.region(join.index)]
 
 
 def _mark_off_graph(plan: Plan) -> None:
@@ -184,7 +209,6 @@ def _edge(plan: Plan, source: str, target: str) -> PlanConnection:
 def _finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
     definition = node.definition
     node.in_degree = len(node.incoming)
-    node.keyed_input = node.in_degree > 1
     if all(_always(connection) for connection in node.outgoing):
         node.plain_fired = tuple(connection.index for connection in node.outgoing)
     else:

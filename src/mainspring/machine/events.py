@@ -50,6 +50,13 @@ class Ref(Struct, frozen=True, array_like=True, gc=False):
     in_doubt: bool = False
 
 
+class Token(Struct, frozen=True, array_like=True, gc=False):
+    """A message in an inbox: the connection that it came by, by its number, and which run of the source sent it."""
+
+    connection: int
+    run: int = 1
+
+
 # --- the instance ---------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +254,38 @@ class NodeFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
     handled: bool = False
 
 
+class NodeActivated(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A node with an inbox took what its next run is to work on: the first message of each lane."""
+
+    path: str
+    run: int
+    taken: tuple[Token, ...] = ()
+
+
+class RunCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """One run of a repeating node is done; the node itself ends when no message can come any more."""
+
+    path: str
+    run: int
+    attempt: int
+    output: Raw = NULL
+    fired: tuple[int, ...] = ()
+    port: str | None = None
+    degraded: bool = False
+    cached: bool = False
+
+
+class RunFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """One run of a repeating node failed for good. `handled`: a connection with trigger fail fired for it."""
+
+    path: str
+    run: int
+    attempt: int
+    error: ErrorRecord
+    fired: tuple[int, ...] = ()
+    handled: bool = False
+
+
 class RoutingFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
     """A condition could not be evaluated: its connection did not fire, and the failure counts as unhandled."""
 
@@ -345,4 +384,7 @@ AnyEvent = (
     | NodeCompensated
     | NodeCompensationFailed
     | NodeReset
+    | NodeActivated
+    | RunCompleted
+    | RunFailed
 )

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from mainspring.errors import MainspringError
 from mainspring.machine import events as ev
+from mainspring.machine.inbox import RunResult
 from mainspring.machine.instance import CONSUMED_MAX, Instance, NodeState
 from mainspring.machine.lifecycle import ACTIVE, INSTANCE, INSTANCE_FINAL, NODE, NODE_FINAL
 
@@ -140,6 +141,14 @@ def _node_fell_back(instance: Instance, event: ev.NodeFellBack, at: int) -> None
 def _node_completed(instance: Instance, event: ev.NodeCompleted, at: int) -> None:
     state = _move(instance, event.path, "NodeCompleted")
     state.output = bytes(event.output)
+    _run_ended_well(instance, state, event, at)
+    node = instance.plan.by_path[event.path]
+    if node.repeating:
+        state.output = instance.inbox(node).outputs
+    _tokens(instance, event.path, event.fired, at)
+
+
+def _run_ended_well(instance: Instance, state: NodeState, event: ev.NodeCompleted | ev.RunCompleted, at: int) -> None:
     state.port = event.port
     state.ended_at = at
     state.error = None
@@ -148,23 +157,77 @@ def _node_completed(instance: Instance, event: ev.NodeCompleted, at: int) -> Non
     if event.degraded:
         state.degraded = True
         instance.degraded += 1
-    _tokens(instance, event.path, event.fired)
 
 
 def _node_failed(instance: Instance, event: ev.NodeFailed, at: int) -> None:
     state = _move(instance, event.path, "NodeFailed")
+    node = instance.plan.by_path[event.path]
+    _run_ended_badly(state, event, at)
+    if node.repeating:  # each run's failure was counted when it happened
+        state.output = instance.inbox(node).outputs
+    else:
+        state.failures += 1
+        instance.unhandled += not event.handled
+    _tokens(instance, event.path, event.fired, at)
+
+
+def _run_ended_badly(state: NodeState, event: ev.NodeFailed | ev.RunFailed, at: int) -> None:
     state.error = event.error
     state.handled = event.handled
     state.ended_at = at
     state.waits_for = ""
     state.due = None
+
+
+# --- the runs of nodes that have an inbox ---------------------------------------------------------------------------
+
+
+def _node_activated(instance: Instance, event: ev.NodeActivated, at: int) -> None:
+    state = _move(instance, event.path, "NodeActivated")
+    inbox = instance.inbox(instance.plan.by_path[event.path])
+    inbox.take(at)
+    assert tuple(lease.payload for lease in inbox.taken) == event.taken, "an inbox holds other messages than it did"
+    state.run = event.run
+    state.attempt = state.failures = state.crashes = state.crashes_alone = 0
+    state.input = state.error = None
+
+
+def _run_completed(instance: Instance, event: ev.RunCompleted, at: int) -> None:
+    state = _move(instance, event.path, "RunCompleted")
+    _run_ended_well(instance, state, event, at)
+    node = instance.plan.by_path[event.path]
+    instance.inbox(node).settle(RunResult(event.run, bytes(event.output)), at)
+    _messages(instance, event, at)
+
+
+def _run_failed(instance: Instance, event: ev.RunFailed, at: int) -> None:
+    state = _move(instance, event.path, "RunFailed")
+    _run_ended_badly(state, event, at)
     state.failures += 1
-    if not event.handled:
-        instance.unhandled += 1
-    _tokens(instance, event.path, event.fired)
+    instance.unhandled += not event.handled
+    node = instance.plan.by_path[event.path]
+    error = msgspec.json.encode(event.error)
+    instance.inbox(node).settle(RunResult(event.run, None, error, event.handled), at)
+    _messages(instance, event, at)
 
 
-def _tokens(instance: Instance, path: str, fired: tuple[int, ...]) -> None:
+def _messages(instance: Instance, event: ev.RunCompleted | ev.RunFailed, at: int) -> None:
+    """A run's messages go to the inboxes downstream. Its skips vanish: the connections stay open for the runs to come."""
+    connections = instance.plan.connections
+    for index in event.fired:
+        _deliver(instance, connections[index].target, ev.Token(index, event.run), at)
+
+
+def _deliver(instance: Instance, target: int, token: ev.Token, at: int) -> None:
+    state = instance.nodes[target]
+    if state is None:
+        state = instance.nodes[target] = NodeState()
+    if state.status not in NODE_FINAL:
+        instance.inbox(instance.plan.nodes[target]).deliver(token, at)
+
+
+def _tokens(instance: Instance, path: str, fired: tuple[int, ...], at: int) -> None:
+    """The node is final: one token on each of its connections, which for an inbox downstream also closes it."""
     plan, nodes = instance.plan, instance.nodes
     among = fired if len(fired) < 8 else frozenset(fired)
     for connection in plan.by_path[path].outgoing:
@@ -173,10 +236,17 @@ def _tokens(instance: Instance, path: str, fired: tuple[int, ...]) -> None:
         if state is None:
             state = nodes[target] = NodeState()
         state.tokens += 1
-        if connection.index in among:
-            if plan.nodes[target].in_degree == 1:
+        receiver = plan.nodes[target]
+        if receiver.inbox is not None:
+            if connection.index in among:
+                _deliver(instance, target, ev.Token(connection.index), at)
+            instance.inbox(receiver).close(connection.index)
+        elif connection.index in among:
+            if receiver.in_degree == 1:
                 # One list a connection, shared by all instances: most nodes have no other.
                 state.messages = connection.only
+            elif state.status != "pending":
+                continue  # absorbed: it must not change the input of what runs already
             elif state.messages is None:
                 state.messages = [connection.index]
             else:
@@ -213,7 +283,7 @@ def fold_skip(instance: Instance, skip: ev.Skip, at: int) -> None:
     state.reason = skip.reason
     state.because = skip.because
     state.ended_at = at
-    _tokens(instance, skip.path, ())
+    _tokens(instance, skip.path, (), at)
 
 
 def _nodes_cancelled(instance: Instance, event: ev.NodesCancelled, at: int) -> None:
@@ -224,7 +294,7 @@ def _nodes_cancelled(instance: Instance, event: ev.NodesCancelled, at: int) -> N
         state.ended_at = at
         state.waits_for = "in doubt" if ref.in_doubt else ""
         state.due = None
-        _tokens(instance, ref.path, ())
+        _tokens(instance, ref.path, (), at)
 
 
 def _nodes_requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> None:
@@ -293,4 +363,7 @@ FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.NodeCompensated: _node_compensated,
     ev.NodeCompensationFailed: _node_compensation_failed,
     ev.NodeReset: _node_reset,
+    ev.NodeActivated: _node_activated,
+    ev.RunCompleted: _run_completed,
+    ev.RunFailed: _run_failed,
 }

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from mainspring.graph.plan import Plan, PlanNode
 from mainspring.machine.events import ErrorRecord
+from mainspring.machine.inbox import Inbox, InboxState, capture_inbox, restore_inbox
 from mainspring.machine.lifecycle import ACTIVE, NODE_FINAL
 
 CONSUMED_MAX = 256
@@ -63,6 +64,11 @@ class InstanceState(Struct, omit_defaults=True, kw_only=True):
     degraded: int
     consumed: tuple[str, ...]
     nodes: dict[str, NodeState]
+    inboxes: dict[str, InboxState] = {}
+
+
+_NONE: dict[int, Inbox] = {}
+"""Most instances have no inboxes, and share this."""
 
 
 class Instance:
@@ -79,6 +85,7 @@ class Instance:
         "ended_at",
         "finished",
         "id",
+        "inboxes",
         "input",
         "nodes",
         "output",
@@ -106,6 +113,17 @@ class Instance:
         self.output = b"null"
         self.reason = ""
         self.consumed: tuple[str, ...] = ()
+        self.inboxes: dict[int, Inbox] = _NONE
+
+    def inbox(self, node: PlanNode) -> Inbox:
+        """The node's inbox, which begins to exist when it is first asked for. Only for nodes that have one."""
+        found = self.inboxes.get(node.index)
+        if found is None:
+            assert node.inbox is not None, f"{node.path} has no inbox"
+            if self.inboxes is _NONE:
+                self.inboxes = {}
+            found = self.inboxes[node.index] = Inbox(node.inbox)
+        return found
 
     def state(self, node: PlanNode) -> NodeState:
         """The node's state, which begins to exist when it is first asked for."""
@@ -137,6 +155,7 @@ def capture(instance: Instance) -> InstanceState:
         degraded=instance.degraded,
         consumed=instance.consumed,
         nodes={node.path: state for node, state in nodes if state is not None},
+        inboxes={instance.plan.nodes[index].path: capture_inbox(one) for index, one in instance.inboxes.items()},
     )
 
 
@@ -157,4 +176,9 @@ def restore(plan: Plan, id: str, captured: InstanceState) -> Instance:
         instance.nodes[plan.by_path[path].index] = state
         instance.active += state.status in ACTIVE
         instance.finished += state.status in NODE_FINAL
+    for path, inbox in captured.inboxes.items():
+        node = plan.by_path[path]
+        if node.inbox is not None:
+            instance.inbox(node)
+            instance.inboxes[node.index] = restore_inbox(node.inbox, inbox)
     return instance

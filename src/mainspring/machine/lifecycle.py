@@ -14,9 +14,9 @@ Table = dict[str, dict[str, str]]  # event -> {state before: state after}
 
 def _rows(*rows: tuple[str, str, str]) -> Table:
     table: Table = {}
-    for event, before, after in rows:
-        for state in before.split():
-            table.setdefault(event, {})[state] = after if after != "=" else state
+    for events, before, after in rows:
+        for event in events.split():
+            table.setdefault(event, {}).update((state, after if after != "=" else state) for state in before.split())
     return table
 
 
@@ -41,16 +41,19 @@ INSTANCE: Table = _rows(
 )
 
 NODE: Table = _rows(
-    ("InputMapped", "pending ready", "="),
-    ("NodeReady", "pending waiting retrying", "ready"),
-    ("NodeStarted", "pending ready retrying waiting", "running"),
+    ("NodeActivated", "pending gathering", "="),
+    ("InputMapped", "pending ready gathering", "="),
+    ("NodeReady", "pending waiting retrying gathering", "ready"),
+    ("NodeStarted", "pending ready retrying waiting gathering", "running"),
     ("NodeWaiting", "running", "waiting"),
     ("NodeRetrying", "running waiting", "retrying"),
     ("NodeFellBack", "ready running waiting", "falling_back"),
-    ("NodeCompleted", "running waiting falling_back", "completed"),
-    ("NodeFailed", "pending ready running waiting falling_back", "failed"),
+    ("NodeCompleted", "running waiting falling_back gathering", "completed"),
+    ("NodeFailed", "pending ready running waiting falling_back gathering", "failed"),
+    ("RunCompleted", "running waiting falling_back", "gathering"),
+    ("RunFailed", "pending ready running waiting falling_back gathering", "gathering"),
     ("NodesSkipped", "pending", "skipped"),
-    ("NodesCancelled", "ready running waiting retrying falling_back", "cancelled"),
+    ("NodesCancelled", "ready running waiting retrying falling_back gathering", "cancelled"),
     ("NodesRequeued", "running", "ready"),
     ("NodeCompensating", "completed compensating compensation_failed", "compensating"),
     ("NodeCompensated", "compensating", "compensated"),
@@ -68,10 +71,10 @@ TIMER: Table = _rows(
 ATTEMPT: Table = _rows(
     ("NodeStarted", "absent waiting", "running"),
     ("NodeWaiting", "running", "waiting"),
-    ("NodeCompleted", "running waiting", "succeeded"),
+    ("NodeCompleted RunCompleted", "running waiting", "succeeded"),
     ("NodeRetrying", "running waiting", "failed"),
     ("NodeFellBack", "running waiting", "failed"),
-    ("NodeFailed", "running waiting", "failed"),
+    ("NodeFailed RunFailed", "running waiting", "failed"),
     ("NodesRequeued", "running", "crashed"),
     ("NodesCancelled", "running waiting", "cancelled"),
 )
@@ -83,6 +86,7 @@ NODE_STATES = (
     "waiting",
     "retrying",
     "falling_back",
+    "gathering",
     "completed",
     "failed",
     "skipped",
@@ -91,9 +95,9 @@ NODE_STATES = (
     "compensated",
     "compensation_failed",
 )
-"""All states a node can be in. `ready` is waiting for a slot."""
+"""All states a node can be in. `ready` is waiting for a slot, `gathering` for the next message, between two runs."""
 
-ACTIVE = frozenset({"ready", "running", "waiting", "retrying", "falling_back", "compensating"})
+ACTIVE = frozenset({"ready", "running", "waiting", "retrying", "falling_back", "gathering", "compensating"})
 """A node in one of these keeps its instance open."""
 
 NODE_FINAL = frozenset({"completed", "failed", "skipped", "cancelled", "compensated", "compensation_failed"})

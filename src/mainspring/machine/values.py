@@ -5,19 +5,21 @@ Outputs stay raw JSON until somebody needs them. A default input is put together
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from mainspring.graph.joining import DEFAULT_PORT
 from mainspring.graph.plan import PlanConnection, PlanNode
-from mainspring.machine.events import ErrorRecord
+from mainspring.machine.events import ErrorRecord, Token
 from mainspring.machine.instance import Instance, NodeState
 
 PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
 """The largest value that a node may hand on, in bytes of JSON (SEMANTICS 8)."""
 
 _NULL = b"null"
+_decode_error = msgspec.json.Decoder(ErrorRecord).decode
 
 
 def input_of(instance: Instance, node: PlanNode) -> bytes:
@@ -31,13 +33,28 @@ def input_of(instance: Instance, node: PlanNode) -> bytes:
 
 
 def default_input(instance: Instance, node: PlanNode, state: NodeState | None) -> bytes:
-    """The bare payload, or an object keyed by source where several come in. An entry node gets the instance's input."""
+    """The bare payload, or an object keyed by source or by port. An entry node gets the instance's input."""
     if node.in_degree == 0 or state is None:
         return instance.input
-    if not node.keyed_input:
-        return payload(instance, state.messages[0]) if state.messages else _NULL
+    messages = _messages(instance, node, state)
+    if node.keyed_by_port:
+        return _by_port(instance, node, messages)
+    if node.keyed_input:
+        return _by_source(instance, node, messages)
+    return payload(instance, messages[0]) if messages else _NULL
+
+
+def _messages(instance: Instance, node: PlanNode, state: NodeState) -> Sequence[Token]:
+    """What the node's present run works on, in the order of arrival. What came later is no part of it."""
+    if node.inbox is not None:
+        return [lease.payload for lease in instance.inbox(node).taken]
+    messages = state.messages or ()
+    return [Token(index) for index in (messages[: node.need] if node.need else messages)]
+
+
+def _by_source(instance: Instance, node: PlanNode, messages: Sequence[Token]) -> bytes:
     connections = instance.plan.connections
-    fired = frozenset(state.messages or ())
+    fired = {token.connection: token for token in messages}
     sources: dict[str, list[int]] = {}
     for connection in node.incoming:
         sources.setdefault(instance.plan.nodes[connection.source].path, []).append(connection.index)
@@ -46,7 +63,7 @@ def default_input(instance: Instance, node: PlanNode, state: NodeState | None) -
         for index in indexes:
             if index in fired:
                 key = source if len(indexes) == 1 else _key(connections[index], source, sources)
-                parts.append(msgspec.json.encode(key) + b":" + payload(instance, index))
+                parts.append(msgspec.json.encode(key) + b":" + payload(instance, fired[index]))
     return b"{" + b",".join(parts) + b"}"
 
 
@@ -56,14 +73,34 @@ def _key(connection: PlanConnection, source: str, sources: Mapping[str, object])
     return f"{source}:{connection.index}" if id is None or id in sources else id
 
 
-def payload(instance: Instance, index: int) -> bytes:
-    """What travels on a connection that fired: the source's output, or the record of its error where it failed."""
-    state = instance.nodes[instance.plan.connections[index].source]
-    if state is None:
-        return _NULL
-    if state.output is not None:
-        return state.output
-    return _NULL if state.error is None else msgspec.json.encode(error_value(state.error))
+def _by_port(instance: Instance, node: PlanNode, messages: Sequence[Token]) -> bytes:
+    """Keyed by target port. Where all of several connections on a port count, the value is the list of what came."""
+    fired = {token.connection: token for token in messages}
+    ports: dict[str, list[int]] = {}
+    for connection in node.incoming:
+        ports.setdefault(connection.target_port or DEFAULT_PORT, []).append(connection.index)
+    parts = []
+    for port, indexes in ports.items():
+        came = [payload(instance, fired[index]) for index in indexes if index in fired]
+        if came:
+            whole = len(indexes) > 1 and node.inbox is None
+            value = b"[" + b",".join(came) + b"]" if whole else came[0]
+            parts.append(msgspec.json.encode(port) + b":" + value)
+    return b"{" + b",".join(parts) + b"}"
+
+
+def payload(instance: Instance, token: Token) -> bytes:
+    """What a message brings: the output of the run that sent it, or the record of its error where that failed."""
+    source = instance.plan.nodes[instance.plan.connections[token.connection].source]
+    if source.repeating:
+        result = instance.inbox(source).results[token.run - 1]
+        output, error = result.output, None if result.error is None else _decode_error(result.error)
+    else:
+        state = instance.nodes[source.index]
+        output, error = (None, None) if state is None else (state.output, state.error)
+    if output is not None:
+        return output
+    return _NULL if error is None else msgspec.json.encode(error_value(error))
 
 
 def error_value(error: ErrorRecord) -> dict[str, Any]:

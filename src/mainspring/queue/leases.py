@@ -114,6 +114,13 @@ class LeasedQueue(Generic[T]):
             self._expiries.set(message.id, message.expires_at)
         return _lease(message)
 
+    def peek(self, now: int) -> T | None:
+        """The payload of the message that a checkout would give, left where it is. Leases are not looked at."""
+        self._fall_due(self._advance(now))
+        id = self._returned.first()
+        message = self._ring.first() if id is None else self._held[id]
+        return None if message is None else message.payload
+
     def acknowledge(self, token: Token, now: int) -> Literal[True] | Refused:
         """The message is done with, and leaves the queue."""
         message = self._on_loan(token, self._advance(now))
@@ -265,13 +272,16 @@ class LeasedQueue(Generic[T]):
 
     def _next(self, now: int) -> Message[T] | None:
         """Take the first message that is due out of wherever it waits."""
+        self._fall_due(now)
+        if self._returned.first() is not None:
+            return self._held[self._returned.take()]
+        return self._ring.take()
+
+    def _fall_due(self, now: int) -> None:
         while (due := self._delayed.first()) is not None and due <= now:
             id = self._delayed.take()
             self._held[id].state = "returned"
             self._returned.set(id, id)
-        if self._returned.first() is not None:
-            return self._held[self._returned.take()]
-        return self._ring.take()
 
     def _on_loan(self, token: Token, now: int) -> Message[T] | Refused:
         """The message that `token` is the right to, if it still is."""

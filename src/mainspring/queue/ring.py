@@ -45,6 +45,18 @@ class Ring(Generic[T]):
                 return item
         return None
 
+    def first(self) -> T | None:
+        """What `take` would give, left where it is."""
+        slots = self._slots
+        while self._length:
+            item = slots[self._head]
+            if item is not None and self._alive(item):
+                return item
+            slots[self._head] = None
+            self._head = (self._head + 1) % len(slots)
+            self._length -= 1
+        return None
+
     def _move(self) -> None:
         whole = self._slots[self._head :] + self._slots[: self._head]
         living: list[T | None] = [item for item in whole if item is not None and self._alive(item)]

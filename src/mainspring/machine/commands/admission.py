@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mainspring.machine import effects as fx
+from mainspring.machine import waves
 from mainspring.machine.inputs import AdmissionGranted, AdmissionRefused
 from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import running
@@ -19,7 +20,7 @@ def granted(turn: Turn, answer: AdmissionGranted) -> None:
         turn.ask(fx.ReleaseAdmission(node.path, state.run))  # resuming the instance asks again
         turn.dropped = f"the instance is {turn.instance.status}"
     elif running.begin(turn, node):
-        running.advance(turn, node)
+        waves.advance(turn, node)
 
 
 def refused(turn: Turn, answer: AdmissionRefused) -> None:
@@ -32,4 +33,4 @@ def refused(turn: Turn, answer: AdmissionRefused) -> None:
     figures = ", ".join(f"{name} {value:g}" for name, value in answer.figures.items())
     message = f"{answer.reason} ({figures})" if figures else answer.reason
     running.fail_with(turn, node, state, "AdmissionRefused", message)
-    running.advance(turn, node)
+    waves.advance(turn, node)

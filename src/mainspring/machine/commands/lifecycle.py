@@ -9,7 +9,7 @@ from msgspec import Raw
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine import inputs
+from mainspring.machine import inputs, waves
 from mainspring.machine.instance import NodeState
 from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL, STARTING
 from mainspring.machine.nodes import running, task
@@ -37,8 +37,7 @@ def start(turn: Turn, request: inputs.StartInstance) -> None:
     )
     if turn.plan.timeout is not None:
         turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.at + turn.plan.timeout))
-    running.start_all(turn, list(turn.plan.roots))
-    failure.settle(turn)
+    waves.begin(turn)
 
 
 def recover(turn: Turn, request: inputs.Recover) -> None:
@@ -94,13 +93,13 @@ def _go_on(
     for node, state in killers:
         message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
         running.fail_with(turn, node, state, "CrashLimit", message, fatal=True)
-        running.advance(turn, node)
+        waves.advance(turn, node)
     for node, state in open_nodes:
         if turn.instance.status not in STARTING:
             break
         if state.status == "ready":
             if running.start(turn, node):
-                running.advance(turn, node)
+                waves.advance(turn, node)
         elif state.status == "retrying":
             turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.RETRY, state.due or turn.at))
         elif state.status == "waiting" and node.machine_kind == "delay":
@@ -148,15 +147,5 @@ def resume(turn: Turn, request: inputs.ResumeInstance) -> None:
     turn.emit(ev.InstanceResumed(request.by))
     failure.catch_up(turn)
     open_nodes = _open_nodes(turn)
-    running.start_all(turn, _startable(turn))
+    waves.go_on(turn)
     _go_on(turn, open_nodes)
-
-
-def _startable(turn: Turn) -> list[PlanNode]:
-    found = []
-    for node in turn.plan.nodes:
-        state = turn.instance.nodes[node.index]
-        tokens, status = (0, "pending") if state is None else (state.tokens, state.status)
-        if not node.off_graph and status == "pending" and tokens == node.in_degree:
-            found.append(node)
-    return found

@@ -1,7 +1,6 @@
 """Starting nodes and ending them. All kinds of node pass through here; what is special to a kind is in its own file.
 
-A node that ends lets others start, and some of those end in the same turn, so this is a worklist: `advance` goes on until
-nothing more follows from the turn's input, then `settle` looks whether the instance as a whole has come to an end.
+What follows from the end of a node is in `machine/waves.py`.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
-from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import delay
 from mainspring.machine.policies import failure
-from mainspring.machine.routing import route_completed, route_failed, spread
+from mainspring.machine.routing import route_completed, route_failed
 from mainspring.machine.turn import Turn
 from mainspring.machine.values import PAYLOAD_BYTES_MAX, Scope, input_of
 
@@ -26,25 +24,6 @@ SUSPECT_CRASHES = 2
 
 SUSPECTS = "suspects"
 """The resource that suspects are admitted by."""
-
-
-def advance(turn: Turn, ended: PlanNode) -> None:
-    """All that follows from the end of a node."""
-    start_all(turn, spread(turn, (ended,)))
-    failure.settle(turn)
-
-
-def start_all(turn: Turn, ready: list[PlanNode]) -> None:
-    """Start nodes whose join is satisfied, and whatever follows in the same turn."""
-    instance = turn.instance
-    work = ready[::-1]
-    while work:
-        if instance.status not in STARTING:
-            return
-        node = work.pop()
-        ended = start(turn, node)
-        if ended:
-            work.extend(reversed(spread(turn, (node,))))
 
 
 def start(turn: Turn, node: PlanNode) -> bool:
@@ -108,7 +87,8 @@ def complete(turn: Turn, node: PlanNode, state: NodeState, output: bytes, port: 
     """End the node well. True, for those who ask whether it ended."""
     release(turn, node, state)
     fired, faults = route_completed(turn, node, port, output)
-    turn.emit(ev.NodeCompleted(node.path, state.run, state.attempt, Raw(output), fired, port))
+    completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
+    turn.emit(completed(node.path, state.run, state.attempt, Raw(output), fired, port))
     _routing_faults(turn, node, faults)
     return True
 
@@ -125,7 +105,8 @@ def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) ->
     release(turn, node, state)
     fired, faults = route_failed(turn, node, error)
     handled = bool(fired)
-    turn.emit(ev.NodeFailed(node.path, state.run, state.attempt, error, fired, handled))
+    ended = ev.RunFailed if node.repeating else ev.NodeFailed
+    turn.emit(ended(node.path, state.run, state.attempt, error, fired, handled))
     if not handled:
         failure.unhandled(turn, node.path, f"{node.path} failed: {error.type}: {error.message}")
     _routing_faults(turn, node, faults)

@@ -8,6 +8,7 @@ from msgspec import Raw
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
+from mainspring.machine import waves
 from mainspring.machine.inputs import HandlerMissing, HandlersFound, TaskFailed, TaskFault, TaskFinished
 from mainspring.machine.instance import NodeState
 from mainspring.machine.lifecycle import STARTING
@@ -30,7 +31,7 @@ def finished(turn: Turn, report: TaskFinished) -> None:
         if report.variables is not None:
             turn.emit(ev.VariablesSet(Raw(report.variables), node.path, state.run))
         running.complete(turn, node, state, report.output, report.port)
-    running.advance(turn, node)
+    waves.advance(turn, node)
 
 
 def failed(turn: Turn, report: TaskFailed) -> None:
@@ -59,7 +60,7 @@ def _attempt_failed(turn: Turn, node: PlanNode, state: NodeState, fault: TaskFau
         failure.settle(turn)
         return
     running.fail(turn, node, state, error)
-    running.advance(turn, node)
+    waves.advance(turn, node)
 
 
 def record(fault: TaskFault, attempt: int, max_attempts: int) -> ev.ErrorRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
+from mainspring.machine import waves
 from mainspring.machine.inputs import TimerFired
 from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import running, task
@@ -32,7 +33,7 @@ def fired(turn: Turn, timer: TimerFired) -> None:
         found = turn.current(timer.path, timer.run, timer.attempt, "waiting")
         if found is not None and not _early(turn, timer, found[1].due):
             running.pass_through(turn, *found)
-            running.advance(turn, found[0])
+            waves.advance(turn, found[0])
     else:
         turn.dropped = "stale"
 

@@ -6,12 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from mainspring.errors import ExpressionError
-from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine.fold import fold_skip
-from mainspring.machine.lifecycle import ACTIVE, INSTANCE_FINAL
-from mainspring.machine.routing import SKIPS_PER_EVENT_MAX
+from mainspring.machine.lifecycle import INSTANCE_FINAL
+from mainspring.machine.stopping import stop_nodes
 from mainspring.machine.turn import Turn
 from mainspring.machine.values import Scope
 
@@ -34,42 +32,7 @@ def catch_up(turn: Turn) -> None:
 
 def stop_all(turn: Turn, reason: str, because: str) -> None:
     """Cancel what is under way and skip what has not begun."""
-    instance = turn.instance
-    runs: list[ev.Ref] = []
-    for node in turn.plan.nodes:
-        state = instance.nodes[node.index]
-        if state is None or state.status not in ACTIVE:
-            continue
-        in_doubt = state.status == "running" and not node.machine_kind
-        runs.append(ev.Ref(node.path, state.run, in_doubt))
-        if in_doubt:
-            turn.ask(fx.AbandonTask(node.path, state.run, state.attempt))
-        turn.ask(fx.ReleaseAdmission(node.path, state.run))
-        _disarm(turn, node, state.run, state.attempt, state.status)
-    if runs:
-        turn.emit(ev.NodesCancelled(tuple(runs), reason))
-    _skip_pending(turn, reason, because)
-
-
-def _disarm(turn: Turn, node: PlanNode, run: int, attempt: int, status: str) -> None:
-    if status == "running" and node.timeout is not None:
-        turn.ask(fx.DisarmTimer(node.path, run, attempt, fx.NODE_TIMEOUT))
-    elif status == "retrying":
-        turn.ask(fx.DisarmTimer(node.path, run, attempt, fx.RETRY))
-    elif status == "waiting" and node.machine_kind == "delay":
-        turn.ask(fx.DisarmTimer(node.path, run, attempt, fx.DELAY))
-
-
-def _skip_pending(turn: Turn, reason: str, because: str) -> None:
-    skips: list[ev.Skip] = []
-    for node in turn.plan.nodes:
-        state = turn.instance.nodes[node.index]
-        if not node.off_graph and (state is None or state.status == "pending") and node.path != because:
-            skip = ev.Skip(node.path, reason, because)
-            fold_skip(turn.instance, skip, turn.at)
-            skips.append(skip)
-    for start in range(0, len(skips), SKIPS_PER_EVENT_MAX):
-        turn.events.append(ev.NodesSkipped(tuple(skips[start : start + SKIPS_PER_EVENT_MAX])))
+    stop_nodes(turn, turn.plan.nodes, reason, because)
 
 
 def settle(turn: Turn) -> None:
@@ -119,6 +82,6 @@ def _leaf_outputs(turn: Turn) -> bytes:
     parts = []
     for leaf in leaves:
         state = states[leaf.index]
-        if state is not None and state.output is not None:
+        if state is not None and state.status == "completed" and state.output is not None:
             parts.append(msgspec.json.encode(leaf.path) + b":" + state.output)
     return b"{" + b",".join(parts) + b"}"

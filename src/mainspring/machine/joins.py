@@ -1,0 +1,75 @@
+"""The rules of joins: with the tokens that are in, does a node run, go on waiting, or never run?
+
+The table stands in SEMANTICS ("Routing"); everything else about joins follows from these answers. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mainspring.graph.plan import PlanNode
+from mainspring.machine.inbox import Inbox
+from mainspring.machine.instance import Instance, NodeState
+from mainspring.machine.lifecycle import NODE_FINAL
+
+Decision = Literal["run", "wait", "skip", "end"]
+"""`end`: a repeating node has run, and cannot run again."""
+
+
+def decide(node: PlanNode, state: NodeState, inbox: Inbox | None) -> Decision:
+    """What becomes of a node that has not begun, or of a repeating one between two runs."""
+    if inbox is not None:
+        return _by_inbox(inbox)
+    if node.need:
+        return _by_number(node, state)
+    if state.tokens < node.in_degree:
+        return "wait"
+    return "run" if state.messages or not node.in_degree else "skip"
+
+
+def _by_number(node: PlanNode, state: NodeState) -> Decision:
+    """`any` and `n`: enough messages, or too few that can still come."""
+    messages = len(state.messages or ())
+    if messages >= node.need:
+        return "run"
+    return "skip" if messages + node.in_degree - state.tokens < node.need else "wait"
+
+
+def _by_inbox(inbox: Inbox) -> Decision:
+    """`each`, `ports`, and whatever comes after a repeating node: a message on each lane, or none any more on one."""
+    if not inbox.idle:
+        return "wait"
+    if all(lane.depth for lane in inbox.lanes):
+        return "run"
+    if not inbox.exhausted:
+        return "wait"
+    return "end" if inbox.results else "skip"
+
+
+def has_room(instance: Instance, node: PlanNode) -> bool:
+    """Whether each inbox that a repeating node sends to can take what one more run may send (SEMANTICS 10)."""
+    nodes = instance.plan.nodes
+    targets = dict.fromkeys(edge.target for edge in node.outgoing)
+    return all(_room_for(instance, node, nodes[target]) for target in targets)
+
+
+def _room_for(instance: Instance, sender: PlanNode, target: PlanNode) -> bool:
+    plan = target.inbox
+    state = instance.nodes[target.index]
+    if plan is None or (state is not None and state.status in NODE_FINAL):
+        return True
+    inbox = instance.inboxes.get(target.index)
+    promised = sum(
+        1 if edge.source == sender.index else _may_send(instance, instance.plan.nodes[edge.source])
+        for edge in target.incoming
+    )
+    return (0 if inbox is None else inbox.waiting) + promised <= plan.capacity
+
+
+def _may_send(instance: Instance, source: PlanNode) -> bool:
+    """Whether a source may send from what it is doing now: its one run to come, or the run under way."""
+    if source.repeating:
+        inbox = instance.inboxes.get(source.index)
+        return inbox is not None and not inbox.idle
+    state = instance.nodes[source.index]
+    return state is None or state.status not in NODE_FINAL

@@ -1,0 +1,192 @@
+"""What follows from the end of nodes: a turn goes in waves (SEMANTICS, "In what order things are decided").
+
+In a wave first everybody decides whose tokens may have changed: the targets of the nodes that ended, of those that are
+skipped for it, and so on, a worklist and never recursion. Then those start that can. Some end at once, and the next wave
+begins with them. The cost is linear in the connections passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
+
+import msgspec
+
+from mainspring.graph.plan import PlanNode
+from mainspring.machine import events as ev
+from mainspring.machine.fold import fold_skip
+from mainspring.machine.inbox import Inbox
+from mainspring.machine.instance import NodeState
+from mainspring.machine.joins import decide, has_room
+from mainspring.machine.lifecycle import STARTING
+from mainspring.machine.nodes import running
+from mainspring.machine.policies import failure
+from mainspring.machine.reasons import why_skipped
+from mainspring.machine.stopping import record_skips, stop_nodes
+from mainspring.machine.turn import Turn
+
+_decode_error = msgspec.json.Decoder(ev.ErrorRecord).decode
+
+
+def advance(turn: Turn, ended: PlanNode) -> None:
+    """All that follows from the end of a node, or of one of its runs."""
+    _go(turn, Wave(turn, [ended]).decided())
+    failure.settle(turn)
+
+
+def begin(turn: Turn) -> None:
+    """All that follows from the start of the instance: its entry nodes start."""
+    _go(turn, turn.plan.roots)
+    failure.settle(turn)
+
+
+def go_on(turn: Turn) -> None:
+    """Start what became startable while the instance stood still. It may end by that: the caller settles."""
+    _go(turn, Wave(turn, []).decided(turn.plan.nodes))
+
+
+def _go(turn: Turn, ready: Iterable[PlanNode]) -> None:
+    """Start the nodes, and go on with those that ended at once."""
+    nodes = turn.instance.nodes
+    while ready:
+        ended = []
+        for node in ready:
+            if turn.instance.status not in STARTING:
+                return
+            state = nodes[node.index]
+            if state is not None and state.status not in ("pending", "gathering"):
+                continue  # a join that was decided later stopped it
+            if running.start(turn, node):
+                ended.append(node)
+        ready = Wave(turn, ended).decided() if ended else ()
+
+
+class Wave:
+    """The first part of a wave: everybody decides."""
+
+    __slots__ = ("_line", "_ready", "_roomier", "_skips", "_turn")
+
+    def __init__(self, turn: Turn, ended: list[PlanNode]) -> None:
+        self._turn = turn
+        self._line = ended
+        self._ready: dict[int, PlanNode] = {}
+        self._skips: list[ev.Skip] = []
+        self._roomier: list[PlanNode] | None = None
+
+    def decided(self, first: Iterable[PlanNode] = ()) -> Iterable[PlanNode]:
+        """The nodes that can start, in the order in which that was decided. `first` decide before all others."""
+        plan, states = self._turn.plan, self._turn.instance.nodes
+        for node in first:
+            self._decide(node, states[node.index])
+        for node in self._line:  # which grows meanwhile
+            for edge in node.outgoing:
+                target = plan.nodes[edge.target]
+                state = states[edge.target]
+                if target.joins_plainly:
+                    if state is not None and state.tokens == target.in_degree and state.status == "pending":
+                        self._decide(target, state)
+                else:
+                    self._decide(target, state)
+            if node.repeating:
+                self._decide(node, states[node.index])
+        if self._roomier is not None:
+            self._let_upstream_go_on()
+        self._flush()
+        return self._ready.values()
+
+    def _decide(self, node: PlanNode, state: NodeState | None) -> None:
+        self._room_in(node)
+        if state is None:
+            if node.in_degree or node.off_graph:
+                return
+            state = self._turn.instance.state(node)
+        if state.status != "pending" and state.status != "gathering":
+            return
+        inbox = None if node.inbox is None else self._turn.instance.inbox(node)
+        decision = decide(node, state, inbox)
+        if decision == "run":
+            self._run(node, state, inbox)
+        elif decision == "skip":
+            self._skip(node)
+        elif decision == "end":
+            self._end(node, state)
+
+    def _run(self, node: PlanNode, state: NodeState, inbox: Inbox | None) -> None:
+        turn = self._turn
+        if turn.instance.status not in STARTING:
+            return
+        if node.cancels_others and node.index not in self._ready:
+            self._flush()
+            stopped = turn.plan.stopped_by(node)
+            stop_nodes(turn, stopped, f"{node.path} has what it waited for", node.path)
+            for other in stopped:
+                self._room_in(other)
+        if inbox is not None:
+            if node.repeating and not has_room(turn.instance, node):
+                return
+            self._flush()
+            taken = inbox.first(turn.at)
+            assert taken is not None, "a node runs without a message on each lane"
+            turn.emit(ev.NodeActivated(node.path, len(inbox.results) + 1, taken))
+        self._ready[node.index] = node
+
+    def _skip(self, node: PlanNode) -> None:
+        skip = ev.Skip(node.path, *why_skipped(self._turn, node))
+        fold_skip(self._turn.instance, skip, self._turn.at)
+        self._skips.append(skip)
+        self._line.append(node)
+
+    def _end(self, node: PlanNode, state: NodeState) -> None:
+        """No message can come any more: a repeating node ends as its runs did."""
+        self._flush()
+        inbox = self._turn.instance.inbox(node)
+        failed = inbox.failure()
+        if failed is None:
+            self._turn.emit(ev.NodeCompleted(node.path, state.run, state.attempt))
+        else:
+            error = _decode_error(failed.error or b"")
+            handled = all(one.handled for one in inbox.results if one.error is not None)
+            self._turn.emit(ev.NodeFailed(node.path, state.run, state.attempt, error, (), handled))
+        self._line.append(node)
+
+    def _flush(self) -> None:
+        """Record the skips that were folded so far, before anything else is recorded."""
+        if self._skips:
+            record_skips(self._turn, self._skips)
+            self._skips = []
+
+    # -- room in inboxes
+
+    def _room_in(self, node: PlanNode) -> None:
+        """There may be more room than before in the node's inbox."""
+        if node.inbox is not None and node.inbox.rivals:
+            if self._roomier is None:
+                self._roomier = []
+            self._roomier.append(node)
+
+    def _let_upstream_go_on(self) -> None:
+        """Repeating nodes that could take messages but for the room decide again, in order, until none can take."""
+        waiting = self._rivals()
+        while waiting:
+            heapify(waiting)
+            later: list[int] = []
+            while waiting:
+                index = heappop(waiting)
+                node, state = self._turn.plan.nodes[index], self._turn.instance.nodes[index]
+                before = len(self._turn.events)
+                self._decide(node, state)
+                if len(self._turn.events) == before:
+                    continue
+                for other in self._rivals():
+                    if other > index and other not in waiting:
+                        heappush(waiting, other)
+                    elif other <= index:
+                        later.append(other)
+            waiting = list(dict.fromkeys(later))
+
+    def _rivals(self) -> list[int]:
+        found = dict.fromkeys(
+            index for node in self._roomier or () if node.inbox is not None for index in node.inbox.rivals
+        )
+        self._roomier = []
+        return list(found)
