@@ -11,6 +11,7 @@ from mainspring.cli import exits
 if TYPE_CHECKING:
     from mainspring.definition.findings import Finding
     from mainspring.definition.load import Definition
+    from mainspring.definition.resilience_file import ResilienceConfig
 
 
 @click.command("validate", short_help="Check workflows without running them.")
@@ -24,7 +25,8 @@ def command(files: tuple[str, ...], imports: tuple[str, ...], as_json: bool) -> 
     mainspring validate order.yaml
     mainspring validate workflows/*.yaml --json
 
-    The code of the tasks is looked for too (which imports it); what cannot be found is a warning.
+    The code of the tasks is looked for too (which imports it); what cannot be found is a warning. Resilience files are
+    known by their `kind`.
     """
     from mainspring.cli import preparing
 
@@ -40,16 +42,23 @@ def command(files: tuple[str, ...], imports: tuple[str, ...], as_json: bool) -> 
     return exits.COMPLETED if all(definition for _, definition, _ in checked) else exits.USAGE
 
 
-Checked = tuple[str, "Definition | None", "list[Finding]"]
+Checked = tuple[str, "Definition | ResilienceConfig | None", "list[Finding]"]
 
 
 def _check(file: str) -> Checked:
     from msgspec.structs import replace
 
     from mainspring.cli import preparing
-    from mainspring.graph.check import inspect_file
+    from mainspring.definition.load import read
+    from mainspring.graph.check import inspect_reading
 
-    definition, found = inspect_file(file)
+    reading = read(file)
+    if reading.kind == "resilience":
+        from mainspring.graph.check_resilience import inspect_resilience
+
+        config, told = inspect_resilience(reading)
+        return file, config, list(told)
+    definition, found = inspect_reading(reading)
     findings = list(found)
     if definition is not None:
         findings += [replace(one, severity="warning") for one in preparing.not_run_yet(definition, file)]
@@ -61,7 +70,7 @@ def _check(file: str) -> Checked:
 
 def _show(checked: list[Checked]) -> None:
     from mainspring.cli import faults, look
-    from mainspring.cli.words import clean, count
+    from mainspring.cli.words import clean
 
     out, err = look.out(), look.err()
     for file, definition, findings in checked:
@@ -72,19 +81,31 @@ def _show(checked: list[Checked]) -> None:
             err.line(f"{err.symbol('failed')} {clean(file)}: {told}")
             err.flush()
             continue
-        nodes, connections, entries = _counts(definition)
-        parts = [count(nodes, "node"), count(connections, "connection"), count(entries, "entry point")]
         warned = f" ({told})" if told else ""
         ok = out.paint("ok", "green")
-        out.line(f"{out.symbol('completed')} {clean(file)}: {ok}, {', '.join(parts)}{warned}")
+        out.line(f"{out.symbol('completed')} {clean(file)}: {ok}, {_summary(definition)}{warned}")
         out.flush()
 
 
-def _as_data(file: str, definition: Definition | None, findings: list[Finding]) -> dict[str, Any]:
+def _summary(definition: Definition | ResilienceConfig) -> str:
+    from mainspring.cli.words import count
+    from mainspring.definition.resilience_file import ResilienceConfig
+
+    if isinstance(definition, ResilienceConfig):
+        policies = len(definition.spec.step_policies)
+        return f"a resilience file with {count(policies, 'step policy', 'step policies')}"
+    nodes, connections, entries = _counts(definition)
+    return ", ".join([count(nodes, "node"), count(connections, "connection"), count(entries, "entry point")])
+
+
+def _as_data(file: str, definition: Definition | ResilienceConfig | None, findings: list[Finding]) -> dict[str, Any]:
     from mainspring.cli.faults import as_data
+    from mainspring.definition.resilience_file import ResilienceConfig
 
     told: dict[str, Any] = {"file": file, "valid": definition is not None}
-    if definition is not None:
+    if isinstance(definition, ResilienceConfig):
+        told.update(kind=definition.kind, stepPolicies=len(definition.spec.step_policies))
+    elif definition is not None:
         nodes, connections, entries = _counts(definition)
         told.update(id=definition.workflow.id, nodes=nodes, connections=connections, entryPoints=entries)
     return {**told, "findings": [as_data(one) for one in findings]}

@@ -47,6 +47,7 @@ class Retry(Part):
 class JoinFields(TypedDict, total=False):
     n: int
     cancel_others: bool
+    capacity: int
 
 
 class Join(Part):

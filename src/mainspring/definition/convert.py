@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from mainspring.definition.bounds import findings_max
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
-from mainspring.definition.model import Workflow
+
+Model = TypeVar("Model", bound=msgspec.Struct)
 
 
-def convert(tree: Any) -> tuple[Workflow | None, list[Finding]]:
-    """The workflow, and all that keeps the tree from being one (then the workflow is what remains without that)."""
+def convert(tree: Any, struct: type[Model]) -> tuple[Model | None, list[Finding]]:
+    """The model, and all that keeps the tree from being one (then the model is what remains without that)."""
     try:
-        return msgspec.convert(tree, Workflow), []
+        return msgspec.convert(tree, struct), []
     except (msgspec.ValidationError, RecursionError) as error:
         import msgspec.inspect as inspect
 
         search = _Search(inspect)
-        search.check(tree, inspect.type_info(Workflow), ())
+        search.check(tree, inspect.type_info(struct), ())
         # The search knows the model's types only; should it find nothing, msgspec's own words are better than none.
         if not search.findings:
             return None, [finding("MS102", str(error))]
-        return _salvage(tree, search.findings), search.findings
+        return _salvage(tree, struct, search.findings), search.findings
 
 
-def _salvage(tree: Any, faults: list[Finding]) -> Workflow | None:
-    """What is left of the workflow without its faulty keys, so that the graph can be checked in the same go."""
+def _salvage(tree: Any, struct: type[Model], faults: list[Finding]) -> Model | None:
+    """What is left of the model without its faulty keys, so that the graph can be checked in the same go."""
     for fault in faults:
         parent = tree
         for part in fault.pointer[:-1]:
@@ -37,7 +38,7 @@ def _salvage(tree: Any, faults: list[Finding]) -> Workflow | None:
             return None
         parent.pop(fault.pointer[-1], None)
     try:
-        return msgspec.convert(tree, Workflow)
+        return msgspec.convert(tree, struct)
     except msgspec.ValidationError:
         return None
 
@@ -64,6 +65,9 @@ class _Search:
             self.literal(value, expected, at)
         elif kind is inspect.VarTupleType:
             self.sequence(value, expected, at)
+        elif kind is inspect.DictType and isinstance(value, dict):
+            for key, item in value.items():
+                self.check(item, expected.value_type, (*at, key))
         elif not _fits(value, expected, inspect):
             self.wrong(value, expected, at)
 
@@ -138,6 +142,7 @@ def _name(expected: Any, inspect: Any) -> str:
 
 def _struct_name(expected: Any) -> str:
     names = {"TriggerSpec": "a trigger", "Resources": "resources", "Resilience": "resilience"}
+    names |= {"ResilienceConfig": "a resilience file", "ResilienceSpec": "the spec of a resilience file"}
     name = expected.cls.__name__
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
     return names.get(name, f"a {spaced}")

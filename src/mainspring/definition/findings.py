@@ -83,6 +83,10 @@ codes: dict[str, Code] = {
         "A workflow made in Python may say what a file could say: null, booleans, numbers, text, lists and dicts; times, "
         "paths, UUIDs and enumerations are written as text or numbers. Functions can only be a node's handler.",
     ),
+    "MS109": Code(
+        "a file of another kind",
+        "A resilience file (`kind: WorkflowResilienceConfig`) cannot be run, and a workflow cannot be applied as one.",
+    ),
     "MS201": Code("no nodes", "A workflow needs at least one node."),
     "MS202": Code(
         "bad node id", "Node ids consist of letters, digits, `_`, `-` and `:`; `.`, `[` and `]` belong to paths."

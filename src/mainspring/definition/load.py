@@ -12,6 +12,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mainspring.definition import vocabulary
 from mainspring.definition.bounds import document_bytes_max, findings_max
 from mainspring.definition.convert import convert
 from mainspring.definition.findings import Finding, Pointer, finding
@@ -19,6 +20,7 @@ from mainspring.definition.json_door import read_json, scan
 from mainspring.definition.model import Workflow
 from mainspring.definition.places import Place, Places
 from mainspring.definition.python_door import Part, PythonReader
+from mainspring.definition.resilience_file import ResilienceConfig
 from mainspring.definition.respell import Respelling
 from mainspring.definition.spelling import respell
 from mainspring.definition.yaml_door import YamlReader
@@ -52,13 +54,15 @@ class Definition:
 
 
 class Reading(Struct, frozen=True):
-    """What was read: the workflow if it could be made out, and what was found on the way."""
+    """What was read: the workflow (or the resilience file) if it could be made out, and what was found on the way."""
 
     workflow: Workflow | None
     findings: list[Finding]
     place: Callable[[Pointer, bool], Place]
     name: str | None = None
     folder: str = ""
+    resilience: ResilienceConfig | None = None
+    kind: Literal["workflow", "resilience"] = "workflow"
 
     def locate(self, pointer: Pointer, key: bool = False) -> tuple[int, int]:
         """Line and column, from 1, of what a canonical pointer leads to (or of its key)."""
@@ -121,10 +125,19 @@ def read_text(data: str | bytes, *, form: Format = "yaml", name: str | None = No
 def _understand(tree: Any, findings: list[Finding], text: str, form: Format, name: str | None, folder: str) -> Reading:
     to = Respelling()
     workflow: Workflow | None = None
+    resilience: ResilienceConfig | None = None
+    kind: Literal["workflow", "resilience"] = "workflow"
     found = list(findings)
     if isinstance(tree, dict):
-        spelled = respell(tree, to)
-        workflow, faults = convert(spelled)
+        faults: list[Finding]
+        if vocabulary.is_resilience(tree):
+            # Imported here: a workflow, which is the usual document, has no use for its words.
+            from mainspring.definition.resilience_spelling import respell_file
+
+            kind = "resilience"
+            resilience, faults = convert(respell_file(tree, to), ResilienceConfig)
+        else:
+            workflow, faults = convert(respell(tree, to), Workflow)
         found += to.findings + faults
     elif not found:
         found.append(finding("MS102", "a workflow must be an object", hint="it begins with `id:` and `nodes:`"))
@@ -135,7 +148,7 @@ def _understand(tree: Any, findings: list[Finding], text: str, form: Format, nam
             places.append(_places(text, form))
         return places[0].find(to.origin(pointer), key)
 
-    reading = Reading(workflow, [], place, name, folder)
+    reading = Reading(workflow, [], place, name, folder, resilience, kind)
     reading.findings.extend(reading.placed(one) for one in found[:findings_max])
     return reading
 
@@ -144,13 +157,13 @@ def read_python(part: Part, folder: str = "") -> Reading:
     """Read a workflow that was made in Python."""
     reader, to = PythonReader(), Respelling()
     spelled = respell(reader.read(part), to)
-    workflow, faults = convert(spelled)
+    workflow, faults = convert(spelled, Workflow)
 
     def placed(found: Finding) -> Finding:
         return reader.placed(found, to.origin(found.pointer))
 
     found = [*reader.findings, *to.findings, *faults]
-    reading = PythonReading(workflow, [], _nowhere, None, folder, placed)
+    reading = PythonReading(workflow, [], _nowhere, folder=folder, at=placed)
     reading.findings.extend(map(placed, found[:findings_max]))
     return reading
 

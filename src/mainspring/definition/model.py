@@ -15,11 +15,11 @@ FailureImpact = Literal["critical", "major", "minor", "negligible"]
 Trigger = Literal["complete", "fail", "all"]
 
 
-class _Model(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+class Part(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """What all parts of a definition have in common: camelCase in files, no key that nobody knows."""
 
 
-class Retry(_Model, frozen=True, kw_only=True):
+class Retry(Part, frozen=True, kw_only=True):
     """When a failed attempt is tried again. `max_attempts` counts the first try."""
 
     strategy: Literal["none", "fixed", "linear", "exponential"] = "exponential"
@@ -32,22 +32,27 @@ class Retry(_Model, frozen=True, kw_only=True):
     do_not_retry_on: tuple[str, ...] = ()
 
 
-class Join(_Model, frozen=True, kw_only=True):
-    """How many tokens a node waits for. `n` counts messages where kind is "n"."""
+class Join(Part, frozen=True, kw_only=True):
+    """How many tokens a node waits for. `n` counts messages where kind is "n".
+
+    `cancel_others` (any and n) stops what has become pointless once the join is satisfied. `capacity` is how many
+    messages may wait where the node runs more than once (at least one for each connection).
+    """
 
     kind: Literal["all", "any", "n", "each", "ports"] = "all"
     n: int | None = None
     cancel_others: bool = False
+    capacity: int | None = None
 
 
-class FallbackAction(_Model, frozen=True, kw_only=True):
+class FallbackAction(Part, frozen=True, kw_only=True):
     """An action to run instead of a node that failed for good."""
 
     type: str
     config: dict[str, Any] = {}
 
 
-class Resilience(_Model, frozen=True, kw_only=True):
+class Resilience(Part, frozen=True, kw_only=True):
     """What a node's failure means for the instance."""
 
     policy: str | None = None
@@ -59,7 +64,7 @@ class Resilience(_Model, frozen=True, kw_only=True):
     compensate_in_doubt: bool = False
 
 
-class CircuitBreaker(_Model, frozen=True, kw_only=True):
+class CircuitBreaker(Part, frozen=True, kw_only=True):
     """When calls of a failing target are no longer made."""
 
     target: str | None = None
@@ -69,7 +74,7 @@ class CircuitBreaker(_Model, frozen=True, kw_only=True):
     half_open_successes: int = 3
 
 
-class RateLimit(_Model, frozen=True, kw_only=True):
+class RateLimit(Part, frozen=True, kw_only=True):
     """A token bucket: `rate` starts in each `per` milliseconds, `burst` at once."""
 
     rate: float
@@ -77,7 +82,7 @@ class RateLimit(_Model, frozen=True, kw_only=True):
     burst: int | None = None
 
 
-class Resources(_Model, frozen=True, kw_only=True):
+class Resources(Part, frozen=True, kw_only=True):
     """Units a running node holds, or a workflow may hold at once."""
 
     cpu: float = 0
@@ -85,7 +90,7 @@ class Resources(_Model, frozen=True, kw_only=True):
     io: float = 0
 
 
-class Cache(_Model, frozen=True, kw_only=True):
+class Cache(Part, frozen=True, kw_only=True):
     """A node's output is used again for `ttl` milliseconds wherever `key` is the same.
 
     `key` is a template such as `${ input.id }`; without one the whole input is the key.
@@ -95,14 +100,14 @@ class Cache(_Model, frozen=True, kw_only=True):
     ttl: int = 3_600_000
 
 
-class Position(_Model, frozen=True, kw_only=True):
+class Position(Part, frozen=True, kw_only=True):
     """Where an editor draws a node."""
 
     x: float = 0
     y: float = 0
 
 
-class Node(_Model, frozen=True, kw_only=True):
+class Node(Part, frozen=True, kw_only=True):
     """A step. `type` names its kind; `config` is what that kind is told; `input` maps values into it."""
 
     id: str
@@ -131,7 +136,7 @@ class Node(_Model, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
 
 
-class Connection(_Model, frozen=True, kw_only=True):
+class Connection(Part, frozen=True, kw_only=True):
     """An edge. It fires when its trigger, its source port and its condition all say so."""
 
     source: str
@@ -144,7 +149,7 @@ class Connection(_Model, frozen=True, kw_only=True):
     is_compensation: bool = False
 
 
-class Checkpoint(_Model, frozen=True, kw_only=True):
+class Checkpoint(Part, frozen=True, kw_only=True):
     """How far the dispatch of tasks may run ahead of the commits ("each": not at all)."""
 
     policy: Literal["each", "count", "interval", "manual"] = "each"
@@ -152,7 +157,7 @@ class Checkpoint(_Model, frozen=True, kw_only=True):
     interval: int | None = None
 
 
-class TriggerSpec(_Model, frozen=True, kw_only=True):
+class TriggerSpec(Part, frozen=True, kw_only=True):
     """What starts a workflow by itself."""
 
     type: str
@@ -160,7 +165,7 @@ class TriggerSpec(_Model, frozen=True, kw_only=True):
     config: dict[str, Any] = {}
 
 
-class Workflow(_Model, frozen=True, kw_only=True):
+class Workflow(Part, frozen=True, kw_only=True):
     """A whole definition. Its identity is the hash of its canonical form (see `canonical`)."""
 
     id: str

@@ -56,34 +56,51 @@ def _retries_to_attempts(result: dict[str, Any], to: Respelling, at: Pointer) ->
 def respell_resilience(node: dict[str, Any], to: Respelling, at: Pointer) -> None:
     """A node's `resilience`, whose maxRetries and retryDelay become its `retry`."""
     here = (*at, "resilience")
+    if isinstance(node["resilience"], str):
+        to.moved((*here, "policy"), to.origin(here))
+        node["resilience"] = {"policy": node["resilience"]}
     if not isinstance(node["resilience"], dict):
         return
     result = to.keys(node["resilience"], vocabulary.resilience, here)
-    taken = {name: result.pop(name) for name in ("maxRetries", "retryDelay", "strategy") if name in result}
-    if taken and "retry" in node:
-        to.report("MS106", "`resilience` and `retry` both say how to retry", (*at, "retry"), "leave one out")
-    elif taken:
-        spelled = {"strategy": "fixed"}
-        for name, value in taken.items():
-            to.moved((*at, "retry", name), to.origin((*here, name)))
-            spelled[name] = value
-        to.moved((*at, "retry"), to.origin(here))
-        if "retryDelay" in taken:
-            to.moved((*at, "retry", "initialDelay"), to.origin((*here, "retryDelay")))
-            spelled["initialDelay"] = spelled.pop("retryDelay")
-        node["retry"] = spelled
+    retry_shorthand(result, here, node, at, to)
     to.word(result, "failurePolicy", failure_policies, here)
     to.word(result, "failureImpact", impacts, here)
-    if isinstance(result.get("fallbackActions"), list):
-        actions = result["fallbackActions"]
-        result["fallbackActions"] = [
-            _typed(action, vocabulary.fallback_action, to, (*here, "fallbackActions", index))
-            for index, action in enumerate(actions)
-        ]
+    respell_fallback_actions(result, to, here)
     if result:
         node["resilience"] = result
     else:
         del node["resilience"]
+
+
+def retry_shorthand(said: dict[str, Any], said_at: Pointer, owner: dict[str, Any], at: Pointer, to: Respelling) -> None:
+    """maxRetries, retryDelay and strategy, wherever said, are the `retry` of the owner."""
+    taken = {name: said.pop(name) for name in ("maxRetries", "retryDelay", "strategy") if name in said}
+    if not taken:
+        return
+    if "retry" in owner:
+        what = said_at[-1] if said_at != at else next(iter(taken))
+        to.report("MS106", f"`{what}` and `retry` both say how to retry", (*at, "retry"), "leave one out")
+        return
+    spelled: dict[str, Any] = {"strategy": "fixed"}
+    for name, value in taken.items():
+        to.moved((*at, "retry", name), to.origin((*said_at, name)))
+        spelled[name] = value
+    if said_at != at:
+        to.moved((*at, "retry"), to.origin(said_at))
+    if "retryDelay" in taken:
+        to.moved((*at, "retry", "initialDelay"), to.origin((*said_at, "retryDelay")))
+        spelled["initialDelay"] = spelled.pop("retryDelay")
+    owner["retry"] = spelled
+
+
+def respell_fallback_actions(owner: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """Each action by its type, in place."""
+    actions = owner.get("fallbackActions")
+    if isinstance(actions, list):
+        owner["fallbackActions"] = [
+            _typed(action, vocabulary.fallback_action, to, (*at, "fallbackActions", index))
+            for index, action in enumerate(actions)
+        ]
 
 
 def _typed(value: Any, words: Words, to: Respelling, at: Pointer) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from mainspring.definition import model
+from mainspring.definition.resilience_file import ResilienceSpec
 
 # By struct, then by canonical key: the least and the most (None: no upper bound).
 ranges: dict[type[Struct], dict[str, tuple[float, float | None]]] = {
@@ -28,6 +29,12 @@ ranges: dict[type[Struct], dict[str, tuple[float, float | None]]] = {
     model.CircuitBreaker: {"failureThreshold": (0, 1), "minimumThroughput": (1, None), "halfOpenSuccesses": (1, None)},
     model.RateLimit: {"rate": (1e-9, None), "per": (1, None), "burst": (1, None)},
     model.Cache: {"ttl": (1, None)},
+    ResilienceSpec: {
+        "maxPartialFailures": (0, None),
+        "criticalStepRatio": (0, 1),
+        "terminationThreshold": (0, 1),
+        "retryBudget": (0, None),
+    },
 }
 
 

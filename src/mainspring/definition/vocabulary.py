@@ -6,6 +6,7 @@ Keys are found by their name without `_`, `-` and capitals, so that camelCase, s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import fields
@@ -179,3 +180,8 @@ _node_type_spellings = {
 def node_type(word: str) -> str:
     """The canonical name of a type; a type that nobody knows here stays as it is (custom types have any name)."""
     return word if word in node_types else _node_type_spellings.get(plain(word), word)
+
+
+def is_resilience(tree: dict[str, Any]) -> bool:
+    """Whether a document means to be a resilience file: workflows have no `kind`, and resilience files no nodes."""
+    return any(plain(key) == "kind" for key in tree) and not any(workflow.find(key) == "nodes" for key in tree)

@@ -29,14 +29,14 @@ def loads(
     node_types: Collection[str] = known_node_types,
 ) -> Definition:
     """Read and check a text, likewise."""
-    return _definition(*_inspect(read_text(text, form=format, name=name, folder=folder), node_types))
+    return _definition(*inspect_reading(read_text(text, form=format, name=name, folder=folder), node_types))
 
 
 def inspect_file(
     path: str | Path, *, node_types: Collection[str] = known_node_types
 ) -> tuple[Definition | None, tuple[Finding, ...]]:
     """The definition, None where it cannot run, and all errors and warnings in the order of the file."""
-    return _inspect(read(path), node_types)
+    return inspect_reading(read(path), node_types)
 
 
 def inspect_text(
@@ -47,7 +47,7 @@ def inspect_text(
     folder: str = "",
     node_types: Collection[str] = known_node_types,
 ) -> tuple[Definition | None, tuple[Finding, ...]]:
-    return _inspect(read_text(text, form=format, name=name, folder=folder), node_types)
+    return inspect_reading(read_text(text, form=format, name=name, folder=folder), node_types)
 
 
 def check_workflow(workflow: Workflow, *, node_types: Collection[str] = known_node_types) -> tuple[Finding, ...]:
@@ -68,9 +68,13 @@ def _checks(workflow: Workflow, node_types: Collection[str]) -> Findings:
     return findings
 
 
-def _inspect(reading: Reading, node_types: Collection[str]) -> tuple[Definition | None, tuple[Finding, ...]]:
+def inspect_reading(
+    reading: Reading, node_types: Collection[str] = known_node_types
+) -> tuple[Definition | None, tuple[Finding, ...]]:
     found = list(reading.findings)
     workflow = reading.workflow
+    if reading.kind == "resilience":
+        found.append(reading.placed(finding("MS109", "this is a resilience file, no workflow", ("kind",))))
     if workflow is not None:
         checks = _checks(workflow, node_types).all
         found.extend(reading.placed(one, offset) for one, offset in checks[:findings_max])
@@ -84,7 +88,7 @@ def _inspect(reading: Reading, node_types: Collection[str]) -> tuple[Definition 
 
 def checked(reading: Reading) -> Definition:
     """The definition of what was read. Raises DefinitionError."""
-    return _definition(*_inspect(reading, known_node_types))
+    return _definition(*inspect_reading(reading))
 
 
 def _definition(definition: Definition | None, findings: tuple[Finding, ...]) -> Definition:
