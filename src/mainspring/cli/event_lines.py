@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from mainspring.cli.look import Screen
 from mainspring.cli.words import clean, clock, iso, one_line
 from mainspring.engine.result import Recorded
-from mainspring.machine.events import ErrorRecord, Ref, Skip
+from mainspring.machine.events import ErrorRecord, Ref, Skip, Token
 
 VALUE_MAX = 80
 LISTED_MAX = 6
@@ -28,6 +28,7 @@ _COLOURS = {
     "Started": "cyan",
     "Parked": "yellow",
     "Waiting": "blue",
+    "Activated": "cyan",
 }
 
 
@@ -81,6 +82,8 @@ def _item(item: Any) -> str:
         return f"{clean(item.path)} ({one_line(item.reason, VALUE_MAX)})"
     if isinstance(item, Ref):
         return clean(item.path) + (" (in doubt)" if item.in_doubt else "")
+    if isinstance(item, Token):
+        return f"connection {item.connection}" + (f" (run {item.run})" if item.run > 1 else "")
     return clean(str(item))
 
 

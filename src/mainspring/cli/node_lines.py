@@ -51,6 +51,8 @@ def notes(node: NodeResult) -> str:
     told = []
     if node.status not in ("completed", "failed", "skipped"):
         told.append(node.status.replace("_", " "))
+    if node.runs > 1:
+        told.append(count(node.runs, "run"))
     if node.attempts > 1:
         told.append(count(node.attempts, "attempt"))
     if node.crashes:
@@ -71,6 +73,8 @@ def waiting(node: NodeResult) -> str:
     """What it waits for and until when ("" where it does not wait)."""
     if node.status == "retrying":
         what = "the next attempt"
+    elif node.status == "gathering":
+        what = "the next message"
     elif node.waits_for and node.status in ("waiting", "ready"):
         what = clean(node.waits_for)
     else:

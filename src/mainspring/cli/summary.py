@@ -26,7 +26,7 @@ _IN_WORDS = {
     "cancelled": "was cancelled",
     "compensated": "was undone",
 }
-_ORDER = ("completed", "failed", "skipped", "cancelled", "running", "retrying", "waiting", "ready", "pending")
+_ORDER = ("completed", "failed", "skipped", "cancelled", "running", "retrying", "waiting", "gathering", "ready", "pending")
 
 
 def show_summary(screen: Screen, result: InstanceResult, look_next: str) -> None:

@@ -72,7 +72,7 @@ def tally(instance: Instance) -> Tally:
         status = state.status
         if status == "running":
             found.running += 1
-        elif status in ("waiting", "retrying", "ready"):
+        elif status in ("waiting", "gathering", "retrying", "ready"):
             found.waiting += 1
         else:
             found.failed += status == "failed"

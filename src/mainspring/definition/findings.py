@@ -117,7 +117,11 @@ codes: dict[str, Code] = {
         "connection into an off-graph node",
         "Compensation and fallback nodes are off the graph: they run when called upon, and take no tokens.",
     ),
-    "MS218": Code("join that can never fire", "The join waits for more messages than there are incoming connections."),
+    "MS218": Code(
+        "join that can never fire",
+        "The join waits for more messages than can come, or for a port that none can reach. Of one node's connections "
+        "only those can fire together that leave by the same port, or all on its failure.",
+    ),
     "MS219": Code("value out of bounds", "The number is outside the range that makes sense here."),
     "MS220": Code("script without code", "A script node needs `config.path` or `config.code`."),
     "MS221": Code(
@@ -125,11 +129,34 @@ codes: dict[str, Code] = {
     ),
     "MS222": Code("delay without duration", "A delay node needs to know how long, or until when."),
     "MS223": Code(
-        "`each` before a join",
-        "A node that joins by `each` may run several times; each node after it must have one incoming connection "
-        "or join by `each` too. Use forEach to repeat work and gather the results.",
+        "repeating node before a join",
+        "A node that joins by `each` or `ports` may run several times; each node after it must have one incoming "
+        "connection or join by `each` too. Use forEach to repeat work and gather the results.",
     ),
     "MS224": Code("unknown port", "The node declares no such output port, so the connection never fires.", "warning"),
+    "MS225": Code(
+        "too many runs",
+        "Nodes that join by `each` multiply: one after another they could run more than runs_max (10,000) times. Use "
+        "forEach, which is made for many items.",
+    ),
+    "MS226": Code(
+        "nothing to cancel",
+        "`cancelOthers` stops what has become pointless once a join by `any` or `n` is satisfied. Other joins wait for "
+        "all there is, and a node that can run more than once is never done waiting.",
+    ),
+    "MS227": Code(
+        "join by ports without ports",
+        "A join by `ports` takes one message from each target port: its connections must name one (`targetPort`). A "
+        "connection without one goes to the port `default`.",
+    ),
+    "MS228": Code(
+        "connection that never fires",
+        "Its trigger, port and condition contradict each other, or the condition is false whatever happens.",
+        "warning",
+    ),
+    "MS229": Code(
+        "node that can never run", "None of the connections into the node can ever bring a message.", "warning"
+    ),
     "MS240": Code(
         "no JSON Schema",
         "`inputSchema` and `outputSchema` are JSON Schemas (draft 2020-12, or the draft that `$schema` names): "

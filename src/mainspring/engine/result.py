@@ -26,7 +26,7 @@ class NodeResult:
 
     @property
     def status(self) -> str:
-        """pending, ready, running, waiting, retrying, completed, failed, skipped, cancelled …"""
+        """pending, ready, running, waiting, retrying, gathering, completed, failed, skipped, cancelled …"""
         return self._state.status
 
     @property
@@ -48,6 +48,11 @@ class NodeResult:
     def attempts(self) -> int:
         """How often it was started in its current run."""
         return self._state.attempt
+
+    @property
+    def runs(self) -> int:
+        """How often it has run, the present run included. More than one only where its join lets it repeat."""
+        return self._state.run if self._state.attempt else self._state.run - 1
 
     @property
     def crashes(self) -> int:

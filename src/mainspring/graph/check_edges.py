@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mainspring.definition.findings import Pointer, did_you_mean
 from mainspring.definition.model import Workflow
+from mainspring.graph.check_joins import JoinChecks
 from mainspring.graph.check_nodes import Findings
 
 cycles_listed_max = 20
@@ -22,7 +23,6 @@ class EdgeChecks:
         self.index: dict[str, int] = {}
         self.edges: dict[tuple[str, str], Pointer] = {}
         self.helpers: dict[tuple[str, str], Pointer] = {}
-        self.degree: dict[str, int] = {}
 
     def check(self) -> None:
         self.identities()
@@ -70,7 +70,6 @@ class EdgeChecks:
                 self.helpers.setdefault((connection.source, connection.target), at)
             else:
                 self.edges.setdefault((connection.source, connection.target), at)
-                self.degree[connection.target] = self.degree.get(connection.target, 0) + 1
 
     def collect_dependencies(self) -> None:
         for index, node in enumerate(self.workflow.nodes):
@@ -82,7 +81,6 @@ class EdgeChecks:
                     self.report("MS208", f"`{node.id}` depends on itself", at, "repeat work with a loop node")
                 elif (source, node.id) not in self.edges:
                     self.edges[source, node.id] = at
-                    self.degree[node.id] = self.degree.get(node.id, 0) + 1
 
     def collect_helpers(self) -> None:
         for index, node in enumerate(self.workflow.nodes):
@@ -134,31 +132,7 @@ class EdgeChecks:
                 self.report("MS211", message, ("nodes", index, "id"))
 
     def joins(self) -> None:
-        kinds: dict[str, str] = {node.id: node.join.kind for node in self.workflow.nodes if node.join is not None}
-        for index, node in enumerate(self.workflow.nodes):
-            join = node.join
-            if join is None or join.kind != "n":
-                continue
-            degree = self.degree.get(node.id, 0)
-            at: Pointer = ("nodes", index, "join")
-            if join.n is None or join.n < 1:
-                self.report("MS219", f"the join of `{node.id}` needs `n`, at least 1", at)
-            elif join.n > degree:
-                self.report(
-                    "MS218", f"the join of `{node.id}` waits for {join.n} messages, but only {degree} can come", at
-                )
-        if "each" in kinds.values():
-            self.each_before_joins(kinds)
-
-    def each_before_joins(self, kinds: dict[str, str]) -> None:
-        sources = [name for name, kind in kinds.items() if kind == "each"]
-        successors = successors_of(self.edges)
-        for name in sorted(reachable(sources, successors) - set(sources), key=self.index.__getitem__):
-            if self.degree.get(name, 0) > 1:
-                message = f"`{name}` joins several connections after a node that joins by `each`"
-                self.report(
-                    "MS223", message, ("nodes", self.index[name], "id"), "use forEach, or `join: each` here too"
-                )
+        JoinChecks(self.workflow, self.index, self.report).check()
 
     def ports(self) -> None:
         declared: dict[str, set[str]] = {}

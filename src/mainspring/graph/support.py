@@ -32,15 +32,11 @@ def _places(workflow: Workflow) -> Iterator[tuple[str, Pointer]]:
     for index, connection in enumerate(workflow.connections):
         if connection.is_compensation:
             yield "a compensation connection", ("connections", index)
-        if connection.target_port is not None:
-            yield "a target port", ("connections", index, "targetPort")
 
 
 def _node(node: Node) -> Iterator[tuple[str, str]]:
     if node.type not in RUNNABLE_TYPES:
         yield f"the type {node.type}", "type"
-    if node.join is not None and node.join.kind != "all":
-        yield f"the join {node.join.kind}", "join"
     if node.compensation_node_id is not None:
         yield "the compensation", "compensationNodeId"
     if node.fallback_node_id is not None:
