@@ -21,6 +21,17 @@ class DefinitionError(MainspringError):
         super().__init__("\n".join(finding.text() for finding in self.findings))
 
 
+class InputInvalid(MainspringError):
+    """An input that does not match the workflow's inputSchema: nothing was started.
+
+    `faults` lists what is wrong, each with its path: `input.items[2].price: -1 is less than the minimum of 0`.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(["the input does not match the workflow's inputSchema", *self.faults]))
+
+
 class ExpressionError(MainspringError):
     """An expression that cannot be compiled, or that failed while it was evaluated.
 

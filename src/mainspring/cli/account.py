@@ -43,6 +43,7 @@ def of_node(node: NodeResult) -> dict[str, Any]:
         "waitsFor": node.waits_for or None,
         "until": iso(node.due),
         "port": node.port,
+        "cached": node.cached or None,
         "crashes": node.crashes or None,
         "handled": node.handled or None,
         "error": None if node.error is None else of_error(node.error),

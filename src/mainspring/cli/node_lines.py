@@ -55,6 +55,8 @@ def notes(node: NodeResult) -> str:
         told.append(count(node.runs, "run"))
     if node.attempts > 1:
         told.append(count(node.attempts, "attempt"))
+    if node.cached:
+        told.append("from the cache")
     if node.crashes:
         told.append(count(node.crashes, "crash", "crashes"))
     if node.port is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.errors import DefinitionError, HandlerNotFound
 
@@ -46,6 +46,18 @@ def definition_to_run(file: str) -> Definition:
         head = "the code of these nodes cannot be found; nothing was run" if len(missing) > 1 else "nothing was run"
         raise HandlerNotFound("\n".join([head, *(f"{path}: {reason}" for path, reason in missing)]))
     return definition
+
+
+def refuse_input(definition: Definition, given: Any) -> None:
+    """Raise InputInvalid where the workflow's inputSchema says so: before a store is made, or waited for."""
+    if definition.workflow.input_schema is None:
+        return
+    from mainspring.engine.engine import refuse_invalid
+    from mainspring.graph.schemas import check_of
+    from mainspring.journal.payload import encode_payload
+
+    raw = encode_payload({} if given is None else given, "input")
+    refuse_invalid(check_of(definition.workflow.input_schema, "input"), raw)
 
 
 def not_run_yet(definition: Definition, file: str) -> list[Finding]:

@@ -62,6 +62,8 @@ def command(
     url = places.store_url(store)
     with preparing.stdout_for(as_json or quiet):
         definition = _prepared(file, imports)
+        if definition is not None:
+            preparing.refuse_input(definition, given)
         places.make_room(url)
         wanted = Wanted(definition, resume, given, key, url, durability, not no_wait)
         outcome = _conducted(wanted, as_json or quiet)

@@ -16,7 +16,15 @@ from mainspring.engine.live import Entry, Live
 from mainspring.engine.program import Program
 from mainspring.engine.result import InstanceResult, Recorded, recorded
 from mainspring.engine.settings import EngineSettings
-from mainspring.errors import CommandRefused, DefinitionError, MainspringError, NotOwner, UnknownInstance
+from mainspring.errors import (
+    CommandRefused,
+    DefinitionError,
+    InputInvalid,
+    MainspringError,
+    NotOwner,
+    UnknownInstance,
+)
+from mainspring.graph.schemas import Check
 from mainspring.graph.support import unsupported
 from mainspring.journal import messages
 from mainspring.journal.history import rebuild
@@ -138,13 +146,15 @@ class Engine:
     ) -> Run:
         """Start an instance; it is durable when this returns. With a `key`, the same one a second time gives the first.
 
-        Raises DefinitionError, PayloadError, and NotOwner where the store belongs to somebody else by now.
+        Raises DefinitionError, PayloadError, InputInvalid (by the workflow's inputSchema), and NotOwner where the store
+        belongs to somebody else by now.
         """
         workflow, folder = _parts(definition)
         program = self.host.programs.of(workflow, folder, checked=isinstance(definition, Definition))
         if program.version not in self._defined:
             refuse_unsupported(workflow)
         raw = encode_payload({} if input is None else input, "input")
+        refuse_invalid(program.plan.input_check, raw)
         values = encode_payload({**workflow.variables, **(variables or {})}, "variables")
         id = f"{workflow.id}:{key}" if key is not None else f"{workflow.id}-{_tail(self._clock)}"
         if key is not None:
@@ -356,6 +366,13 @@ def refuse_unsupported(workflow: Workflow) -> None:
     findings = unsupported(workflow)
     if findings:
         raise DefinitionError(findings)
+
+
+def refuse_invalid(check: Check | None, input: bytes) -> None:
+    """Raise InputInvalid where there is an inputSchema that the workflow's input does not match."""
+    faults = () if check is None else check(input)
+    if faults:
+        raise InputInvalid(faults)
 
 
 def _parts(definition: Definition | Workflow) -> tuple[Workflow, str]:

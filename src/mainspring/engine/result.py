@@ -45,6 +45,11 @@ class NodeResult:
         return self._state.port
 
     @property
+    def cached(self) -> bool:
+        """Whether its output is a kept one, and its work was not done."""
+        return self._state.cached
+
+    @property
     def attempts(self) -> int:
         """How often it was started in its current run."""
         return self._state.attempt

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from mainspring.definition.model import Node, Retry, Workflow
+from mainspring.definition.model import Cache, Node, Retry, Workflow
 from mainspring.expression import Expression, Template, compile_expression, compile_template
 from mainspring.graph.joining import InboxPlan, settle_joins
 from mainspring.graph.regions import Regions
+from mainspring.graph.schemas import Check, check_of
 
 SHORT_NODE_TIMEOUT_MS = 10_000
 SHORT_WORKFLOW_TIMEOUT_MS = 30_000
@@ -63,9 +64,14 @@ class PlanNode:
 
     `joins_plainly`: by `all`, and it runs at most once. Else `need` is the number of messages that start it (0: not by
     number), `inbox` what it has where messages wait for their turn, and `repeating` says that it can run more than once.
+
+    `cache`: its results may be used again, by `cache_key` or else by the whole input. `input_check` and `output_check` are
+    its schemas.
     """
 
     __slots__ = (
+        "cache",
+        "cache_key",
         "cancels_others",
         "constant_input",
         "definition",
@@ -74,6 +80,7 @@ class PlanNode:
         "inbox",
         "incoming",
         "index",
+        "input_check",
         "joins_plainly",
         "keyed_by_port",
         "keyed_input",
@@ -82,6 +89,7 @@ class PlanNode:
         "need",
         "off_graph",
         "outgoing",
+        "output_check",
         "path",
         "plain_fired",
         "ports",
@@ -117,6 +125,10 @@ class PlanNode:
         self.constant_input: bytes | None = None
         self.duration: Template | None = None
         self.resource: str | None = None
+        self.cache: Cache | None = None if self.machine_kind else definition.cache
+        self.cache_key: Template | None = None
+        self.input_check: Check | None = check_of(definition.input_schema, "input")
+        self.output_check: Check | None = check_of(definition.output_schema, "output")
 
 
 class Plan:
@@ -127,10 +139,12 @@ class Plan:
         "by_path",
         "connections",
         "failure_policy",
+        "input_check",
         "leaves",
         "nodes",
         "on_graph",
         "output",
+        "output_check",
         "roots",
         "timeout",
         "version",
@@ -147,6 +161,8 @@ class Plan:
         short = workflow.defaults == "short"
         self.timeout = workflow.timeout or (SHORT_WORKFLOW_TIMEOUT_MS if short else None)
         self.output = None if workflow.output is None else compile_template(workflow.output)
+        self.input_check: Check | None = check_of(workflow.input_schema, "input")
+        self.output_check: Check | None = check_of(workflow.output_schema, "output")
         _mark_off_graph(self)
         _connect(self)
         for node in self.nodes:
@@ -228,6 +244,8 @@ def _finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
     if definition.type == "delay":
         node.duration = compile_template(definition.config.get("duration", 0))
     node.resource = _resource(definition)
+    if node.cache is not None and node.cache.key is not None:
+        node.cache_key = compile_template(node.cache.key)
 
 
 def _always(connection: PlanConnection) -> bool:

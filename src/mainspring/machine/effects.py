@@ -12,13 +12,15 @@ class Effect(Struct, frozen=True, gc=False):
 class DispatchTask(Effect, frozen=True):
     """Do the node's work. The input is asked of the instance (`values.input_of`) when the work begins: it cannot change.
 
-    Variables can, by turns that are not durable yet, so the work gets those of the turn that ordered it.
+    Variables can, by turns that are not durable yet, so the work gets those of the turn that ordered it. `cache_key` is
+    what a result that is kept would be known by, as JSON (empty: none is looked for).
     """
 
     path: str
     run: int
     attempt: int
     variables: bytes
+    cache_key: bytes = b""
 
 
 class AbandonTask(Effect, frozen=True):

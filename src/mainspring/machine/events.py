@@ -232,7 +232,10 @@ class NodeFellBack(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class NodeCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The node is done. `fired` lists the connections that fired, by their index in the pinned definition's plan."""
+    """The node is done. `fired` lists the connections that fired, by their index in the pinned definition's plan.
+
+    `cached`: its work was not done, the output is a kept one.
+    """
 
     path: str
     run: int
@@ -241,6 +244,7 @@ class NodeCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
     fired: tuple[int, ...] = ()
     port: str | None = None
     degraded: bool = False
+    cached: bool = False
 
 
 class NodeFailed(Event, frozen=True, array_like=True, tag=True, gc=False):

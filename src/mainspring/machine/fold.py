@@ -150,6 +150,7 @@ def _node_completed(instance: Instance, event: ev.NodeCompleted, at: int) -> Non
 
 def _run_ended_well(instance: Instance, state: NodeState, event: ev.NodeCompleted | ev.RunCompleted, at: int) -> None:
     state.port = event.port
+    state.cached = event.cached
     state.ended_at = at
     state.error = None
     state.waits_for = ""

@@ -86,7 +86,10 @@ class ResumeInstance(Input, frozen=True, kw_only=True):
 
 
 class TaskFinished(Input, frozen=True, kw_only=True, gc=False):
-    """An attempt's work is done. `variables` is a JSON object of those it set (None: it set none)."""
+    """An attempt's work is done. `variables` is a JSON object of those it set (None: it set none).
+
+    `cached`: it was not done, its result is a kept one. `keep`: what to keep this result by (empty: it is not to be kept).
+    """
 
     path: str
     run: int
@@ -94,6 +97,8 @@ class TaskFinished(Input, frozen=True, kw_only=True, gc=False):
     output: bytes = b"null"
     port: str | None = None
     variables: bytes | None = None
+    cached: bool = False
+    keep: bytes = b""
 
 
 class TaskFailed(Input, frozen=True, kw_only=True):

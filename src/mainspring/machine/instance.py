@@ -46,6 +46,7 @@ class NodeState(Struct, gc=False, omit_defaults=True):
     because: str = ""
     misrouted: list[int] | None = None
     crashes_alone: int = 0
+    cached: bool = False
 
 
 class InstanceState(Struct, omit_defaults=True, kw_only=True):

@@ -13,7 +13,7 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
-from mainspring.machine.nodes import delay
+from mainspring.machine.nodes import caching, delay
 from mainspring.machine.policies import failure
 from mainspring.machine.routing import route_completed, route_failed
 from mainspring.machine.turn import Turn
@@ -56,10 +56,20 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
             )
         except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
             return fail_with(turn, node, state, "MappingError", f"the input mapping failed: {error}")
+    if node.input_check is not None and not state.attempt:  # the input of further attempts is the same
+        faults = node.input_check(input_of(turn.instance, node))
+        if faults:
+            return fail_with(turn, node, state, "InputInvalid", "; ".join(faults), fatal=True)
+    cache_key = b""
+    if node.cache is not None:
+        try:
+            cache_key = caching.key_of(turn.instance, node)
+        except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
+            return fail_with(turn, node, state, "MappingError", f"the cache key failed: {error}")
     attempt = state.attempt if same_attempt else state.attempt + 1
     turn.emit(ev.NodeStarted(node.path, state.run, attempt))
     if not node.machine_kind:
-        order(turn, node, state)
+        order(turn, node, state, cache_key)
         return False
     if node.machine_kind == "delay":
         return delay.wait(turn, node, state)
@@ -72,23 +82,28 @@ def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     if len(output) > PAYLOAD_BYTES_MAX:
         message = f"the input has {len(output)} bytes of JSON, and payload_bytes_max is {PAYLOAD_BYTES_MAX}"
         return fail_with(turn, node, state, "PayloadTooLarge", message)
+    faults = () if node.output_check is None else node.output_check(output)
+    if faults:
+        return fail_with(turn, node, state, "OutputInvalid", "; ".join(faults), fatal=True)
     return complete(turn, node, state, output, None)
 
 
-def order(turn: Turn, node: PlanNode, state: NodeState) -> None:
+def order(turn: Turn, node: PlanNode, state: NodeState, cache_key: bytes = b"") -> None:
     """Have the attempt's work done, and its clock run."""
-    turn.effects.append(fx.DispatchTask(node.path, state.run, state.attempt, turn.instance.variables))
+    turn.effects.append(fx.DispatchTask(node.path, state.run, state.attempt, turn.instance.variables, cache_key))
     if node.timeout is not None:
         due = state.started_at + node.timeout
         turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT, due))
 
 
-def complete(turn: Turn, node: PlanNode, state: NodeState, output: bytes, port: str | None) -> bool:
+def complete(
+    turn: Turn, node: PlanNode, state: NodeState, output: bytes, port: str | None, cached: bool = False
+) -> bool:
     """End the node well. True, for those who ask whether it ended."""
     release(turn, node, state)
     fired, faults = route_completed(turn, node, port, output)
     completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
-    turn.emit(completed(node.path, state.run, state.attempt, Raw(output), fired, port))
+    turn.emit(completed(node.path, state.run, state.attempt, Raw(output), fired, port, False, cached))
     _routing_faults(turn, node, faults)
     return True
 

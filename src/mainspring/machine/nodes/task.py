@@ -27,11 +27,21 @@ def finished(turn: Turn, report: TaskFinished) -> None:
         known = ", ".join(sorted(node.ports)) or "none"
         message = f"the task left by port {report.port!r}, which no connection of {node.path} has (it has: {known})"
         running.fail_with(turn, node, state, "UnknownPort", message)
+    elif node.output_check is not None and (faults := node.output_check(report.output)):
+        _attempt_failed(turn, node, state, _output_fault(node, faults))
+        return
     else:
         if report.variables is not None:
             turn.emit(ev.VariablesSet(Raw(report.variables), node.path, state.run))
-        running.complete(turn, node, state, report.output, report.port)
+        running.complete(turn, node, state, report.output, report.port, report.cached)
     waves.advance(turn, node)
+
+
+def _output_fault(node: PlanNode, faults: tuple[str, ...]) -> TaskFault:
+    """A task that gave what it should not will do so again, as a rule: it is tried again only where retryOn says so."""
+    fault = TaskFault("OutputInvalid", "; ".join(faults), ("OutputInvalid",))
+    named = node.retry is not None and retry.matches(fault, node.retry.retry_on)
+    return fault if named else msgspec.structs.replace(fault, fatal=True)
 
 
 def failed(turn: Turn, report: TaskFailed) -> None:

@@ -64,6 +64,10 @@ def _end(turn: Turn) -> None:
     except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
         turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), f"the output mapping failed: {error}"))
         return
+    faults = () if turn.plan.output_check is None else turn.plan.output_check(output)
+    if faults:
+        turn.emit(ev.InstanceFailed(Raw(output), f"the output does not match outputSchema: {'; '.join(faults)}"))
+        return
     turn.emit(ev.InstanceCompleted(Raw(output), instance.degraded > 0))
 
 
