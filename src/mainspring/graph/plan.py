@@ -55,12 +55,29 @@ class PlanConnection:
         self.target_port: str | None = None
 
 
+class Route:
+    """The connections that may fire on one way out of a node.
+
+    `fired` is not None where no condition has to be asked: all of them fire. `reads_output_only` says that the conditions
+    look at nothing but `output`.
+    """
+
+    __slots__ = ("edges", "fired", "reads_output_only")
+
+    def __init__(self, edges: list[PlanConnection]) -> None:
+        self.edges = tuple(edges)
+        conditions = [edge.condition for edge in edges if edge.condition is not None]
+        self.fired = None if conditions else tuple(edge.index for edge in edges)
+        self.reads_output_only = all(condition.roots <= {"output"} for condition in conditions)
+
+
 class PlanNode:
     """A node, with all that is asked of it at run time.
 
     `plain_fired` is not None where routing needs no decision: all outgoing connections fire on any completion by the
-    primary output. `template` computes the input where the definition maps it (`constant_input` has it where there is
-    nothing to compute). `resource` names the limit that the node must be admitted by (None: it starts at once).
+    primary output. Else `routes` has the connections of each port, and `on_failure` those of a failure. `template`
+    computes the input where the definition maps it (`constant_input` has it where there is nothing to compute).
+    `resource` names the limit that the node must be admitted by (None: it starts at once).
 
     `joins_plainly`: by `all`, and it runs at most once. Else `need` is the number of messages that start it (0: not by
     number), `inbox` what it has where messages wait for their turn, and `repeating` says that it can run more than once.
@@ -88,6 +105,7 @@ class PlanNode:
         "max_attempts",
         "need",
         "off_graph",
+        "on_failure",
         "outgoing",
         "output_check",
         "path",
@@ -96,6 +114,7 @@ class PlanNode:
         "repeating",
         "resource",
         "retry",
+        "routes",
         "template",
         "timeout",
     )
@@ -117,6 +136,8 @@ class PlanNode:
         self.off_graph = False
         self.machine_kind = definition.type if definition.type in _MACHINE_TYPES else ""
         self.plain_fired: tuple[int, ...] | None = ()
+        self.routes: dict[str | None, Route] = {}
+        self.on_failure: Route | None = None
         self.ports: frozenset[str] = frozenset()
         self.retry: Retry | None = definition.retry
         self.max_attempts = 1
@@ -229,6 +250,13 @@ def _finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
         node.plain_fired = tuple(connection.index for connection in node.outgoing)
     else:
         node.plain_fired = None
+        by_port: dict[str | None, list[PlanConnection]] = {}
+        for connection in node.outgoing:
+            if connection.on_complete:
+                by_port.setdefault(connection.port, []).append(connection)
+        node.routes = {port: Route(edges) for port, edges in by_port.items()}
+    on_failure = [connection for connection in node.outgoing if connection.on_fail and connection.port is None]
+    node.on_failure = Route(on_failure) if on_failure else None
     node.ports = frozenset(connection.port for connection in node.outgoing if connection.port is not None)
     node.retry = definition.retry or workflow.retry
     if node.retry is not None and node.retry.strategy != "none":

@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
 from mainspring.errors import ExpressionError
 from mainspring.expression import truthy
-from mainspring.graph.plan import PlanConnection, PlanNode
+from mainspring.graph.plan import PlanConnection, PlanNode, Route
 from mainspring.machine.events import ErrorRecord, RoutingFailed
 from mainspring.machine.turn import Turn
 from mainspring.machine.values import Scope, error_value
 
 SKIPS_PER_EVENT_MAX = 2_000
 
+Routed = tuple[tuple[int, ...], Sequence[RoutingFailed]]
+"""The connections that fire, and the conditions that raised."""
 
-def route_completed(
-    turn: Turn, node: PlanNode, port: str | None, output: bytes
-) -> tuple[tuple[int, ...], list[RoutingFailed]]:
+_decode = msgspec.json.Decoder().decode
+
+
+_NOTHING: Routed = ((), ())
+
+
+def route_completed(turn: Turn, node: PlanNode, port: str | None, output: bytes) -> Routed:
     """The connections that fire when the node completes, and the conditions that could not be evaluated."""
-    if node.plain_fired is not None and port is None:
-        return node.plain_fired, []
-    candidates = [edge for edge in node.outgoing if edge.on_complete and edge.port == port]
-    if all(edge.condition is None for edge in candidates):
-        return tuple(edge.index for edge in candidates), []
-    value = msgspec.json.decode(output)
+    if port is None and node.plain_fired is not None:
+        return node.plain_fired, ()
+    route = node.routes.get(port)
+    if route is None:
+        return _NOTHING
+    if route.fired is not None:
+        return route.fired, ()
+    value = _decode(output)
+    if route.reads_output_only:
+        return _evaluate(node, route, {"output": value})
     ended = {"status": "completed", "completed": True, "output": value, "error": None, "port": port}
-    return _evaluate(turn, node, candidates, Scope(turn.instance, (node.path, ended), output=value))
+    return _evaluate(node, route, Scope(turn.instance, (node.path, ended), output=value))
 
 
-def route_failed(turn: Turn, node: PlanNode, error: ErrorRecord) -> tuple[tuple[int, ...], list[RoutingFailed]]:
+def route_failed(turn: Turn, node: PlanNode, error: ErrorRecord) -> Routed:
     """The connections that fire when the node fails for good."""
-    candidates = [edge for edge in node.outgoing if edge.on_fail and edge.port is None]
-    if not candidates:
-        return (), []
+    route = node.on_failure
+    if route is None:
+        return _NOTHING
+    if route.fired is not None:
+        return route.fired, ()
     value = error_value(error)
     ended = {"status": "failed", "failed": True, "error": value}
-    return _evaluate(turn, node, candidates, Scope(turn.instance, (node.path, ended), error=value, output=None))
+    return _evaluate(node, route, Scope(turn.instance, (node.path, ended), error=value, output=None))
 
 
-def _evaluate(
-    turn: Turn, node: PlanNode, candidates: list[PlanConnection], scope: Scope
-) -> tuple[tuple[int, ...], list[RoutingFailed]]:
+def _evaluate(node: PlanNode, route: Route, scope: Any) -> Routed:
     fired: list[int] = []
     faults: list[RoutingFailed] = []
-    for edge in candidates:
+    for edge in route.edges:
+        condition = edge.condition
         try:
-            if edge.condition is None or truthy(edge.condition(scope)):
+            if condition is None or truthy(condition.run(scope)):
                 fired.append(edge.index)
         except ExpressionError as error:
             faults.append(RoutingFailed(node.path, edge.index, condition_fault(error, edge)))

@@ -19,11 +19,13 @@ DELAY_MS_MAX = 10 * 366 * 86_400_000
 
 
 def wait(turn: Turn, node: PlanNode, state: NodeState) -> bool:
-    """Work out how long, and wait for it. True where the node ended at once, because that could not be worked out."""
+    """Work out how long, and wait for it. True where the node ended at once: no wait at all, or none to be worked out."""
     try:
         duration = milliseconds(node.duration(Scope(turn.instance)) if node.duration else 0)
     except (ExpressionError, ValueError) as error:
         return running.fail_with(turn, node, state, "DelayError", f"the duration is no duration: {error}")
+    if not duration:
+        return running.pass_through(turn, node, state)
     due = turn.at + duration
     turn.emit(ev.NodeWaiting(node.path, state.run, "timer", "", due))
     turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.DELAY, due))

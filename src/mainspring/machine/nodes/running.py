@@ -5,6 +5,8 @@ What follows from the end of a node is in `machine/waves.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw
 
@@ -104,11 +106,12 @@ def complete(
     fired, faults = route_completed(turn, node, port, output)
     completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
     turn.emit(completed(node.path, state.run, state.attempt, Raw(output), fired, port, False, cached))
-    _routing_faults(turn, node, faults)
+    if faults:
+        _routing_faults(turn, node, faults)
     return True
 
 
-def _routing_faults(turn: Turn, node: PlanNode, faults: list[ev.RoutingFailed]) -> None:
+def _routing_faults(turn: Turn, node: PlanNode, faults: Sequence[ev.RoutingFailed]) -> None:
     """Conditions that raised are failures that nobody handles, however the node ended (SEMANTICS 20)."""
     for fault in faults:
         turn.emit(fault)
