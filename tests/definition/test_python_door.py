@@ -24,7 +24,7 @@ def charge(order_id: str, amount: float) -> dict[str, Any]:
 
 
 def ship(paid: float) -> str:
-    return f"sent for {paid}"
+    return f"sent for {paid:g}"
 
 
 def alarm() -> str:

@@ -5,15 +5,39 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
+from mainspring.definition.bodies import body_types, body_ways, tree_at, with_tree
 from mainspring.definition.bounds import findings_max
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
+from mainspring.definition.model import Body, Node, Workflow
+from mainspring.definition.trees import plain_tree
 
 Model = TypeVar("Model", bound=msgspec.Struct)
 
 
 def convert(tree: Any, struct: type[Model]) -> tuple[Model | None, list[Finding]]:
     """The model, and all that keeps the tree from being one (then the model is what remains without that)."""
+    model, faults = _converted(tree, struct)
+    if isinstance(model, Workflow | Body) and any(node.type in body_types for node in model.nodes):
+        model = replace(
+            model, nodes=tuple(_settled(node, ("nodes", at), faults) for at, node in enumerate(model.nodes))
+        )
+    return model, faults
+
+
+def _settled(node: Node, at: Pointer, faults: list[Finding]) -> Node:
+    """The same node, whose bodies have their one form; what keeps them from it is told too."""
+    config = node.config
+    for way in body_ways(node.type, config):
+        body, wrong = convert(tree_at(config, way), Body)
+        faults.extend(replace(fault, pointer=(*at, "config", *way, *fault.pointer)) for fault in wrong)
+        if body is not None:
+            config = with_tree(config, way, plain_tree(body))
+    return node if config is node.config else replace(node, config=config)
+
+
+def _converted(tree: Any, struct: type[Model]) -> tuple[Model | None, list[Finding]]:
     try:
         return msgspec.convert(tree, struct), []
     except (msgspec.ValidationError, RecursionError) as error:

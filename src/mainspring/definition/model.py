@@ -149,6 +149,14 @@ class Connection(Part, frozen=True, kw_only=True):
     is_compensation: bool = False
 
 
+class Body(Part, frozen=True, kw_only=True):
+    """A graph within a node, such as what a loop repeats. It is a scope of its own."""
+
+    nodes: tuple[Node, ...]
+    connections: tuple[Connection, ...] = ()
+    output: Any = None
+
+
 class Checkpoint(Part, frozen=True, kw_only=True):
     """How far the dispatch of tasks may run ahead of the commits ("each": not at all)."""
 

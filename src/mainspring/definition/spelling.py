@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mainspring.definition import model, vocabulary
+from mainspring.definition.bodies import body_ways, tree_at, with_tree
 from mainspring.definition.findings import Pointer
 from mainspring.definition.policies_spelling import (
     failure_policies,
@@ -30,12 +31,7 @@ def respell(tree: dict[str, Any], to: Respelling) -> dict[str, Any]:
     """A workflow with canonical names throughout."""
     result = to.keys(tree, vocabulary.workflow, ())
     _identify(result, to)
-    if "nodes" in result:
-        result["nodes"] = _nodes(result["nodes"], to)
-    if isinstance(result.get("connections"), list):
-        result["connections"] = [
-            _connection(item, to, ("connections", index)) for index, item in enumerate(result["connections"])
-        ]
+    _graph(result, to, ())
     if "retry" in result:
         result["retry"] = respell_retry(result["retry"], to, ("retry",))
     if "checkpoint" in result:
@@ -48,6 +44,16 @@ def respell(tree: dict[str, Any], to: Respelling) -> dict[str, Any]:
     respell_limits(result, to, ())
     respell_tags(result, to, ())
     return result
+
+
+def _graph(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """The nodes and connections of a workflow or of a body, in place."""
+    if "nodes" in result:
+        result["nodes"] = _nodes(result["nodes"], to, (*at, "nodes"))
+    if isinstance(result.get("connections"), list):
+        result["connections"] = [
+            _connection(item, to, (*at, "connections", index)) for index, item in enumerate(result["connections"])
+        ]
 
 
 def _identify(result: dict[str, Any], to: Respelling) -> None:
@@ -69,17 +75,17 @@ def _slug(name: str) -> str:
     return "-".join(words)[:100]
 
 
-def _nodes(value: Any, to: Respelling) -> Any:
+def _nodes(value: Any, to: Respelling, at: Pointer) -> Any:
     """A list of nodes, or an object of them by id."""
     if isinstance(value, dict):
         nodes = []
         for index, (key, item) in enumerate(value.items()):
-            to.moved(("nodes", index), (*to.origin(("nodes",)), key))
+            to.moved((*at, index), (*to.origin(at), key))
             nodes.append({"id": key, **item} if isinstance(item, dict) else item)
         value = nodes
     if not isinstance(value, list):
         return value
-    return [_node(item, to, ("nodes", index)) for index, item in enumerate(value)]
+    return [_node(item, to, (*at, index)) for index, item in enumerate(value)]
 
 
 def _node(value: Any, to: Respelling, at: Pointer) -> Any:
@@ -89,6 +95,7 @@ def _node(value: Any, to: Respelling, at: Pointer) -> Any:
     if "data" in result:
         _editor_data(result, to, at)
     _work(result, to, at)
+    _bodies(result, to, at)
     if "id" in result:
         result["id"] = as_id(result["id"])
     if "dependsOn" in result:
@@ -106,6 +113,32 @@ def _node(value: Any, to: Respelling, at: Pointer) -> Any:
     to.word(result, "priority", priorities, at)
     respell_limits(result, to, at)
     respell_tags(result, to, at)
+    return result
+
+
+def _bodies(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """The graphs within a node go to its config, and are respelled like the whole."""
+    if "body" in result or "branches" in result:
+        config = result.get("config", {})
+        if not isinstance(config, dict):
+            return
+        given = {name: result.pop(name) for name in ("body", "branches") if name in result}
+        for name in given:
+            to.moved((*at, "config", name), to.origin((*at, name)))
+        result["config"] = {**config, **given}
+    for way in body_ways(result.get("type"), result.get("config")):
+        here = (*at, "config", *way)
+        body = _body(tree_at(result["config"], way), to, here)
+        result["config"] = with_tree(result["config"], way, body)
+
+
+def _body(value: Any, to: Respelling, at: Pointer) -> dict[str, Any]:
+    """A body, or the list of its nodes."""
+    if isinstance(value, list):
+        to.moved((*at, "nodes"), to.origin(at))
+        value = {"nodes": value}
+    result = to.keys(value, vocabulary.body, at)
+    _graph(result, to, at)
     return result
 
 

@@ -90,8 +90,9 @@ node = Words(
         "code": "functionCode",
         "path": "scriptPath",
         "runtime": "runtimeType",
+        "body": "do loopBody",
     },
-    ("handler", "code", "path", "runtime", "data", "action"),
+    ("handler", "code", "path", "runtime", "data", "action", "body", "branches"),
 )
 connection = Words(
     model.Connection,
@@ -106,6 +107,7 @@ connection = Words(
         "isCompensation": "compensation",
     },
 )
+body = Words(model.Body, {"nodes": "steps", "connections": "edges links", "output": "outputMapping outputs"})
 retry = Words(
     model.Retry,
     {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from mainspring.definition.bodies import bodies
 from mainspring.definition.bounds import findings_max
 from mainspring.definition.findings import Finding, finding
 from mainspring.definition.load import Definition, Format, Reading, read, read_text
@@ -57,15 +58,28 @@ def check_workflow(workflow: Workflow, *, node_types: Collection[str] = known_no
 
 def _checks(workflow: Workflow, node_types: Collection[str]) -> Findings:
     findings = Findings()
-    edges = EdgeChecks(workflow, findings)
-    edges.check()
-    nodes = NodeChecks(edges.index, node_types, findings)
-    nodes.workflow(workflow)
-    for index, node in enumerate(workflow.nodes):
-        nodes.node(node, ("nodes", index))
-    for index, connection in enumerate(workflow.connections):
-        nodes.connection(connection, ("connections", index))
+    _check_graph(workflow, node_types, findings, ()).workflow(workflow)
     return findings
+
+
+def _check_graph(
+    graph: Workflow, node_types: Collection[str], findings: Findings, around: Collection[str]
+) -> NodeChecks:
+    """One graph and the bodies within its nodes, whose expressions may name the nodes `around` them too."""
+    edges = EdgeChecks(graph, findings)
+    edges.check()
+    names = {*around, *edges.index} if around else edges.index
+    nodes = NodeChecks(names, node_types, findings)
+    for index, node in enumerate(graph.nodes):
+        nodes.node(node, ("nodes", index))
+        for way, body in bodies(node):
+            within = Findings()
+            scope = Workflow(id=node.id, nodes=body.nodes, connections=body.connections)
+            _check_graph(scope, node_types, within, names).templates(body.output, ("output",))
+            findings.add(within, ("nodes", index, *way))
+    for index, connection in enumerate(graph.connections):
+        nodes.connection(connection, ("connections", index))
+    return nodes
 
 
 def inspect_reading(

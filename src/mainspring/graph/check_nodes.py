@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
+from msgspec.structs import replace
+
+from mainspring.definition.bodies import body_ways
 from mainspring.definition.durations import parse_duration
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
 from mainspring.definition.model import Connection, Node, Workflow
@@ -30,6 +33,10 @@ class Findings:
 
     def report(self, code: str, message: str, at: Pointer, hint: str | None = None, offset: int | None = None) -> None:
         self.all.append((finding(code, message, at, hint), offset))
+
+    def add(self, within: Findings, at: Pointer) -> None:
+        """What was found in a graph of its own that stands at a place of this one."""
+        self.all += [(replace(found, pointer=(*at, *found.pointer)), offset) for found, offset in within.all]
 
 
 class NodeChecks:
@@ -94,8 +101,9 @@ class NodeChecks:
             special(self, node, at)
         # A script's own `${NAME}` is the shell's, not ours; conditions are bare expressions, checked as such.
         skipped = {"script": ("code",), "function": ("code", "handler")}.get(node.type, _conditions.get(node.type, ()))
+        ways = {way[0] for way in body_ways(node.type, node.config)}
         for key, value in node.config.items():
-            if key not in skipped:
+            if key not in skipped and key not in ways:
                 self.templates(value, (*at, key))
 
     def script(self, node: Node, at: Pointer) -> None:
