@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from mainspring.definition.model import Node
@@ -19,6 +20,7 @@ from mainspring.tasks import Output, TaskContext, task
 from mainspring.tasks.binding import MissingParameter
 from mainspring.tasks.fault import describe
 from mainspring.tasks.function import FunctionKind
+from mainspring.tasks.process import TaskProcessDied
 
 NewCall = Callable[..., TaskCall]
 HERE = os.path.dirname(__file__)
@@ -54,6 +56,11 @@ def kind() -> Iterator[FunctionKind]:
     made = FunctionKind(threads_max=2, processes_max=1)
     yield made
     made.close()
+
+
+def read(output: Any) -> Any:
+    """What crossed from another process, decoded: it comes as the JSON that is journaled."""
+    return Output(msgspec.json.decode(output.value), output.port)
 
 
 def prepare(kind: FunctionKind, handler: Any, **config: Any) -> Any:
@@ -128,15 +135,24 @@ async def test_the_context(kind: FunctionKind, new_call: NewCall, caplog: pytest
 
 async def test_a_process_of_its_own(kind: FunctionKind, new_call: NewCall) -> None:
     call = new_call({"amount": 4})
-    assert await prepare(kind, "test_function:in_process").invoke(call) == Output(8, port="done")
-    assert call.variables_set and call.variables_set["pid"] != os.getpid()
+    assert read(await prepare(kind, "test_function:in_process").invoke(call)) == Output(8, port="done")
+    assert call.variables_set and msgspec.json.decode(call.variables_set["pid"]) != os.getpid()
     assert list(call.report.__self__) == [(40.0, "there")]  # type: ignore[attr-defined]
     with pytest.raises(Exception) as raised:
         await prepare(kind, "test_function:failing_process", process=True).invoke(new_call())
     fault = describe(raised.value)
     assert fault.type == "LookupError" and fault.stack and "failing_process" in fault.stack
-    with pytest.raises(Exception, match="exit code 7"):
-        await prepare(kind, "test_function:dying_process", process=True).invoke(new_call())
+
+
+async def test_a_process_that_dies_fails_its_attempt_and_the_next_call_has_a_new_one(
+    kind: FunctionKind, new_call: NewCall
+) -> None:
+    """N1: a crash of the child is an error with a name; the pool recovers."""
+    for _ in range(2):
+        with pytest.raises(TaskProcessDied, match="exit code 7") as raised:
+            await prepare(kind, "test_function:dying_process", process=True).invoke(new_call())
+        assert describe(raised.value).code == 7
+        assert read(await prepare(kind, "test_function:in_process").invoke(new_call({"amount": 1}))).value == 2
 
 
 async def test_cancelling_stops_the_process(kind: FunctionKind, new_call: NewCall) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts_kit import alive, run
 
 from mainspring.definition.model import Node
 from mainspring.errors import DefinitionError, HandlerNotFound
@@ -31,18 +31,6 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield
     assert os.listdir(temp) == []
     assert len(set(os.listdir("/proc/self/fd")) - before) <= 3  # the event loop's own
-
-
-async def run(call: TaskCall, folder: Path | str = ".", **config: Any) -> Any:
-    prepared = ScriptKind().prepare(Node(id="s", type="script", config=config), str(folder))
-    return await prepared.invoke(call)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 async def gone(pid: int) -> bool:
@@ -197,13 +185,6 @@ async def test_progress_arrives_while_it_runs(new_call: NewCall) -> None:
     assert not running.done()
     await running
     assert list(reports) == [(10.0, "begun"), (10.0, "half"), (100.0, ""), (20.0, "")]
-
-
-async def test_node_runs_where_it_is_installed(new_call: NewCall) -> None:
-    if not shutil.which("node"):
-        pytest.skip("no node here")
-    code = "import fs from 'fs'; fs.writeFileSync(process.env.MAINSPRING_OUTPUT, JSON.stringify({ok: true}))"
-    assert await run(new_call(), runtime="node", code=code, memory="256MB") == {"ok": True}
 
 
 @pytest.mark.parametrize(

@@ -7,38 +7,36 @@ The rules (SEMANTICS 19), in this order:
    function has `**kwargs`.
 3. But where the only parameter (there is no `**kwargs`) has no default, is not named by a key of the object, and is
    not annotated as something that an object cannot be (`int`, `str`, `list` …), the whole object goes to it:
-   `def ship(order): …` gets the order.
+   `def ship(order): …` gets the order. Where it is annotated with a type that has a key of the parameter's own name,
+   the object is always meant whole.
 4. Any other payload goes to the only parameter, or to the only one without a default.
 5. null is "nothing was sent" where the function has no parameter or only ones with defaults.
 6. A function without parameters ignores its payload.
 7. A parameter without a default that gets nothing fails the node, naming it; no retry can mend that.
+8. What a parameter is annotated with is held (`typed`): the value is converted, or the node fails, naming the place.
 
-The signature is read once. Most functions have plain, required parameters, and bind through one `itemgetter`.
+The signature is read once. Most functions have plain, required parameters, and bind through one `itemgetter`; typed ones
+through one decoder, which reads the JSON straight into the arguments. Whatever does not fit the quick way takes the
+general one, which knows what to say.
 """
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import inspect
-import re
-import types
 import typing
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
+import msgspec
+from msgspec.structs import astuple
+
 from mainspring.messaging.task import TaskCall, decode
+from mainspring.tasks.annotations import BY_NAME, EMPTY, is_context, parameters_of, read, takes_objects, title_of
 from mainspring.tasks.context import TaskContext
+from mainspring.tasks.typed import Conversion, conversion_of, decoder, own_keys
 
 Caller = Callable[[TaskCall], Any]
-
-_EMPTY = inspect.Parameter.empty
-_NEVER_OBJECTS = (
-    *(int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, type(None)),
-    *(decimal.Decimal, datetime.date, datetime.time, datetime.timedelta),
-)
-_CONTEXT_TEXT = re.compile(r"(\w+\.)*TaskContext")
 
 
 class MissingParameter(Exception):
@@ -51,61 +49,81 @@ class Binder:
     """A function's signature, read once, and how a payload becomes its arguments."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.title = getattr(function, "__qualname__", None) or type(function).__name__
-        parameters = _parameters(function)
-        self.context = tuple(p.name for p in parameters if _is_context(p.annotation, function))
-        by_name = [p for p in parameters if p.name not in self.context]
+        self.title = title_of(function)
+        self.parameters = parameters_of(function)
+        self.context = tuple(p.name for p in self.parameters if is_context(p.annotation, function))
+        by_name = [p for p in self.parameters if p.name not in self.context]
         self.catches_all = any(p.kind is p.VAR_KEYWORD for p in by_name)
         self.spreads = any(p.kind is p.VAR_POSITIONAL for p in by_name)
         self.wanted = tuple(p for p in by_name if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
-        self.required = tuple(p.name for p in self.wanted if p.default is _EMPTY)
-        self.positional = tuple(p for p in parameters if p.kind is p.POSITIONAL_ONLY)
-        self.whole = self._takes_whole(function)
-        self.plain = self._is_plain(parameters)
+        self.required = tuple(p.name for p in self.wanted if p.default is EMPTY)
+        self.positional = tuple(p for p in self.parameters if p.kind is p.POSITIONAL_ONLY)
+        self.annotations = {p.name: read(p.annotation, function) for p in self.wanted}
+        self.conversions = self._conversions()
+        self.whole = self._takes_whole() and not getattr(function, BY_NAME, False)
+        self.always_whole = self.whole and self.required[0] in (own_keys(self.annotations[self.required[0]]) or ())
+        self.plain = self._is_plain()
 
-    def _takes_whole(self, function: Callable[..., Any]) -> bool:
+    def _conversions(self) -> dict[str, Conversion]:
+        found = ((p.name, conversion_of(self.annotations[p.name], p.default)) for p in self.wanted)
+        return {name: conversion for name, conversion in found if conversion is not None}
+
+    def _takes_whole(self) -> bool:
         if self.catches_all or len(self.wanted) != 1 or not self.required:
             return False
-        return _takes_objects(_annotation(self.wanted[0].annotation, function))
+        return takes_objects(self.annotations[self.required[0]])
 
-    def _is_plain(self, parameters: list[inspect.Parameter]) -> bool:
+    def _is_plain(self) -> bool:
         """Whether all arguments can be handed over by position: required ones only, the context first or absent."""
         simple = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        all_simple = all(p.kind in simple for p in parameters) and len(self.required) == len(self.wanted)
-        return all_simple and self.context in ((), tuple(p.name for p in parameters[:1]))
+        all_simple = all(p.kind in simple for p in self.parameters) and len(self.required) == len(self.wanted)
+        return all_simple and self.context in ((), tuple(p.name for p in self.parameters[:1]))
 
-    def arguments(self, payload: Any, context: TaskContext) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments for one call. Raises MissingParameter."""
-        named = self._named(payload)
+    def arguments(self, payload: Any, context: TaskContext | None) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments for one call. Raises MissingParameter, InputMismatch."""
+        named = self.named(payload)
         if named is None:
             return [context] * len(self.context) + [payload], {}
+        return self.placed(named, context)
+
+    def placed(self, named: dict[str, Any], context: TaskContext | None) -> tuple[list[Any], dict[str, Any]]:
+        """Values by name as a call takes them: what must stand by position first, the context where it is asked for."""
         for name in self.context:
             named[name] = context
         positional = [named.pop(p.name, p.default) for p in self.positional]
         return positional, named
 
-    def _named(self, payload: Any) -> dict[str, Any] | None:
-        """The values by parameter (None: the payload goes into `*args`, there is nothing else)."""
+    def named(self, payload: Any) -> dict[str, Any] | None:
+        """The values by parameter, converted (None: the payload goes into `*args`, there is nothing else)."""
+        named, as_keys = self._assigned(payload)
+        if named is not None:
+            for name, conversion in self.conversions.items():
+                if name in named:
+                    named[name] = conversion(named[name], f"input.{name}" if as_keys else "input")
+        return named
+
+    def _assigned(self, payload: Any) -> tuple[dict[str, Any] | None, bool]:
+        """The values by parameter, as they came, and whether they are the payload's keys (else they are all of it)."""
         if payload is None and not self.required:
-            return {}
+            return {}, True
         if type(payload) is dict:
             return self._from_object(payload)
-        targets = self.wanted if len(self.wanted) == 1 else [p for p in self.wanted if p.default is _EMPTY]
+        targets = self.wanted if len(self.wanted) == 1 else [p for p in self.wanted if p.default is EMPTY]
         if len(targets) == 1:
-            return {targets[0].name: payload}
+            return {targets[0].name: payload}, False
         if not self.wanted and not self.catches_all:
-            return None if self.spreads else {}
+            return (None if self.spreads else {}), False
         raise MissingParameter(self._complaint(payload))
 
-    def _from_object(self, payload: dict[str, Any]) -> dict[str, Any]:
-        if self.whole and self.required[0] not in payload:
-            return {self.required[0]: payload}
+    def _from_object(self, payload: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        if self.whole and (self.always_whole or self.required[0] not in payload):
+            return {self.required[0]: payload}, False
         for name in self.required:
             if name not in payload:
                 raise MissingParameter(self._complaint(payload))
         if self.catches_all:
-            return dict(payload)
-        return {p.name: payload[p.name] for p in self.wanted if p.name in payload}
+            return dict(payload), True
+        return {p.name: payload[p.name] for p in self.wanted if p.name in payload}, True
 
     def _complaint(self, payload: Any) -> str:
         if type(payload) is dict:
@@ -117,9 +135,9 @@ class Binder:
         return f"{self.title} needs {names}, and the input is {kind}"
 
 
-def caller(function: Callable[..., Any]) -> Caller:
+def caller(function: Callable[..., Any], binder: Binder | None = None) -> Caller:
     """What decodes a call's input, binds it and calls `function`, the quickest way that its signature allows."""
-    binder = Binder(function)
+    binder = binder or Binder(function)
 
     def call_any(call: TaskCall, payload: Any) -> Any:
         positional, named = binder.arguments(payload, TaskContext(call))
@@ -127,11 +145,86 @@ def caller(function: Callable[..., Any]) -> Caller:
 
     if binder.plain and not binder.wanted:
         return (lambda call: function(TaskContext(call))) if binder.context else (lambda _call: function())
+    if binder.catches_all or binder.spreads:
+        return lambda call: call_any(call, decode(call.input))
+    if binder.conversions and all(conversion.native for conversion in binder.conversions.values()):
+        return _typed_caller(function, binder, call_any)
     if binder.plain:
         return _plain_caller(function, binder.required, bool(binder.context), call_any)
-    if binder.positional or binder.context or binder.catches_all or binder.spreads:
+    if binder.positional or binder.context:
         return lambda call: call_any(call, decode(call.input))
     return _named_caller(function, binder, call_any)
+
+
+def _typed_caller(function: Callable[..., Any], binder: Binder, otherwise: Callable[[TaskCall, Any], Any]) -> Caller:
+    """One decoder reads an object's keys straight into the arguments, converted.
+
+    Where the only parameter takes the whole payload unless a key is named like it, a second decoder reads that.
+    """
+    keys, values_of = _keys_decoder(binder)
+    whole = binder.conversions[binder.required[0]].decode if binder.whole else None
+    hand_over = _handing_over(function, binder)
+
+    # The values are read in a try of its own, so that an error of the function is never taken for one of its input.
+    def call_typed(call: TaskCall) -> Any:
+        try:
+            values = values_of(keys(call.input))
+        except msgspec.ValidationError:  # something is missing, or wrong, or the payload is no object
+            return otherwise(call, decode(call.input))
+        return hand_over(values, call)
+
+    def call_whole(call: TaskCall) -> Any:
+        raw = call.input
+        try:
+            if not binder.always_whole and raw[:1] == b"{":
+                values = values_of(keys(raw))
+                if values[0] is not msgspec.UNSET:
+                    return hand_over(values, call)
+            values = (whole(raw),)  # type: ignore[misc]
+        except msgspec.ValidationError:
+            return otherwise(call, decode(raw))
+        return hand_over(values, call)
+
+    return call_whole if whole is not None else call_typed
+
+
+def _keys_decoder(binder: Binder) -> tuple[Callable[[bytes], Any], Callable[[Any], tuple[Any, ...]]]:
+    """What reads an object's keys as the parameters, in their order. A key that is not sent has the parameter's default,
+    or UNSET where the default must not be shared (and where the whole payload may be meant)."""
+    fields: list[Any] = []
+    for number, parameter in enumerate(binder.wanted):
+        conversion = binder.conversions.get(parameter.name)
+        asked = Any if conversion is None else conversion.annotation
+        if parameter.default is EMPTY and not binder.whole:
+            fields.append((f"f{number}", asked))
+        else:
+            default = parameter.default if _is_constant(parameter.default) else msgspec.UNSET
+            fields.append((f"f{number}", asked, default))
+    names = {f"f{number}": parameter.name for number, parameter in enumerate(binder.wanted)}
+    return decoder(msgspec.defstruct("Arguments", fields, rename=names, kw_only=True, gc=False)), astuple
+
+
+def _handing_over(function: Callable[..., Any], binder: Binder) -> Callable[[tuple[Any, ...], TaskCall], Any]:
+    """How the values go to the function: by position where that can be, else each as its parameter wants it."""
+    kinds = {p.kind for p in binder.parameters}
+    by_position = kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    constant = all(p.default is EMPTY or _is_constant(p.default) for p in binder.wanted)
+    if by_position and constant and not binder.context:
+        return lambda values, call: function(*values)
+    if by_position and constant and binder.context == (binder.parameters[0].name,):
+        return lambda values, call: function(TaskContext(call), *values)
+    names = tuple(p.name for p in binder.wanted)
+
+    def hand_over(values: tuple[Any, ...], call: TaskCall) -> Any:
+        named = {name: value for name, value in zip(names, values, strict=True) if value is not msgspec.UNSET}
+        positional, named = binder.placed(named, TaskContext(call))
+        return function(*positional, **named)
+
+    return hand_over
+
+
+def _is_constant(default: Any) -> bool:
+    return default is None or type(default) in (bool, int, float, str)
 
 
 def _named_caller(function: Callable[..., Any], binder: Binder, otherwise: Callable[[TaskCall, Any], Any]) -> Caller:
@@ -171,46 +264,6 @@ def _plain_caller(
         return function(TaskContext(call), *values)
 
     return call_with_context if wants_context else call_plain
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (ValueError, TypeError):
-        # Some callables written in C do not say what they take: they get the payload.
-        return [inspect.Parameter("payload", inspect.Parameter.POSITIONAL_ONLY)]
-
-
-def _annotation(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation as an object, where its text can be read in the function's module; else the text."""
-    if not isinstance(annotation, str):
-        return annotation
-    try:
-        return eval(annotation, getattr(inspect.unwrap(function), "__globals__", {}))
-    except Exception:
-        return annotation
-
-
-def _is_context(annotation: Any, function: Callable[..., Any]) -> bool:
-    read = _annotation(annotation, function)
-    if isinstance(read, str):
-        # The name is only imported for type checkers, so it is known by its text alone.
-        bare = re.sub(r"\s|['\"]|\bNone\b|\|", "", re.sub(r"(?:\w+\.)*(?:Optional|Union)\[(.*)\]", r"\1", read))
-        return _CONTEXT_TEXT.fullmatch(bare.strip(",")) is not None
-    if read is TaskContext:
-        return True
-    return _is_union(read) and TaskContext in typing.get_args(read)
-
-
-def _is_union(annotation: Any) -> bool:
-    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
-
-
-def _takes_objects(annotation: Any) -> bool:
-    if _is_union(annotation):
-        return any(_takes_objects(each) for each in typing.get_args(annotation))
-    base = typing.get_origin(annotation) or annotation
-    return not (isinstance(base, type) and issubclass(base, _NEVER_OBJECTS))
 
 
 def _listed(names: typing.Iterable[str]) -> str:

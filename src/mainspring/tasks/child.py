@@ -64,16 +64,8 @@ class Child(asyncio.SubprocessProtocol):
         self, command: Sequence[str], folder: str, environment: Mapping[str, str], tick: Callable[[], None]
     ) -> int:
         """Start, wait, and leave nothing behind; `tick` is called now and then. Cancelling stops the group."""
-        loop = asyncio.get_running_loop()
+        lifeline = await self._begin(command, folder, environment)
         try:
-            await loop.subprocess_exec(
-                lambda: self,
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                cwd=folder,
-                env=dict(environment),
-                start_new_session=True,
-            )
             while not self.ended.done():
                 await asyncio.wait((self.ended,), timeout=TICK_SECONDS)
                 tick()
@@ -84,9 +76,27 @@ class Child(asyncio.SubprocessProtocol):
             raise
         finally:
             self.signal(signal.SIGKILL)
+            os.close(lifeline)
             if self._transport is not None:
                 self._transport.close()
         return self.exit_code or 0
+
+    async def _begin(self, command: Sequence[str], folder: str, environment: Mapping[str, str]) -> int:
+        """Start it. Gives the end of its stdin that only we hold: while it is open, we are alive (see `lifeline`)."""
+        theirs, ours = os.pipe()
+        try:
+            await asyncio.get_running_loop().subprocess_exec(
+                lambda: self, *command, stdin=theirs, cwd=folder, env=dict(environment), start_new_session=True
+            )
+        except BaseException:
+            os.close(ours)
+            self.signal(signal.SIGKILL)
+            if self._transport is not None:
+                self._transport.close()
+            raise
+        finally:
+            os.close(theirs)
+        return ours
 
     async def _stop(self) -> None:
         """Ask the group to end, and after a grace make it (at once where we are cancelled a second time)."""

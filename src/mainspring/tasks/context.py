@@ -96,6 +96,11 @@ class TaskContext:
     def run(self) -> int:
         return self._call.run
 
+    @property
+    def input(self) -> Any:
+        """All of the node's input, whatever the function's parameters took of it. A new object at each look."""
+        return decode(self._call.input)
+
     def progress(self, percent: float, text: str = "") -> None:
         """Say how far the work is, 0 to 100. May be called from any thread, as often as wanted."""
         self._call.report(min(max(float(percent), 0.0), 100.0), text)

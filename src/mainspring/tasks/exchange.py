@@ -61,11 +61,17 @@ class Exchange:
             "MAINSPRING_IDEMPOTENCY_KEY": call.idempotency_key,
         }
 
-    def code(self, text: str, suffix: str) -> str:
-        """A file with an inline script."""
-        file = self.file("script" + suffix)
-        file.write_text(text, encoding="utf-8")
-        return str(file)
+    def script(self, file: str | None, code: str, suffix: str, prelude: str) -> str:
+        """The file to run: the script's own, or one that holds inline code or loads a prelude first."""
+        if file is not None and not prelude:
+            return file
+        if file is not None:
+            code = f'#load "{file}"\n'
+        elif prelude:
+            code = f'#line 1 "script{suffix}"\n{code}'  # errors count its own lines
+        made = self.file("script" + suffix)
+        made.write_text(f'#load "{prelude}"\n{code}' if prelude else code, encoding="utf-8")
+        return str(made)
 
     def output(self, stdout: bytes, bytes_max: int) -> Any:
         """What the script gave: the output file, else stdout as JSON, else stdout as text."""

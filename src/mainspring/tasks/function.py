@@ -1,4 +1,4 @@
-"""Nodes of type "function": a Python callable, async, in a thread, or in a process of its own."""
+"""Nodes of type "function": a Python callable or inline code, async, in a thread, or in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,37 +10,96 @@ from typing import Any
 from mainspring.definition.model import Node
 from mainspring.errors import HandlerNotFound
 from mainspring.messaging.task import PreparedTask, TaskCall
+from mainspring.tasks import config
+from mainspring.tasks.annotations import title_of
 from mainspring.tasks.binding import Caller, MissingParameter, caller
-from mainspring.tasks.config import reject
 from mainspring.tasks.process import Processes
 from mainspring.tasks.registry import find, importable_reference, spec_of
 from mainspring.tasks.threads import THREADS_MAX, Threads
+from mainspring.tasks.typed import output_check
+
+Check = Callable[[Any], Any]
 
 
 class FunctionKind:
-    """Config: `handler`, a reference (see `registry`) or a callable; `process: true` as the decorator has it."""
+    """Config: `handler`, a reference (see `registry`) or a callable, or `code` (see `inline`); `process: true` as the
+    decorator has it."""
 
     def __init__(self, threads_max: int = THREADS_MAX, processes_max: int | None = None) -> None:
         self._threads = Threads(threads_max)
         self._processes = Processes(processes_max)
 
     def prepare(self, node: Node, folder: str) -> PreparedTask:
-        handler = node.config.get("handler")
-        if not handler or not (isinstance(handler, str) or callable(handler)):
-            raise reject(node, "a function node needs `handler`, a reference such as `module:function`", "handler")
-        function = find(handler, folder) if isinstance(handler, str) else handler
-        spec = spec_of(function)
-        if node.config.get("process") or (spec is not None and spec.process):
-            reference = handler if isinstance(handler, str) and ":" in handler else importable_reference(function)
-            return _InProcess(self._processes, _found_elsewhere(reference, function), folder)
-        if _is_async(function):
-            return _Async(caller(function))
-        return _InThread(self._threads, caller(function))
+        function = function_at(node, folder)
+        if in_process(node, function):
+            return _InProcess(self._processes, _reference(node, function), node.config.get("code") or "", folder)
+        check = output_check(function)
+        if not is_async(function):
+            return _InThread(self._threads, caller_of(function))
+        return _Async(caller(function)) if check is None else _CheckedAsync(caller(function), check)
 
     def close(self) -> None:
-        """Let idle threads and processes go."""
+        """Let idle threads go, and end all processes."""
         self._threads.close()
         self._processes.close()
+
+
+def function_at(node: Node, folder: str) -> Callable[..., Any]:
+    """The function that a node means. Raises DefinitionError, HandlerNotFound."""
+    handler, code = node.config.get("handler"), config.text(node, "code")
+    if handler and code:
+        raise config.reject(node, "a function node has either `handler` or `code`", "code")
+    if code:
+        return _inline(node, code)
+    if not handler or not (isinstance(handler, str) or callable(handler)):
+        raise config.reject(node, "a function node needs `handler`, a reference such as `module:function`", "handler")
+    return find(handler, folder) if isinstance(handler, str) else handler
+
+
+def _inline(node: Node, code: str) -> Callable[..., Any]:
+    # Few definitions have code, and this brings the compiler's tools.
+    from mainspring.tasks.inline import CodeFault, compiled
+
+    try:
+        return compiled(code)
+    except CodeFault as error:
+        raise config.reject(node, str(error), "code") from None
+
+
+def function_of(reference: str, code: str, folder: str) -> Callable[..., Any]:
+    """What inline code or else a reference means."""
+    if not code:
+        return find(reference, folder)
+    from mainspring.tasks.inline import compiled
+
+    return compiled(code)
+
+
+def caller_of(function: Callable[..., Any]) -> Caller:
+    """`binding.caller`, with the output held to what the function says that it returns."""
+    call, check = caller(function), output_check(function)
+    if check is None:
+        return call
+
+    def call_checked(order: TaskCall) -> Any:
+        output = call(order)
+        return _checked(output, check) if inspect.isawaitable(output) else check(output)
+
+    return call_checked
+
+
+def in_process(node: Node, function: Callable[..., Any]) -> bool:
+    """Whether a function runs in a process of its own: the node says so, or its decorator."""
+    spec = spec_of(function)
+    return bool(node.config.get("process", spec is not None and spec.process))
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - not a test: an object's own async __call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 class _Async:
@@ -59,6 +118,17 @@ class _Async:
         return coroutine
 
 
+class _CheckedAsync:
+    __slots__ = ("_call", "_check")
+
+    def __init__(self, call: Caller, check: Check) -> None:
+        self._call = call
+        self._check = check
+
+    async def invoke(self, call: TaskCall) -> Any:
+        return self._check(await self._call(call))
+
+
 class _InThread:
     __slots__ = ("_call", "_threads")
 
@@ -73,35 +143,40 @@ class _InThread:
 
 
 class _InProcess:
-    __slots__ = ("_folder", "_processes", "_reference")
+    __slots__ = ("_code", "_folder", "_processes", "_reference")
 
-    def __init__(self, processes: Processes, reference: str, folder: str) -> None:
+    def __init__(self, processes: Processes, reference: str, code: str, folder: str) -> None:
         self._processes = processes
         self._reference = reference
+        self._code = code
         self._folder = folder
 
     async def invoke(self, call: TaskCall) -> Any:
-        return await self._processes.run(self._reference, self._folder, call)
+        return await self._processes.run(self._reference, self._code, self._folder, call)
 
 
 async def _failed(error: Exception) -> Any:
     raise error
 
 
-def _found_elsewhere(reference: str | None, function: Callable[..., Any]) -> str:
-    if reference is None:
+async def _checked(output: Awaitable[Any], check: Check) -> Any:
+    return check(await output)
+
+
+def _reference(node: Node, function: Callable[..., Any]) -> str:
+    """How a worker finds the function again. Raises HandlerNotFound where it cannot."""
+    handler = node.config.get("handler")
+    if not handler:
+        return ""  # it gets the code itself
+    if isinstance(handler, str) and ":" in handler:
+        return handler
+    found = importable_reference(function)
+    if found is None:
         raise HandlerNotFound(
-            f"{getattr(function, '__qualname__', function)!r} cannot run in a process of its own: another process "
+            f"{title_of(function)!r} cannot run in a process of its own: another process "
             f"must be able to import it, so it must stand at the top of a module (no lambda, no closure)"
         )
-    return reference
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    while isinstance(function, functools.partial):
-        function = function.func
-    called = getattr(type(function), "__call__", None)  # noqa: B004 - not a test: an object's own async __call__
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+    return found
 
 
 __all__ = ["FunctionKind", "MissingParameter"]

@@ -1,45 +1,79 @@
 """Processes of their own for functions that hold the interpreter (`@task(process=True)`).
 
-Each worker is one spawned process at the end of a pipe. A call takes an idle worker, sends it a reference and the
-payload, and reads progress until the outcome comes. Cancelling kills the worker: its work is truly stopped, which a
+Each worker is a Python of its own at the end of a socket (`worker`). A call takes an idle worker, sends it a reference and
+the payload, and reads progress until the outcome comes. Cancelling kills the worker: its work is truly stopped, which a
 ProcessPoolExecutor cannot do without breaking all its other calls.
+
+Not multiprocessing: its workers run the program's main file once more when they start, and a file without the guard
+`if __name__ == "__main__"` would start its engine again in each of them. Here a worker runs what a call names, and nothing
+else. Workers begin when they are needed, at most `processes_max`, and are kept for the next call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mainspring.messaging.task import TaskCall, TaskFault
-from mainspring.tasks.fault import FaultElsewhere, Reported, describe
+import msgspec
+
+from mainspring.messaging.task import Output, TaskCall
+from mainspring.tasks.fault import FaultElsewhere, Reported
 from mainspring.tasks.threads import Threads
+from mainspring.tasks.wire import Ended, Progress, Wire, Work
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
+END_SECONDS_MAX = 5.0
+"""How long a worker may take to be gone once its line has ended."""
 
 
-class ProcessDied(Reported):
-    """The process that ran a task ended without an outcome."""
+class TaskProcessDied(Reported):
+    """The process that ran a task ended without an outcome. `code` is its exit code, negative for a signal."""
 
 
 class _Worker:
     def __init__(self) -> None:
-        context = get_context("spawn")
-        self.pipe: Connection[Any, Any]
-        self.pipe, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self.process.start()
-        theirs.close()
+        ours, theirs = socket.socketpair()
+        program = (
+            f"import sys; sys.path[:] = {[each for each in sys.path if isinstance(each, str)]!r}; "
+            f"from mainspring.tasks.worker import main; main({theirs.fileno()})"
+        )
+        self.wire = Wire(ours)
+        with theirs:
+            self.process = self._started(program, theirs.fileno())
+
+    def _started(self, program: str, line: int) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-c", program],
+                stdin=subprocess.PIPE,
+                stdout=_stdout(),
+                pass_fds=(line,),
+                start_new_session=True,  # its own group: Ctrl-C is the engine's affair, and what it starts dies with it
+            )
+        except BaseException:
+            self.wire.close()
+            raise
+
+    def kill(self) -> None:
+        if self.process.returncode is not None:
+            return  # its number may be another's by now
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
+        """End it and wait for that."""
+        self.kill()
+        self.process.wait()
+        self.wire.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 class Processes:
@@ -47,121 +81,140 @@ class Processes:
 
     def __init__(self, processes_max: int | None = None) -> None:
         self.processes_max = processes_max or os.cpu_count() or 1
-        self._threads = Threads(self.processes_max)  # one to read each worker's pipe; so the bound is kept here too
+        self._threads = Threads(self.processes_max)  # one to read each worker's line; so the bound is kept here too
         self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
 
-    async def run(self, reference: str, folder: str, call: TaskCall) -> Any:
+    async def run(self, reference: str, code: str, folder: str, call: TaskCall) -> Any:
         """One call in a worker. What the function set and reported arrives in `call`."""
-        busy: list[_Worker] = []
-        cancelled = threading.Event()
-        talk = self._threads.submit(lambda: self._talk(reference, folder, call, busy, cancelled))
+        work = Work(
+            reference,
+            code,
+            folder,
+            call.instance,
+            call.path,
+            call.run,
+            call.attempt,
+            call.idempotency_key,
+            call.input,
+            call.variables,
+            call.max_attempts,
+        )
+        talk = _Talk(work, call)
+        future = self._threads.submit(lambda: self._conduct(talk))
         try:
-            return await talk
+            return await future
         except asyncio.CancelledError:
-            cancelled.set()
             with self._lock:
-                for worker in busy:
-                    worker.process.kill()  # the thread that reads the pipe sees its end, and clears up
+                talk.cancelled = True
+                if talk.worker is not None:
+                    talk.worker.kill()  # the thread that reads its line sees the end, and clears up
             raise
 
     def close(self) -> None:
-        """Stop the idle workers; those at work stop when their call ends."""
+        """End all workers. A call that is under way ends with TaskProcessDied."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            for worker in self._busy:
+                worker.kill()
         for worker in idle:
             worker.stop()
         self._threads.close()
 
-    def _talk(
-        self, reference: str, folder: str, call: TaskCall, busy: list[_Worker], cancelled: threading.Event
-    ) -> Any:
-        with self._lock:
-            worker = self._idle.pop() if self._idle else None
-        worker = worker or _Worker()
-        with self._lock:
-            busy.append(worker)
+    def _conduct(self, talk: _Talk) -> Any:
+        worker = self._take(talk)
         healthy = False
         try:
-            if cancelled.is_set():
-                raise ProcessDied("cancelled")
-            worker.pipe.send((reference, folder, _portable(call)))
-            outcome = _outcome(worker.pipe, call.report)
+            ended = talk.hold(worker.wire)
             healthy = True
         except (EOFError, OSError) as error:
-            worker.process.join(1)
-            raise ProcessDied(_death(reference, worker.process.exitcode), code=worker.process.exitcode) from error
+            code = _exit_code(worker)
+            raise TaskProcessDied(_death(talk.work.reference, code), code=code) from error
         finally:
-            self._release(worker, busy, healthy)
-        output, variables_set, fault = outcome
-        if fault is not None:
-            raise FaultElsewhere(fault)
-        call.variables_set = variables_set
-        return output
+            self._give_back(talk, worker, healthy)
+        if ended.fault is not None:
+            raise FaultElsewhere(ended.fault)
+        # What crossed as JSON goes on as JSON: it is not read and written once more.
+        if ended.variables is not None:
+            talk.call.variables_set = {name: msgspec.Raw(value) for name, value in ended.variables.items()}
+        return Output(msgspec.Raw(ended.output), ended.port)
 
-    def _release(self, worker: _Worker, busy: list[_Worker], healthy: bool) -> None:
+    def _take(self, talk: _Talk) -> _Worker:
+        worker = self._idle_one() or _Worker()
         with self._lock:
-            busy.remove(worker)
-            keep = healthy and not self._closed and worker.process.is_alive()
+            self._busy.add(worker)
+            talk.worker = worker
+            if talk.cancelled or self._closed:
+                worker.kill()
+        return worker
+
+    def _idle_one(self) -> _Worker | None:
+        while True:
+            with self._lock:
+                worker = self._idle.pop() if self._idle else None
+            if worker is None or worker.process.poll() is None:
+                return worker
+            worker.stop()  # it was ended from outside while it had nothing to do
+
+    def _give_back(self, talk: _Talk, worker: _Worker, healthy: bool) -> None:
+        with self._lock:
+            talk.worker = None  # a late order to stop must not hit the call that has the worker next
+            self._busy.discard(worker)
+            keep = healthy and not self._closed and worker.process.poll() is None
             if keep:
                 self._idle.append(worker)
         if not keep:
             worker.stop()
 
 
-def _outcome(pipe: Connection[Any, Any], report: Callable[[float, str], None]) -> Any:
-    while True:
-        kind, content = pipe.recv()
-        if kind == "progress":
-            report(*content)
-        else:
-            return content
+class _Talk:
+    """One call's conversation with a worker."""
+
+    def __init__(self, work: Work, call: TaskCall) -> None:
+        self.work = work
+        self.call = call
+        self.worker: _Worker | None = None
+        self.cancelled = False
+
+    def hold(self, wire: Wire) -> Ended:
+        wire.send(self.work)
+        while True:
+            message = wire.receive()
+            if isinstance(message, Ended):
+                return message
+            if isinstance(message, Progress):
+                self.call.report(message.percent, message.text)
 
 
-def _portable(call: TaskCall) -> dict[str, Any]:
-    return {name: getattr(call, name) for name in TaskCall.__struct_fields__ if name != "report"}
+def _exit_code(worker: _Worker) -> int | None:
+    try:
+        return worker.process.wait(END_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _death(reference: str, code: int | None) -> str:
-    how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-    return f"the process that ran {reference} {how} before there was an output"
+    how = f"ended with exit code {code}"
+    if code is None:
+        how = "closed its line"
+    elif code < 0:
+        how = f"was killed by {_signal_name(-code)}"
+    return f"the process that ran {reference or 'the code'} {how} before there was an output"
 
 
-def _serve(pipe: Connection[Any, Any]) -> None:
-    """The worker's life: one call after the other, until the pipe ends."""
-    sending = threading.Lock()
-
-    def send(message: tuple[str, Any]) -> None:
-        with sending:
-            pipe.send(message)
-
-    while True:
-        try:
-            reference, folder, fields = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        call = TaskCall(report=lambda percent, text: send(("progress", (percent, text))), **fields)
-        output, fault = _attempt(reference, folder, call)
-        try:
-            send(("ended", (output, call.variables_set, fault)))
-        except Exception as error:  # the output cannot be pickled
-            send(("ended", (None, None, describe(error))))
-
-
-def _attempt(reference: str, folder: str, call: TaskCall) -> tuple[Any, TaskFault | None]:
-    from mainspring.tasks.binding import caller
-    from mainspring.tasks.registry import find
-
+def _signal_name(number: int) -> str:
     try:
-        output = caller(find(reference, folder))(call)
-        if hasattr(output, "__await__"):
-            output = asyncio.run(_awaited(output))
-        return output, None
-    except BaseException as error:
-        return None, describe(error)
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
-async def _awaited(work: Any) -> Any:
-    return await work
+def _stdout() -> int | None:
+    """Where this process prints to now: `print` in a task goes there too."""
+    try:
+        return sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -38,7 +38,7 @@ class ScriptKind:
         file = Path(home, path) if path else None
         if file is not None and not file.is_file():
             raise HandlerNotFound(f"node `{node.id}`: there is no script {file}")
-        given = config.mapping(node, "env")
+        given, args = config.mapping(node, "env"), config.texts(node, "args")
         environment = {**host_environment(), **given, "MAINSPRING_FOLDER": str(file.parent) if file else home}
         command, extra = limited(
             runtime,
@@ -48,12 +48,13 @@ class ScriptKind:
         )
         return _Script(
             command=command,
-            args=tuple(config.texts(node, "args")),
+            args=(*INTERPRETERS[runtime].before_arguments, *args) if args else (),
             environment={**environment, **extra},
             folder=home,
             file=str(file) if file else None,
             code=code or "",
             suffix=INTERPRETERS[runtime].suffix,
+            prelude=INTERPRETERS[runtime].prelude,
             output_max=config.size(node, "output_limit", node.config.get("outputLimit", OUTPUT_BYTES_MAX)) or 1,
         )
 
@@ -66,12 +67,13 @@ class _Script(Struct, frozen=True):
     file: str | None
     code: str
     suffix: str
+    prelude: str
     output_max: int
 
     async def invoke(self, call: TaskCall) -> Any:
         exchange = Exchange(call)
         try:
-            file = self.file or exchange.code(self.code, self.suffix)
+            file = exchange.script(self.file, self.code, self.suffix, self.prelude)
             child = Child(self.output_max)
             environment = {**self.environment, **exchange.environment()}
             command = (*self.command, file, *self.args)
@@ -102,12 +104,14 @@ def _failure(exit_code: int, stderr: str) -> ScriptFailed:
     """The exit code and the last line of stderr are the error."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else ""
-    stack = tail(stderr.strip()) or None
+    stack = tail(stderr.rstrip().strip("\n")) or None
     if exit_code > 0:
         return ScriptFailed(last or f"the script ended with exit code {exit_code}", code=exit_code, stack=stack)
     try:
         name = signal.Signals(-exit_code).name
     except ValueError:
         name = f"signal {-exit_code}"
+    if name == "SIGABRT" and "heap out of memory" in stderr:
+        return ScriptFailed("killed by SIGABRT (its memory was used up)", code=name, stack=stack)
     why = " (its CPU time was used up)" if name == "SIGXCPU" else ""
     return ScriptFailed(f"killed by {name}{why}" + (f": {last}" if last else ""), code=name, stack=stack)
