@@ -10,18 +10,38 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
+
+from mainspring.engine.caching import Kept, ResultCache
 from mainspring.engine.live import Live
+from mainspring.engine.program import Program
 from mainspring.engine.settings import EngineSettings
 from mainspring.errors import DefinitionError, HandlerNotFound, PayloadError, PayloadTooLarge
+from mainspring.graph.plan import PlanNode
 from mainspring.journal.payload import encode_payload
 from mainspring.machine.effects import AbandonTask, DispatchTask
 from mainspring.machine.inputs import HandlerMissing, Input, TaskFailed, TaskFault, TaskFinished
 from mainspring.machine.values import input_of
-from mainspring.messaging.task import FaultDescriber, Output, TaskCall
+from mainspring.messaging.task import FaultDescriber, Output, PreparedTask, TaskCall
+
+NULL = b"null"
 
 logger = logging.getLogger("mainspring.engine")
 
 Report = Callable[[Live, Input], None]
+
+
+class _Reused(Struct, frozen=True):
+    """A kept result, in the place of what a task gives."""
+
+    result: Kept
+
+
+class _Fresh(Struct, frozen=True):
+    """What a task gave, to be kept by `key`."""
+
+    value: Any
+    key: bytes
 
 
 class Dispatcher:
@@ -34,12 +54,14 @@ class Dispatcher:
         settings: EngineSettings,
         seed: Callable[[], int],
         progressed: Callable[[Live, str, float, str], None],
+        cache: ResultCache,
     ) -> None:
         self._report = report
         self._describe = describe
         self._bytes_max = settings.payload_bytes_max
         self._seed = seed
         self._progressed = progressed
+        self._cache = cache
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.in_flight = 0
@@ -67,7 +89,12 @@ class Dispatcher:
             node.max_attempts,
         )
         try:
-            work = live.program.prepared(node).invoke(call)
+            prepared = live.program.prepared(node)
+            work: Awaitable[Any]
+            if order.cache_key:
+                work = self._through_cache(live.program, node, order.cache_key, call, prepared)
+            else:
+                work = prepared.invoke(call)
         except HandlerNotFound as error:
             self.missing.setdefault(live.number, set()).add(path)
             logger.warning("%s: %s waits for its code: %s", live.id, path, error)
@@ -78,6 +105,12 @@ class Dispatcher:
             return
         live.tasks[path] = (call, self._loop.create_task(self._attempt(live, call, work)), work)
         self.in_flight += 1
+
+    async def _through_cache(
+        self, program: Program, node: PlanNode, key: bytes, call: TaskCall, prepared: PreparedTask
+    ) -> _Reused | _Fresh:
+        digest, found = await self._cache.find(program, node, key)
+        return _Fresh(await prepared.invoke(call), digest) if found is None else _Reused(found)
 
     def abandon(self, live: Live, order: AbandonTask) -> None:
         """Stop an attempt, as well as that can be done."""
@@ -116,7 +149,12 @@ class Dispatcher:
             self._failed(live, call, error)
 
     def _finished(self, live: Live, call: TaskCall, value: Any) -> None:
-        port = None
+        port, keep = None, b""
+        if type(value) is _Reused:
+            self._reuse(live, call, value.result)
+            return
+        if type(value) is _Fresh:
+            value, keep = value.value, value.key
         if type(value) is Output:
             value, port = value.value, value.port
         try:
@@ -130,7 +168,28 @@ class Dispatcher:
         self._report(
             live,
             TaskFinished(
-                path=call.path, run=call.run, attempt=call.attempt, output=output, port=port, variables=variables
+                path=call.path,
+                run=call.run,
+                attempt=call.attempt,
+                output=output,
+                port=port,
+                variables=variables,
+                keep=keep,
+            ),
+        )
+
+    def _reuse(self, live: Live, call: TaskCall, result: Kept) -> None:
+        variables = bytes(result.variables)
+        self._report(
+            live,
+            TaskFinished(
+                path=call.path,
+                run=call.run,
+                attempt=call.attempt,
+                output=bytes(result.output),
+                port=result.port,
+                variables=None if variables == NULL else variables,
+                cached=True,
             ),
         )
 

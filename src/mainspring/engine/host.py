@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from mainspring.definition.model import Workflow
 from mainspring.engine.admission import Admission
+from mainspring.engine.caching import ResultCache
 from mainspring.engine.clock import Clock
 from mainspring.engine.dispatch import Dispatcher
 from mainspring.engine.live import Entry, Live
@@ -53,8 +54,17 @@ class Host:
         self.ownership = Ownership(store, clock, settings, self.lost, self._ticked)
         self.writer = Writer(store, self.ownership.lease, self._committed, self._failed, settings.group_turns_max)
         self.recovery = Recovery(self)
-        self.loop = TurnLoop(clock, settings, self.writer, self.ownership.epoch, self._refused, self.recovery.reload)
-        self.dispatcher = Dispatcher(self.loop.post, describe, settings, clock.seed, self._progressed)
+        self.cache = ResultCache(store, clock, settings, self.ownership.lease)
+        self.loop = TurnLoop(
+            clock,
+            settings,
+            self.writer,
+            self.ownership.epoch,
+            self._refused,
+            self.recovery.reload,
+            self.cache.rows,
+        )
+        self.dispatcher = Dispatcher(self.loop.post, describe, settings, clock.seed, self._progressed, self.cache)
         self.timers = Timers(clock, self._fire)
         self.admission = Admission(self.loop.post, clock.seed)
         self.sleep = Sleep(self)
@@ -95,6 +105,7 @@ class Host:
         self.writer.start()
         self.recovery.start()
         self.sleep.start()
+        self.cache.start()
         if recover:
             try:
                 await self.recovery.sweep()
@@ -108,6 +119,7 @@ class Host:
         self._stopping = True
         self.timers.close()
         await self.sleep.stop()
+        await self.cache.stop()
         if self.loss is None:
             for live in tuple(self.lives.values()):
                 if live.tasks:
@@ -132,6 +144,7 @@ class Host:
         self._unlisten()
         self.timers.close()
         await self.sleep.stop()
+        await self.cache.stop()
         await self.recovery.stop()
         await self.writer.stop()
         for live in self.lives.values():
@@ -265,6 +278,7 @@ class Host:
         """As often as the lease is renewed: look for due work, and for code that was missing."""
         self.recovery.want()
         self.look_for_code()
+        self.cache.tick()
 
     def look_for_code(self) -> None:
         """Nodes that wait for their code go on where it has come."""

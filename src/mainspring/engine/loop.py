@@ -20,8 +20,8 @@ from mainspring.engine.settings import EngineSettings
 from mainspring.engine.writer import Writer
 from mainspring.errors import CommandRefused
 from mainspring.journal.codec import encode_snapshot, encode_turn
-from mainspring.journal.records import Change, Write
-from mainspring.machine.inputs import Input, ParkInstance
+from mainspring.journal.records import CacheRow, Change, Write
+from mainspring.machine.inputs import Input, ParkInstance, TaskFinished
 from mainspring.machine.instance import capture
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.step import step
@@ -31,7 +31,10 @@ logger = logging.getLogger("mainspring.engine")
 
 
 class TurnLoop:
-    """`refused` is told of inputs that came at the wrong time, `reload` to load an instance again and take inputs anew."""
+    """`refused` is told of inputs that came at the wrong time, `reload` to load an instance again and take inputs anew.
+
+    `results` makes rows for the result cache of a report that asks for it.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class TurnLoop:
         epoch: Callable[[], int],
         refused: Callable[[Live, Input, str], None],
         reload: Callable[[Live, list[Input]], None],
+        results: Callable[[TaskFinished, Turn], tuple[CacheRow, ...]],
     ) -> None:
         self._clock = clock
         self._settings = settings
@@ -48,6 +52,7 @@ class TurnLoop:
         self._epoch = epoch
         self._refused = refused
         self._reload = reload
+        self._results = results
         self._queue: deque[tuple[Live, Input]] = deque()
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
@@ -123,6 +128,8 @@ class TurnLoop:
                 write.blobs = blobs
                 live.seq += len(rows)
                 self._attach(live, write)
+                if type(input) is TaskFinished and input.keep:
+                    write.cached = self._results(input, turn)
             if turn.message:
                 write.consumed = (turn.message,)
         live.uncommitted += 1

@@ -18,7 +18,7 @@ from mainspring.messaging.task import PreparedTask, TaskKind
 class Program:
     """`folder` is where the definition's file lies; `body` is its canonical form, whose hash is the version."""
 
-    __slots__ = ("_kinds", "_prepared", "_shared", "body", "folder", "plan", "version")
+    __slots__ = ("_kinds", "_prepared", "_scopes", "_shared", "body", "folder", "plan", "version")
 
     def __init__(self, workflow: Workflow, body: bytes, folder: str, kinds: Mapping[str, TaskKind]) -> None:
         self.body = body
@@ -28,6 +28,7 @@ class Program:
         self._kinds = kinds
         self._prepared: list[PreparedTask | None] = [None] * len(self.plan.nodes)
         self._shared: dict[bytes, PreparedTask] = {}
+        self._scopes: dict[int, bytes] = {}
 
     def prepared(self, node: PlanNode) -> PreparedTask:
         """The node's code. Raises HandlerNotFound; asked again later, it looks again."""
@@ -50,6 +51,18 @@ class Program:
         if found is None:
             found = self._shared[key] = kind.prepare(definition, self.folder)
         return found
+
+    def cache_scope(self, node: PlanNode) -> bytes:
+        """All of a definition that a node's result depends on, as bytes that differ where it does (SEMANTICS 39)."""
+        known = self._scopes.get(node.index)
+        if known is None:
+            made = node.definition
+            what = (made.type, made.config, made.input, made.output_schema, made.cache)
+            scope = (self.plan.workflow.id, node.path, self.folder, what)
+            # Its own length first, so that no scope with its key is another one with another key.
+            body = msgspec.json.encode(scope, order="sorted")
+            known = self._scopes[node.index] = len(body).to_bytes(8, "big") + body
+        return known
 
     def missing(self) -> list[tuple[str, str]]:
         """Nodes whose code cannot be found now, each with what was looked for. Nothing is run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mainspring.journal.codec import BLOB_BYTES_MIN
 from mainspring.machine.values import PAYLOAD_BYTES_MAX
 
 
@@ -15,6 +16,12 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
 
     payload_bytes_max: int = PAYLOAD_BYTES_MAX
     """The largest value a node may hand on; beyond it the node fails with PayloadTooLarge."""
+
+    cache_entries_max: int = 10_000
+    """How many results the store keeps to be used again; the oldest go first."""
+
+    cache_entry_bytes_max: int = BLOB_BYTES_MIN
+    """A result with more JSON than this is not kept to be used again."""
 
     snapshot_turns_min: int = 256
     """A snapshot is taken after so many turns, and never more often than the instance has finished nodes."""
