@@ -1,12 +1,14 @@
-"""The machine against the naive interpreter, on random graphs: `python -m tests.machine.compare --graphs 5000`.
+"""The machine against the naive interpreter, on random graphs: `python -m tests.machine.compare --graphs 20000`.
 
-A difference prints its seed; `--seed N --graphs 1` runs that graph again.
+The machine runs first, in a world that chooses what ends when; the naive interpreter then goes through the same graph with
+the ends in that order. A difference prints its seed; `--seed N --graphs 1` runs that graph again and shows it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor
 from random import Random
 from typing import Any
 
@@ -14,74 +16,179 @@ from mainspring.machine import events as ev
 from mainspring.machine.instance import Instance
 
 from .harness import Run
-from .naive import Naive, stable
+from .naive import Naive, NaiveRun, stable
 from .random_graphs import random_graph
+from .shrink import shrunk
 from .world import World
+
+BLOCK = 250
+"""Graphs given to a worker at a time."""
+
+Key = tuple[str, int]
+End = ev.NodeCompleted | ev.NodeFailed | ev.RunCompleted | ev.RunFailed
 
 
 def compare(graph: dict[str, Any], random: Random, unkind: int) -> Run:
-    """Run the graph both ways. Whatever the interleaving, they agree."""
-    naive = Naive(graph)
-    run = World(graph, random, unkind).drive()
-    if graph["policy"] == "fail_fast" and naive.unhandled:
-        _agree_so_far(run, naive)
+    """Run the graph both ways. Given what ends when, they agree."""
+    world = World(graph, random, unkind)
+    run = world.drive()
+    ends = run_ends(run)
+    naive = followed(graph, run)
+    for key, end in ends.items():
+        same_end(naive, key, end)
+        if key in world.inputs:
+            assert stable(world.inputs[key]) == stable(naive.ended[key].input), f"another input of {key}"
+    same_messages(naive, run)
+    if naive.stopped:
+        same_stop(naive, run)
         return run
-    fates = naive.fates
-    assert run.nodes == {path: fate.status for path, fate in fates.items()}
+    assert naive.done, f"the machine ended, and the naive interpreter has {sorted(naive.under_way)} under way"
+    assert ends.keys() == naive.ended.keys()
+    assert run.nodes == {id: node.status for id, node in naive.nodes.items()}
     assert outputs(run.instance) == {
-        path: stable(fate.output) for path, fate in fates.items() if fate.status == "completed"
+        id: stable(naive.output_of(id)) for id, node in naive.nodes.items() if node.status == "completed"
     }
-    assert fired(run) == {path: sorted(fate.fired) for path, fate in fates.items() if fate.fired}
-    for path, fate in fates.items():
-        if fate.status == "completed" or (fate.error and fate.error["type"] != "MappingError"):
-            assert stable(run.input_of(path)) == stable(fate.input), path
-        if fate.error:
-            assert run.state(path).error.type == fate.error["type"]
+    for id, node in naive.nodes.items():
+        if node.status == "failed":
+            assert run.state(id).error.type == node.failures[0].error["type"], id
     assert run.status == naive.status
     assert stable(run.output) == stable(naive.output)
     assert run.instance.unhandled == naive.unhandled
     return run
 
 
-def _agree_so_far(run: Run, naive: Naive) -> None:
-    """fail_fast stops at the first unhandled failure: what ended by itself until then ended as it would have."""
+def run_ends(run: Run) -> dict[Key, End]:
+    """How each run ended, in the order in which they did. A repeating node's own end is not one of them."""
+    repeating = {event.path for event in run.events if isinstance(event, (ev.RunCompleted, ev.RunFailed))}
+    ends: dict[Key, End] = {}
+    for event in run.events:
+        if not isinstance(event, End):
+            continue
+        if event.path in repeating and isinstance(event, (ev.NodeCompleted, ev.NodeFailed)):
+            assert event.fired == (), f"{event.path} fired at its end: its runs had put all its tokens"
+            continue
+        assert (event.path, event.run) not in ends, f"run {event.run} of {event.path} ended twice"
+        ends[event.path, event.run] = event
+    return ends
+
+
+def followed(graph: dict[str, Any], run: Run) -> Naive:
+    """The naive interpreter, led through the graph in the order in which things ended."""
+    naive = Naive(graph)
+    ends = {id(end): key for key, end in run_ends(run).items()}
+    for event in run.events:
+        if isinstance(event, ev.InstanceStarted):
+            naive.begin()
+        elif isinstance(event, ev.InstanceParked):
+            naive.park()
+        elif isinstance(event, ev.InstanceResumed):
+            naive.resume()
+        elif id(event) in ends:
+            key = ends[id(event)]
+            if key in naive.under_way and not naive.stopped:
+                naive.turn(key)
+            assert key in naive.ended, f"{key} ended, and has not even begun for the naive interpreter"
+    return naive
+
+
+def same_end(naive: Naive, key: Key, end: End) -> None:
+    """One run's end, as the machine's event tells it."""
+    mine: NaiveRun = naive.ended[key]
+    assert sorted(end.fired) == sorted(mine.fired), f"other connections fired after {key}"
+    if isinstance(end, (ev.NodeCompleted, ev.RunCompleted)):
+        assert mine.status == "completed", key
+        assert stable(json.loads(bytes(end.output))) == stable(mine.output), f"another output of {key}"
+        assert end.port == mine.port
+    else:
+        assert mine.status == "failed", key
+        assert mine.error is not None
+        assert end.error.type == mine.error["type"], f"another error of {key}"
+        assert end.handled == bool(mine.fired)
+
+
+def same_messages(naive: Naive, run: Run) -> None:
+    """What each run of a node with an inbox took."""
+    taken = {(event.path, event.run): event.taken for event in run.events if isinstance(event, ev.NodeActivated)}
+    for (path, number), tokens in taken.items():
+        if naive.nodes[path].status == "skipped":
+            continue  # stopped by another join before it began
+        mine = naive.nodes[path].runs[number - 1].taken
+        assert sorted((token.connection, token.run) for token in tokens) == sorted(
+            (message.connection, message.run) for message in mine
+        ), f"run {number} of {path} took other messages"
+
+
+def same_stop(naive: Naive, run: Run) -> None:
+    """fail_fast stops within the turn of the first unhandled failure: what was under way before is cancelled."""
     assert run.status == "failed"
-    for path, status in run.nodes.items():
-        fate = naive.fates[path]
-        if status in ("completed", "failed"):
-            assert fate.status == status
-        if status == "completed":
-            assert stable(json.loads(run.state(path).output)) == stable(fate.output)
     assert any(isinstance(event, ev.InstanceFailing) for event in run.events)
+    ended = run_ends(run)
+    for path, number in naive.under_way_before:
+        if (path, number) not in ended:
+            assert run.nodes[path] == "cancelled", path
 
 
 def outputs(instance: Instance) -> dict[str, Any]:
-    """All outputs, decoded and without what may differ."""
+    """The outputs of completed nodes, decoded and without what may differ."""
     pairs = zip(instance.plan.nodes, instance.nodes, strict=True)
-    return {node.path: stable(json.loads(state.output)) for node, state in pairs if state and state.output is not None}
+    return {
+        node.path: stable(json.loads(state.output))
+        for node, state in pairs
+        if state and state.status == "completed" and state.output is not None
+    }
 
 
-def fired(run: Run) -> dict[str, list[int]]:
-    """The connections that fired, by their source."""
-    ends = [event for event in run.events if isinstance(event, (ev.NodeCompleted, ev.NodeFailed))]
-    assert len({event.path for event in ends}) == len(ends), "a node ended twice"
-    return {event.path: sorted(event.fired) for event in ends if event.fired}
+def graph_of(seed: int) -> tuple[dict[str, Any], Random, int]:
+    """Each seed gives a graph and what happens to it."""
+    random = Random(seed)
+    graph = random_graph(random, random.choice(("continue", "continue", "fail_fast")))
+    return graph, random, random.choice((0, 0, 3, 10))
+
+
+def one(seed: int) -> str | None:
+    """What is noticed of this seed's graph."""
+    return difference(*graph_of(seed))
+
+
+def difference(graph: dict[str, Any], random: Random, unkind: int) -> str | None:
+    """What is noticed first where the two differ, in a line."""
+    try:
+        compare(graph, random, unkind)
+    except Exception as error:
+        words = (str(error).strip() or repr(error)).splitlines()
+        return f"{type(error).__name__}: {words[0]}"
+    return None
+
+
+def differing(seeds: range) -> list[tuple[int, str]]:
+    """The seeds for which machine and naive interpreter differ, each with what was noticed."""
+    found = []
+    for seed in seeds:
+        words = one(seed)
+        if words:
+            found.append((seed, words))
+    return found
 
 
 def main() -> None:
-    """Graph after graph; each seed gives the graph and what happens to it."""
+    """Graph after graph."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--graphs", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    for seed in range(arguments.seed, arguments.seed + arguments.graphs):
-        random = Random(seed)
-        graph = random_graph(random, random.choice(("continue", "continue", "fail_fast")))
-        try:
-            compare(graph, random, unkind=random.choice((0, 0, 3, 10)))
-        except Exception:
-            print(f"seed {seed} differs (run it again with --seed {seed} --graphs 1)")
-            raise
+    last = arguments.seed + arguments.graphs
+    if arguments.graphs == 1 and one(arguments.seed):
+        print("The smallest graph that differs:\n", *shrunk(graph_of(arguments.seed)[0], difference), sep="\n")
+    blocks = [range(first, min(first + BLOCK, last)) for first in range(arguments.seed, last, BLOCK)]
+    found = []
+    with ProcessPoolExecutor(arguments.workers) as workers:
+        for block in workers.map(differing, blocks):
+            found += block
+            for seed, words in block:
+                print(f"seed {seed} differs: {words} (run it again with --seed {seed} --graphs 1)", flush=True)
+    if found:
+        raise SystemExit(f"{arguments.graphs} graphs, {len(found)} differences, the first at seed {found[0][0]}")
     print(f"{arguments.graphs} graphs, no difference")
 
 

@@ -1,6 +1,8 @@
 """Random graphs as plain data, and the definition that mainspring makes of one.
 
 They are drawn from a `random.Random`: a seeded one in the command, Hypothesis's own in the properties, which can shrink.
+Only valid graphs are made: what the rules forbid (docs/semantics.md, 15 and the table of how often a node can run) is
+never drawn, and no node runs more than `RUNS_MAX` times, so that each graph's run stays short.
 """
 
 from __future__ import annotations
@@ -13,40 +15,87 @@ import msgspec
 from mainspring.definition.model import Workflow
 from mainspring.graph.plan import Plan
 
+from .naive import Shape
+
+RUNS_MAX = 12
 NODE_TIMEOUT_MS = 700
+DELAY_MS = 40
 CONDITIONS = {
     "greater": "output.v > {}",
     "equal": "output.v == {}",
     "missing": "output.nowhere.at.all == null",
     "error": "error.type == '{}'",
     "input": "input.x > {}",
+    "done": "nodes.{}.completed",
     "raise": "1 / (input.x - input.x) > 0",
+}
+STYLES = {
+    # how many sources, how many connections from each, how often a connection has nothing that stops it
+    "wild": ((0, 1, 1, 1, 2, 2, 3), (1, 1, 1, 1, 2), 0.0),
+    "calm": ((0, 1, 1, 2, 2, 3), (1, 1, 1, 2), 0.7),
+    "repeating": ((0, 0, 1, 1, 1, 2, 2, 3), (1, 1, 1, 2), 0.8),
+    "race": ((0, 0, 1, 1, 2, 2, 3), (1, 1, 1, 1, 2), 0.8),
 }
 
 
-def random_graph(random: Random, policy: str = "continue") -> dict[str, Any]:
-    """2 to 12 nodes, each connected to some before it."""
-    count = random.randint(2, 12)
-    nodes = [_node(random, f"n{index}") for index in range(count)]
-    connections: list[dict[str, Any]] = []
-    for target in range(1, count):
-        for source in {random.randrange(target) for _ in range(random.choice((0, 1, 1, 1, 2, 2, 3)))}:
-            for _ in range(random.choice((1, 1, 1, 1, 2))):
-                connections.append(_edge(random, source, target, len(connections)))
-        sources = [edge["source"] for edge in connections if edge["target"] == f"n{target}"]
-        if sources and random.random() < 0.15:
-            nodes[target]["mapping"] = (random.choice(("value", "value", "value", "raise")), random.choice(sources))
-    return {
-        "nodes": nodes,
-        "connections": connections,
+def random_graph(random: Random, policy: str = "continue", style: str | None = None) -> dict[str, Any]:
+    """2 to 14 nodes, each connected to some before it."""
+    style = style or random.choice(sorted(STYLES))
+    count = random.randint(2, 14)
+    graph: dict[str, Any] = {
+        "nodes": [],
+        "connections": [],
         "policy": policy,
         "input": random.choice((None, {"x": 1}, {"x": 3, "y": "ü"})),
-        "output": random.sample([node["id"] for node in nodes], 1) if random.random() < 0.2 else None,
+        "output": None,
     }
+    for number in range(count):
+        _add(random, graph, number, style)
+    if random.random() < 0.2:
+        graph["output"] = random.sample([node["id"] for node in graph["nodes"]], 1)
+    return graph
 
 
-def _node(random: Random, id: str) -> dict[str, Any]:
+def _add(random: Random, graph: dict[str, Any], number: int, style: str) -> None:
+    """One more node, with its connections from those before it."""
+    sources, parallel, plain = STYLES[style]
+    node = _node(random, f"n{number}", style)
+    before = [earlier["id"] for earlier in graph["nodes"]]
+    repeating = _repeating(graph)
+    chosen = random.sample(before, min(len(before), random.choice(sources)))
+    if style == "repeating" and repeating and chosen and random.random() < 0.6:
+        chosen[0] = random.choice(repeating)
+    if style == "race":  # ends that meet: only what leads nowhere else is stopped
+        loose = [id for id in before if all(edge["source"] != id for edge in graph["connections"])]
+        chosen = random.sample(loose, min(len(loose), len(chosen)))
+    if before and random.random() < 0.1:
+        node["dependsOn"] = [random.choice(before)]
+    graph["nodes"].append(node)
+    written = len(graph["connections"])
+    for source in dict.fromkeys(chosen):
+        for _ in range(random.choice(parallel)):
+            edge = _edge(random, source, node["id"], len(graph["connections"]), random.random() < plain)
+            if edge["condition"] and edge["condition"][0] == "done":
+                edge["condition"] = ("done", random.choice([id for id in before if id not in repeating]))
+            graph["connections"].append(edge)
+    node["join"] = _join(random, graph, node["id"], style)
+    if Shape(graph).most[node["id"]] > RUNS_MAX:
+        graph["connections"] = graph["connections"][: written + 1]
+        node["dependsOn"] = []
+        node["join"] = None
+    _ports(random, graph, node)
+    _mapping(random, graph, node)
+
+
+def _repeating(graph: dict[str, Any]) -> list[str]:
+    shape = Shape(graph)
+    return [id for id in shape.nodes if shape.repeats(id)]
+
+
+def _node(random: Random, id: str, style: str) -> dict[str, Any]:
     type = random.choice(("function",) * 8 + ("delay", "trigger", "log"))
+    if style == "repeating":
+        type = random.choice(("function",) * 5 + ("delay", "trigger", "log"))
     retry = None
     if type == "function" and random.random() < 0.5:
         retry = {
@@ -57,45 +106,106 @@ def _node(random: Random, id: str) -> dict[str, Any]:
     return {
         "id": id,
         "type": type,
+        "duration": random.choice((DELAY_MS, DELAY_MS, 0)),
         "retry": retry,
         "mapping": None,
         "limited": type == "function" and random.random() < 0.2,
-        "outcomes": [_outcome(random) for _ in range(random.randint(1, 3))],
+        "outcomes": [_outcome(random, style) for _ in range(random.randint(1, 3))],
+        "join": None,
+        "dependsOn": [],
     }
 
 
-def _outcome(random: Random) -> dict[str, Any]:
-    kind = random.choice(("ok", "ok", "ok", "ok", "fail", "hang"))
+def _outcome(random: Random, style: str) -> dict[str, Any]:
+    kind = random.choice(("ok", "ok", "ok", "ok", *(("ok",) * 4 if style != "wild" else ()), "fail", "hang"))
     if kind == "ok":
-        port = random.choice((None, None, None, "p", "q"))
+        port = random.choice((None, None, None, "p", "q")) if style == "wild" else None
         return {"kind": "ok", "base": random.randint(0, 4), "port": port}
     return {"kind": kind, "type": random.choice("AB"), "fatal": kind == "fail" and random.random() < 0.1}
 
 
-def _edge(random: Random, source: int, target: int, index: int) -> dict[str, Any]:
-    trigger = random.choice(("complete", "complete", "complete", "all", "fail"))
-    shape = random.choice((None, None, None, "greater", "equal", "missing", "error", "input", "raise"))
+def _edge(random: Random, source: str, target: str, index: int, plain: bool) -> dict[str, Any]:
+    shape = random.choice((None, None, None, "greater", "equal", "missing", "error", "input", "done", "raise"))
     value: Any = random.choice("AB") if shape == "error" else random.randint(0, 3)
+    dull = plain or shape is None or (shape == "raise" and random.random() < 0.5)
     return {
-        "id": f"e{index}",
-        "source": f"n{source}",
-        "target": f"n{target}",
-        "trigger": trigger,
-        "port": random.choice((None, None, None, "p", "q")),
-        "condition": None if shape is None or (shape == "raise" and random.random() < 0.5) else (shape, value),
+        "id": f"e{index}" if random.random() < 0.7 else None,
+        "source": source,
+        "target": target,
+        "trigger": random.choice(("complete", "all") if plain else ("complete", "complete", "complete", "all", "fail")),
+        "port": None if plain else random.choice((None, None, None, "p", "q")),
+        "targetPort": None,
+        "condition": None if dull else (shape, value),
     }
+
+
+def _join(random: Random, graph: dict[str, Any], id: str, style: str) -> dict[str, Any] | None:
+    """A join that is allowed here."""
+    shape = Shape(graph)
+    sources = shape.sources(id)
+    repeating = any(shape.repeats(source) for source in sources)
+    if not sources or (random.random() < 0.2 and (not repeating or len(sources) == 1)):
+        return None
+    kind = random.choice(("all", "any", "any", "n", "n", "each", "ports"))
+    if style == "race":
+        kind = random.choice(("any", "any", "n", "n", "all"))
+    if (repeating and len(sources) > 1) or (style == "repeating" and random.random() < 0.6):
+        kind = "each"
+    join: dict[str, Any] = {"kind": kind}
+    if kind == "n":
+        join["n"] = random.randint(1, len(sources))
+    if kind in ("any", "n") and not repeating and random.random() < (0.8 if style == "race" else 0.4):
+        join["cancelOthers"] = True
+    if random.random() < 0.3:
+        join["capacity"] = random.randint(1, 6)
+    return join
+
+
+def _ports(random: Random, graph: dict[str, Any], node: dict[str, Any]) -> None:
+    """Target ports: of some nodes, and of each that joins by ports (one at least has a name where there are several)."""
+    incoming = [edge for edge in graph["connections"] if edge["target"] == node["id"]]
+    shape = Shape(graph)
+    must = shape.join(node["id"]) == "ports" and len(shape.incoming[node["id"]]) > 1
+    if must and not incoming:
+        node["join"] = None
+    elif incoming and (must or random.random() < 0.25):
+        ports = random.choice((("a", "b"), ("a", "b", None), ("a", None), ("a",)))
+        for edge in incoming:
+            edge["targetPort"] = random.choice(ports)
+        if must and all(edge["targetPort"] is None for edge in incoming):
+            incoming[0]["targetPort"] = "a"
+        if Shape(graph).most[node["id"]] > RUNS_MAX:
+            node["join"] = None
+
+
+def _mapping(random: Random, graph: dict[str, Any], node: dict[str, Any]) -> None:
+    """Some nodes map their input: from a source that runs once, from no node, or in vain."""
+    shape = Shape(graph)
+    if not shape.incoming[node["id"]] or random.random() > 0.15:
+        return
+    once = [source for source in shape.sources(node["id"]) if not shape.repeats(source)]
+    kind, source = random.choice((("value", True), ("value", True), ("value", None), ("raise", None)))
+    node["mapping"] = (kind, random.choice(once) if source and once else None)
+    if shape.join(node["id"]) != "all":
+        node["limited"] = (
+            False  # the mapping is evaluated once the slot is there: what has ended by then is not the graph's
+        )
 
 
 def plan_of(graph: dict[str, Any]) -> Plan:
     """The same graph as mainspring's plan."""
-    document = {
+    return Plan(msgspec.convert(document_of(graph), Workflow), "v1")
+
+
+def document_of(graph: dict[str, Any]) -> dict[str, Any]:
+    """The graph as a definition."""
+    return {
         "id": "w",
         "failurePolicy": graph["policy"],
         "nodes": [_node_document(node) for node in graph["nodes"]],
         "connections": [_edge_document(edge) for edge in graph["connections"]],
         "output": {id: f"${{ nodes.{id}.output }}" for id in graph["output"]} if graph["output"] else None,
     }
-    return Plan(msgspec.convert(document, Workflow), "v1")
 
 
 def _node_document(node: dict[str, Any]) -> dict[str, Any]:
@@ -103,16 +213,24 @@ def _node_document(node: dict[str, Any]) -> dict[str, Any]:
     if node["type"] == "function" and any(outcome["kind"] == "hang" for outcome in node["outcomes"]):
         document["timeout"] = NODE_TIMEOUT_MS
     if node["type"] == "delay":
-        document["config"] = {"duration": 40}
+        document["config"] = {"duration": node["duration"]}
     if node["retry"]:
         document["retry"] = {**node["retry"], "initialDelay": 20}
     if node["limited"]:
         document["maxConcurrentExecutions"] = 1
+    if node["join"]:
+        document["join"] = node["join"]
+    if node["dependsOn"]:
+        document["dependsOn"] = node["dependsOn"]
     if node["mapping"]:
-        kind, source = node["mapping"]
-        value = f"${{ nodes.{source}.output }}" if kind == "value" else "${ 1 / (input.x - input.x) }"
-        document["input"] = {"from": value, "x": "${ input.x }"}
+        document["input"] = {"from": _mapped(*node["mapping"]), "x": "${ input.x }"}
     return document
+
+
+def _mapped(kind: str, source: str | None) -> Any:
+    if kind == "raise":
+        return "${ 1 / (input.x - input.x) }"
+    return f"${{ nodes.{source}.output }}" if source else None
 
 
 def _edge_document(edge: dict[str, Any]) -> dict[str, Any]:
@@ -123,5 +241,6 @@ def _edge_document(edge: dict[str, Any]) -> dict[str, Any]:
         "target": edge["target"],
         "trigger": edge["trigger"],
         "sourcePort": edge["port"],
+        "targetPort": edge["targetPort"],
         "condition": None if condition is None else CONDITIONS[condition[0]].format(condition[1]),
     }

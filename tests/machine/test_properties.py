@@ -19,18 +19,18 @@ from mainspring.machine.lifecycle import INSTANCE_FINAL, NODE_FINAL
 
 from .compare import compare
 from .harness import Run
-from .naive import Naive
-from .random_graphs import random_graph
+from .random_graphs import STYLES, random_graph
 from .world import World
 
+styles = st.sampled_from(sorted(STYLES))
 policies = st.sampled_from(("continue", "fail_fast"))
 slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @slow
-@given(st.randoms(use_true_random=False), policies, st.sampled_from((0, 3, 10)))
-def test_the_machine_agrees_with_the_naive_interpreter(random: Random, policy: str, unkind: int) -> None:
-    compare(random_graph(random, policy), random, unkind)
+@given(st.randoms(use_true_random=False), policies, styles, st.sampled_from((0, 3, 10)))
+def test_the_machine_agrees_with_the_naive_interpreter(random: Random, policy: str, style: str, unkind: int) -> None:
+    compare(random_graph(random, policy, style), random, unkind)
 
 
 @pytest.mark.parametrize("block", range(3))
@@ -47,25 +47,39 @@ def test_what_holds_for_every_run(random: Random, policy: str) -> None:
     assert run.status in INSTANCE_FINAL
     assert set(run.nodes.values()) <= NODE_FINAL
     starts_happen_once_per_attempt(run)
+    runs_follow_one_another(run)
     skips_have_reasons(run)
     ends_happen_once(run)
 
 
 def starts_happen_once_per_attempt(run: Run) -> None:
     """And attempts are numbered without a gap. Only one that waited for its code begins again under its number."""
-    starts = Counter[tuple[str, int]]()
-    latest: dict[str, int] = {}
-    waited: set[tuple[str, int]] = set()
+    starts = Counter[tuple[str, int, int]]()
+    latest: dict[tuple[str, int], int] = {}
+    waited: set[tuple[str, int, int]] = set()
     for event in run.events:
         if isinstance(event, ev.NodeWaiting) and event.what == "handler":
-            waited.add((event.path, latest[event.path]))
+            waited.add((event.path, event.run, latest[event.path, event.run]))
         elif isinstance(event, ev.NodeStarted):
-            key = (event.path, event.attempt)
+            key = (event.path, event.run, event.attempt)
             assert not starts[key] or key in waited, f"{key} began twice"
             waited.discard(key)
             starts[key] += 1
-            assert event.attempt - latest.get(event.path, 0) in (0, 1)
-            latest[event.path] = event.attempt
+            assert event.attempt - latest.get((event.path, event.run), 0) in (0, 1)
+            latest[event.path, event.run] = event.attempt
+
+
+def runs_follow_one_another(run: Run) -> None:
+    """The runs of a node are numbered from 1, and one begins once the one before it has ended."""
+    begun: dict[str, int] = {}
+    ended: dict[str, int] = {}
+    for event in run.events:
+        if isinstance(event, ev.NodeActivated):
+            assert event.run == begun.get(event.path, 0) + 1 == ended.get(event.path, 0) + 1
+            begun[event.path] = event.run
+        elif isinstance(event, (ev.RunCompleted, ev.RunFailed)):
+            assert event.run == begun[event.path]
+            ended[event.path] = event.run
 
 
 def skips_have_reasons(run: Run) -> None:
@@ -102,15 +116,14 @@ def test_a_cancellation_at_any_turn_ends_it(random: Random, policy: str, turns: 
 def test_the_generator_reaches_all_that_it_is_there_for() -> None:
     """A property over graphs in which nothing happens proves nothing."""
     statuses, kinds = Counter[str](), Counter[str]()
-    for seed in range(200):
+    for seed in range(400):
         random = Random(seed)
-        graph = random_graph(random)
-        naive = Naive(graph)
-        statuses.update(fate.status for fate in naive.fates.values())
-        statuses[f"instance {naive.status}"] += 1
-        kinds.update(type(event).__name__ for event in World(graph, random, unkind=8).drive().events)
-    assert all(statuses[status] > 100 for status in ("completed", "failed", "skipped"))
-    assert min(statuses["instance completed"], statuses["instance failed"]) > 15
+        run = World(random_graph(random), random, unkind=8).drive()
+        statuses.update(run.nodes.values())
+        statuses[f"instance {run.status}"] += 1
+        kinds.update(type(event).__name__ for event in run.events)
+    assert all(statuses[status] > 100 for status in ("completed", "failed", "skipped")), statuses
+    assert min(statuses["instance completed"], statuses["instance failed"], statuses["cancelled"]) > 15, statuses
     wanted = (
         "RoutingFailed",
         "NodeRetrying",
@@ -119,5 +132,8 @@ def test_the_generator_reaches_all_that_it_is_there_for() -> None:
         "NodeWaiting",
         "InstanceParked",
         "InputMapped",
+        "NodeActivated",
+        "RunCompleted",
+        "RunFailed",
     )
     assert all(kinds[kind] > 20 for kind in wanted), kinds

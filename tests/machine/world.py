@@ -17,9 +17,9 @@ from mainspring.machine.turn import Turn
 
 from .harness import Run
 from .naive import work
-from .random_graphs import plan_of
+from .random_graphs import RUNS_MAX, plan_of
 
-TURNS_MAX = 400
+TURNS_MAX = 4_000
 
 
 class World:
@@ -35,8 +35,9 @@ class World:
         self.tasks: set[tuple[str, int, int]] = set()
         self.timers: dict[tuple[str, int, int, str], int] = {}
         self.slots: dict[tuple[str, int], bool] = {}
+        self.abandoned: list[tuple[str, int, int]] = []
         self.reported: list[inputs.Input] = []
-        self.inputs: dict[str, Any] = {}
+        self.inputs: dict[tuple[str, int], Any] = {}
         self.ended: dict[str, str] = {}
 
     def drive(self) -> Run:
@@ -57,7 +58,10 @@ class World:
 
     def take(self, input: inputs.Input) -> None:
         """A turn, and what it orders."""
-        self.obey(self.run.take(input))
+        turn = self.run.take(input)
+        if isinstance(input, (inputs.TaskFinished, inputs.TaskFailed, inputs.TimerFired)) and not turn.dropped:
+            self.reported.append(input)  # (a timer that rings while the instance is parked is armed again on resume)
+        self.obey(turn)
         for path, status in self.run.nodes.items():
             if path in self.ended:
                 assert self.ended[path] == status, f"{path} left the final state {self.ended[path]}"
@@ -70,11 +74,12 @@ class World:
                 case fx.DispatchTask(path, run, attempt):
                     assert (path, run, attempt) not in self.tasks, "ordered twice"
                     self.tasks.add((path, run, attempt))
-                    self.inputs[path] = self.run.input_of(path)
+                    self.inputs[path, run] = self.run.input_of(path)
                     node = self.run.plan.by_path[path]
                     assert node.resource is None or self.slots.get((path, run)), "started without its slot"
                 case fx.AbandonTask(path, run, attempt):
                     self.tasks.discard((path, run, attempt))
+                    self.abandoned.append((path, run, attempt))
                 case fx.ArmTimer(path, run, attempt, purpose, due):
                     self.timers[path, run, attempt, purpose] = due
                 case fx.DisarmTimer(path, run, attempt, purpose):
@@ -93,7 +98,7 @@ class World:
         choices += [(self.grant, slot) for slot, granted in sorted(self.slots.items()) if not granted]
         choices += [(self.found, path) for path in self.without_code()]
         if self.run.status == "parked":
-            choices = [(lambda _: self.take(inputs.ResumeInstance()), None), *choices]
+            choices = [(self.resume, None), *choices]
         assert choices, f"it waits for nothing: {self.run.nodes}"
         what, subject = self.random.choice(choices)
         what(subject)
@@ -119,21 +124,22 @@ class World:
         outcome = self.outcome(path)
         identity: Any = {"path": path, "run": run, "attempt": attempt, "seed": self.random.getrandbits(16)}
         if outcome["kind"] == "ok":
-            output = json.dumps(work(outcome["base"], self.inputs[path])).encode()
+            output = json.dumps(work(outcome["base"], self.inputs[path, run])).encode()
             report: inputs.Input = inputs.TaskFinished(**identity, output=output, port=outcome["port"])
         else:
             type = outcome["type"]
             fault = inputs.TaskFault(type, "as told", (type, "Exception"), fatal=outcome["fatal"])
             report = inputs.TaskFailed(**identity, fault=fault)
-        self.reported.append(report)
         self.take(report)
 
     def fire(self, timer: tuple[str, int, int, str]) -> None:
         path, run, attempt, purpose = timer
         self.run.now = max(self.run.now, self.timers.pop(timer))
         report = inputs.TimerFired(path=path, run=run, attempt=attempt, purpose=purpose)
-        self.reported.append(report)
         self.take(report)
+
+    def resume(self, _: None) -> None:
+        self.take(inputs.ResumeInstance())
 
     def grant(self, slot: tuple[str, int]) -> None:
         self.slots[slot] = True
@@ -176,19 +182,24 @@ class World:
         self.take(inputs.Reattach(known=tuple(sorted(kept))))
 
     def again(self) -> None:
-        if self.reported:
-            self.dropped(self.random.choice(self.reported))
+        """What was reported once is reported again, and what was called off reports all the same."""
+        late: list[inputs.Input] = [
+            inputs.TaskFinished(path=path, run=run, attempt=attempt, output=b"666")
+            for path, run, attempt in self.abandoned
+        ]
+        if self.reported or late:
+            self.dropped(self.random.choice(self.reported + late))
 
     def stale(self) -> None:
         path = self.random.choice(sorted(self.nodes))
         report = self.random.choice(
             (
-                inputs.TaskFinished(path=path, run=2, attempt=1, output=b"666"),
+                inputs.TaskFinished(path=path, run=RUNS_MAX + 1, attempt=1, output=b"666"),
                 inputs.TaskFinished(path=path, run=1, attempt=99, output=b"666"),
                 inputs.TaskFinished(path="nowhere", run=1, attempt=1),
                 inputs.TimerFired(path=path, run=1, attempt=98, purpose=fx.RETRY),
                 inputs.TimerFired(path=path, run=1, attempt=1, purpose="of no kind"),
-                inputs.AdmissionGranted(path=path, run=2),
+                inputs.AdmissionGranted(path=path, run=RUNS_MAX + 1),
                 inputs.HandlersFound(paths=(path, "nowhere")),
             )
         )

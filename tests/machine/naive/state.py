@@ -1,0 +1,97 @@
+"""What the interpreter keeps of a node and of its runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from .values import Message, error_of
+
+FINAL = ("completed", "failed", "skipped", "cancelled")
+
+
+class Run:
+    """One run of a node: what it took, and how it ended (status "" until then)."""
+
+    def __init__(self, node: str, number: int, taken: list[Message]) -> None:
+        self.node = node
+        self.number = number
+        self.taken = taken
+        self.input: Any = None
+        self.status = ""
+        self.output: Any = None
+        self.error: dict[str, Any] | None = None
+        self.port: str | None = None
+        self.fired: list[int] = []
+        self.routing_faults = 0
+        self.doomed = False
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Who it is."""
+        return self.node, self.number
+
+    @property
+    def unhandled(self) -> int:
+        """The failures that this run's end brought and nobody took care of."""
+        return self.routing_faults + (self.status == "failed" and not self.fired)
+
+    def completes(self, output: Any, port: str | None = None) -> None:
+        """It ends well."""
+        self.status, self.output, self.port = "completed", output, port
+
+    def fails(self, type: str, fatal: bool = False) -> None:
+        """It fails for good."""
+        self.status, self.error = "failed", error_of(type, fatal)
+
+
+class NodeState:
+    """A node under way through the graph: pending, chosen (it starts in this wave), running, gathering, or final."""
+
+    def __init__(self, id: str, ports: list[str | None]) -> None:
+        self.id = id
+        self.status = "pending"
+        self.inbox: dict[str | None, deque[Message]] = {port: deque() for port in ports}
+        self.runs: list[Run] = []
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing changes any more."""
+        return self.status in FINAL
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run has been taken and has not ended."""
+        return bool(self.runs) and not self.runs[-1].status
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are in the inbox."""
+        return sum(len(queue) for queue in self.inbox.values())
+
+    @property
+    def completed(self) -> list[Run]:
+        """The runs that ended well."""
+        return [run for run in self.runs if run.status == "completed"]
+
+    @property
+    def failures(self) -> list[Run]:
+        """The runs that did not."""
+        return [run for run in self.runs if run.status == "failed"]
+
+    def output(self, repeats: bool) -> Any:
+        """What it came to: one output, or the list of them."""
+        outputs = [run.output for run in self.completed]
+        if repeats:
+            return outputs if self.runs else None
+        return outputs[0] if outputs else None
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The error of the first run that failed."""
+        return self.failures[0].error if self.failures else None
+
+    def takes(self, taken: list[Message]) -> Run:
+        """The next run begins to be."""
+        self.runs.append(Run(self.id, len(self.runs) + 1, taken))
+        return self.runs[-1]
