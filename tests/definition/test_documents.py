@@ -39,7 +39,7 @@ broken_json = [
     (json_head + ',\n "variables": {"a": 1e999}}', "MS008", (2, 21)),
     (json_head + ',\n "variables": ' + "[" * 200 + "]" * 200 + "}", "MS005", (2, 114)),
     (json_head + ',\n "variables": ' + "[" * 100_000, "MS005", (2, 114)),
-    (json_head + ',"name": "\\ud800"}', "MS003", (1, 1)),
+    (json_head + ',"name": "\\ud800"}', "MS003", (1, 60)),
     ("[1]", "MS102", (1, 1)),
 ]
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mainspring.cli.look import Screen
+from mainspring.cli.look import Screen, cells
 from mainspring.cli.words import clean, count
 
 if TYPE_CHECKING:
     from mainspring.definition.findings import Finding
 
 LINE_MAX = 140
-SOURCE_BYTES_MAX = 16 * 1024 * 1024
+"""How much of a line is shown, where the terminal is not narrower."""
+SHOWN_MAX = 100
+"""So many findings go to a screen; `--json` has all that are listed."""
+GUTTER = 6
 
 
-def show_findings(screen: Screen, findings: Sequence[Finding]) -> None:
-    """Each finding with its source line."""
-    sources: dict[str, list[str]] = {}
-    for one in findings:
-        _show(screen, one, sources)
+def show_findings(screen: Screen, findings: Sequence[Finding], texts: Mapping[str, str] | None = None) -> None:
+    """Each finding with its source line. `texts` are the files' texts where they are at hand."""
+    shown = findings[:SHOWN_MAX]
+    windows = _windows(shown, texts or {}, _room(screen))
+    for one in shown:
+        _show(screen, one, windows.get((one.file, one.line, one.column)))
+    if len(findings) > len(shown):
+        left = count(len(findings) - len(shown), "more finding")
+        screen.line(f"… and {left}, which --json lists" if screen.unicode else f"... and {left}, which --json lists")
 
 
 def tally(findings: Sequence[Finding]) -> str:
@@ -42,51 +48,116 @@ def as_data(finding: Finding) -> dict[str, Any]:
         "file": finding.file,
         "line": finding.line,
         "column": finding.column,
-        "pointer": list(finding.pointer),
+        "pointer": [part if isinstance(part, int) else part[:200] for part in finding.pointer],
     }
 
 
-def _show(screen: Screen, one: Finding, sources: dict[str, list[str]]) -> None:
+Window = tuple[str, int]
+
+
+def _show(screen: Screen, one: Finding, window: Window | None) -> None:
     colour = "red" if one.severity == "error" else "yellow"
     place = clean(one.file or "")
     if one.line is not None:
         place += f":{one.line}:{one.column}" if place else f"line {one.line}:{one.column}"
+    if one.argument:
+        place += f": {clean(one.argument)}" if place else clean(one.argument)
     elif not place and one.pointer:
         place = "/".join(str(part) for part in one.pointer)
     label = screen.paint(f"{one.severity} {one.code}", f"{colour} bold")
     screen.line(f"{screen.paint(place, 'bold')}{': ' if place else ''}{label}: {clean(one.message)}")
-    line = None if one.file is None or one.line is None else _source(one.file, one.line, sources)
-    gutter = " " * 6
-    if line is not None and line.strip():
-        text, column = _window(line, one.column or 1)
-        caret = screen.paint("^", f"{colour} bold")
-        screen.line(f"{screen.paint(f'{one.line:>5} |', 'dim')} {text}")
-        screen.line(f"{screen.paint(f'{gutter}|', 'dim')} {' ' * (column - 1)}{caret}")
+    if window is not None:
+        text, column = window
+        screen.line(f"{screen.paint(f'{one.line:>{GUTTER - 1}} |', 'dim')} {text}")
+        bar = " " * max(GUTTER, len(str(one.line)) + 1)
+        screen.line(f"{screen.paint(f'{bar}|', 'dim')} {' ' * column}{screen.paint('^', f'{colour} bold')}")
     if one.hint:
-        screen.hanging(f"{screen.paint(f'{gutter}=', 'dim')} ", clean(one.hint), len(gutter) + 2)
+        screen.hanging(f"{screen.paint(f'{chr(32) * GUTTER}=', 'dim')} ", clean(one.hint), GUTTER + 2)
 
 
-def _source(file: str, number: int, sources: dict[str, list[str]]) -> str | None:
-    if file not in sources:
-        try:
-            path = Path(file)
-            data = path.read_bytes() if path.is_file() and path.stat().st_size <= SOURCE_BYTES_MAX else b""
-        except OSError:
-            data = b""
-        # Split as YAML and JSON count lines: str.splitlines knows more ends of lines than they do.
-        text = "" if b"\0" in data else data.decode("utf-8-sig", "replace")
-        sources[file] = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = sources[file]
-    return lines[number - 1] if 0 < number <= len(lines) else None
+def _room(screen: Screen) -> int:
+    return LINE_MAX if screen.width is None else max(min(LINE_MAX, screen.width - GUTTER - 3), 40)
 
 
-def _window(line: str, column: int) -> tuple[str, int]:
-    """The part of a line around a column, and where the column is in it. A tab is one column wide here."""
-    text = line.replace("\t", " ")
-    start = max(column - LINE_MAX // 2, 0) if len(text) > LINE_MAX else 0
-    part = "".join(char if char.isprintable() else "?" for char in text[start : start + LINE_MAX])
-    if start:
-        part = "…" + part[1:]
-    if start + LINE_MAX < len(text):
-        part += "…"
-    return part, max(column - start, 1)
+def _windows(
+    findings: Sequence[Finding], texts: Mapping[str, str], room: int
+) -> dict[tuple[str | None, int | None, int | None], Window]:
+    """The part of the line around each place: a file is read and gone through once."""
+    by_file: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.file is not None and one.line is not None:
+            by_file.setdefault(one.file, []).append(one)
+    result: dict[tuple[str | None, int | None, int | None], Window] = {}
+    for file, ones in by_file.items():
+        text = texts[file] if file in texts else _text(file)
+        starts = _line_starts(text, sorted({one.line for one in ones if one.line is not None}))
+        for one in ones:
+            start = starts.get(one.line or 0)
+            if start is not None and (window := _window(text, start, one.column or 1, room)) is not None:
+                result[file, one.line, one.column] = window
+    return result
+
+
+def _text(file: str) -> str:
+    """The file once more; with a mark for each byte that is no text, where it is not all text."""
+    from mainspring.definition.encoding import lenient
+    from mainspring.definition.file_door import bytes_of_file
+
+    try:
+        return lenient(bytes_of_file(file))
+    except (OSError, ValueError):
+        return ""
+
+
+def _line_starts(text: str, lines: list[int]) -> dict[int, int]:
+    """Where these lines begin. Many lines are skipped in one go, and none is copied."""
+    import re
+
+    # As YAML counts lines, which is as JSON does but for characters that JSON has within strings only.
+    end = "(?:\r\n|[\r\n])"
+    one, many = re.compile(f"[^\r\n]*+{end}"), re.compile(f"(?:[^\r\n]*+{end}){{1000}}+")
+    found: dict[int, int] = {}
+    line, at = 1, 0
+    for wanted in lines:
+        while line < wanted:
+            step = 1000 if wanted - line >= 1000 else 1
+            match = (many if step == 1000 else one).match(text, at)
+            if match is None:
+                return found
+            at, line = match.end(), line + step
+        found[wanted] = at
+    return found
+
+
+def _window(text: str, start: int, column: int, room: int) -> Window | None:
+    """The part of a line around a column (from 1), and how many cells wide what stands before the caret is."""
+    at = start + column - 1
+    first = max(start, at - room * 2 // 3) if column > room * 2 // 3 else start
+    piece = text[first : max(first, at) + room]
+    end = min((found for mark in "\r\n" if (found := piece.find(mark)) >= 0), default=len(piece))
+    behind = len(piece) == end and first + end < len(text) and text[first + end] not in "\r\n"
+    piece = piece[:end]
+    if not piece.strip():
+        return None
+    before, after = _shown(piece[: at - first]), _shown(piece[at - first :])
+    if first > start:
+        before = "…" + before[1:]
+    left = max(room - cells(before), 1)
+    if cells(after) > left or behind:
+        after = _cut(after, left - 1) + "…"
+    return before + after, cells(before)
+
+
+def _shown(text: str) -> str:
+    """Tabs as four spaces, and `?` for what a terminal would not print."""
+    return "".join(char if char.isprintable() else "    " if char == "\t" else "?" for char in text)
+
+
+def _cut(text: str, width: int) -> str:
+    kept: list[str] = []
+    for char in text:
+        width -= cells(char)
+        if width < 0:
+            break
+        kept.append(char)
+    return "".join(kept)

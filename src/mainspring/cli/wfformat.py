@@ -15,8 +15,9 @@ from typing import Any
 from msgspec import structs
 
 from mainspring.definition.findings import Finding, Pointer, finding
-from mainspring.definition.json_door import read_json, scan
+from mainspring.definition.json_door import read_json
 from mainspring.definition.model import Connection, Node, Workflow
+from mainspring.definition.places import Locator
 from mainspring.errors import DefinitionError
 
 
@@ -41,10 +42,11 @@ def load(path: str | Path, *, time_scale: float, name: str) -> Workflow:
 
 
 def _placed(findings: Iterable[Finding], path: str | Path) -> list[Finding]:
-    places, _ = scan(_text(path))
+    locator, found = Locator(_text(path), "json"), list(findings)
+    locator.expect(each.pointer for each in found)
     placed = []
-    for each in findings:
-        place = places.find(each.pointer)
+    for each in found:
+        place = locator(each.pointer)
         placed.append(structs.replace(each, file=str(path), line=place.line, column=place.column))
     return placed
 

@@ -8,8 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from mainspring.definition.bodies import body_types, body_ways, tree_at, with_tree
-from mainspring.definition.bounds import findings_max
-from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
+from mainspring.definition.bounds import findings_max, hints_max
+from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding, keys_hint
 from mainspring.definition.model import Body, Node, Workflow
 from mainspring.definition.trees import plain_tree
 
@@ -73,8 +73,7 @@ class _Search:
         self.findings: list[Finding] = []
 
     def report(self, code: str, message: str, pointer: Pointer, hint: str | None = None) -> None:
-        if len(self.findings) < findings_max:
-            self.findings.append(finding(code, message, pointer, hint))
+        self.findings.append(finding(code, message, pointer, hint))
 
     def check(self, value: Any, expected: Any, at: Pointer) -> None:
         inspect = self.inspect
@@ -109,7 +108,8 @@ class _Search:
     def literal(self, value: Any, expected: Any, at: Pointer) -> None:
         if isinstance(value, str):
             if value not in expected.values:
-                hint = did_you_mean(value, expected.values) or f"it is one of {', '.join(expected.values)}"
+                meant = did_you_mean(value, expected.values) if len(self.findings) < hints_max else None
+                hint = meant or f"it is one of {', '.join(expected.values)}"
                 self.report("MS103", f"unknown value `{value[:80]}` for `{_last(at)}`", at, hint)
         else:
             self.wrong(value, expected, at)
@@ -119,6 +119,9 @@ class _Search:
             self.wrong(value, expected, at)
             return
         for index, item in enumerate(value):
+            # One more than is listed tells that there are more.
+            if len(self.findings) > findings_max:
+                return
             self.check(item, expected.item_type, (*at, index))
 
     def struct(self, value: Any, expected: Any, at: Pointer) -> None:
@@ -128,10 +131,12 @@ class _Search:
             return
         fields = {field.encode_name: field for field in expected.fields}
         for key, item in value.items():
+            if len(self.findings) > findings_max:
+                return
             if key in fields:
                 self.check(item, fields[key].type, (*at, key))
             else:
-                hint = did_you_mean(key, fields) or f"there are {', '.join(sorted(fields))}"
+                hint = keys_hint(key, list(fields)) if len(self.findings) < hints_max else None
                 self.report("MS104", f"unknown key `{key[:80]}` in {what}", (*at, key), hint)
         for name, field in fields.items():
             if field.required and name not in value:

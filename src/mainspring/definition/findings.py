@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
+
+from mainspring.definition.bounds import keys_listed_max, message_length_max, names_compared_max
 
 Pointer = tuple[str | int, ...]
 Severity = Literal["error", "warning"]
@@ -202,16 +206,42 @@ codes: dict[str, Code] = {
 
 def finding(code: str, message: str, pointer: Pointer = (), hint: str | None = None) -> Finding:
     """A finding whose place is still to be found; its severity is the code's."""
+    if len(message) > message_length_max:
+        message = message[: message_length_max - 1] + "…"
     return Finding(code, codes[code].severity, message, hint, pointer=pointer)
 
 
-def did_you_mean(word: Any, known: Any) -> str | None:
+def did_you_mean(word: Any, known: Collection[str]) -> str | None:
     """The hint for a misspelled word, or None where nothing is like it."""
+    close = _nearest(word, known, 1, 0.7)
+    return f"did you mean `{close[0]}`?" if close else None
+
+
+def keys_hint(word: str, known: Collection[str]) -> str:
+    """The hint for an unknown key: what it probably is, else a few of those that there are, the nearest first."""
+    meant = did_you_mean(word, known)
+    if meant is not None:
+        return meant
+    near = _nearest(word, known, keys_listed_max, 0.3)
+    shown = [*near, *(name for name in known if name not in near)][:keys_listed_max]
+    more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return f"known here: {', '.join(shown)}{more}"
+
+
+def _nearest(word: Any, known: Collection[str], count: int, cutoff: float) -> list[str]:
     if not isinstance(word, str) or len(word) > 200:
-        return None
+        return []
     # Imported here: no definition that is right pays for it.
     from difflib import get_close_matches
 
-    lowered = {name.lower(): name for name in sorted(known, reverse=True)}
-    close = get_close_matches(word.lower(), lowered, 1, 0.7)
-    return f"did you mean `{lowered[close[0]]}`?" if close else None
+    lowered = {name.lower(): name for name in sorted(_candidates(word, known), reverse=True)}
+    return [lowered[name] for name in get_close_matches(word.lower(), lowered, count, cutoff)]
+
+
+def _candidates(word: str, known: Collection[str]) -> Collection[str]:
+    """Of many names, a few that can be near: a comparison with each of 100,000 nodes would take seconds."""
+    if len(known) <= names_compared_max:
+        return [name for name in known if len(name) <= 200]
+    ends, length = (word[:1].lower(), word[-1:].lower()), len(word)
+    near = (name for name in known if -2 <= len(name) - length <= 2 and (name[:1].lower(), name[-1:].lower()) == ends)
+    return list(islice(near, names_compared_max))

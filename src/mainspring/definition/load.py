@@ -5,7 +5,7 @@ This is only reading. `graph.check` joins it with the checks on the graph, and h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainspring.definition import vocabulary
-from mainspring.definition.bounds import document_bytes_max, findings_max
+from mainspring.definition.bounds import findings_max
 from mainspring.definition.convert import convert
+from mainspring.definition.file_door import text_of, text_of_file
 from mainspring.definition.findings import Finding, Pointer, finding
-from mainspring.definition.json_door import read_json, scan
+from mainspring.definition.json_door import read_json
 from mainspring.definition.model import Workflow
-from mainspring.definition.places import Place, Places
+from mainspring.definition.places import Locator, Place
 from mainspring.definition.python_door import Part, PythonReader
 from mainspring.definition.resilience_file import ResilienceConfig
 from mainspring.definition.respell import Respelling
@@ -26,14 +27,6 @@ from mainspring.definition.spelling import respell
 from mainspring.definition.yaml_door import YamlReader
 
 Format = Literal["yaml", "json"]
-
-_marks = (
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-)
 
 
 class Definition:
@@ -74,10 +67,16 @@ class Reading(Struct, frozen=True):
         if found.line is not None:
             return replace(found, file=self.name)
         place = self.place(found.pointer, found.code in ("MS104", "MS106"))
-        column = place.column
-        if offset is not None and place.inner is not None:
-            column += place.inner + offset
-        return replace(found, file=self.name, line=place.line, column=column)
+        if offset is not None:
+            place = place.within(offset)
+        return replace(found, file=self.name, line=place.line, column=place.column)
+
+    def all_placed(self, found: Iterable[tuple[Finding, int | None]]) -> list[Finding]:
+        """Several at once: the text is gone through once for all of them."""
+        kept = list(found)
+        if isinstance(self.place, Locator):
+            self.place.expect(one.pointer for one, _ in kept if one.line is None)
+        return [self.placed(one, offset) for one, offset in kept]
 
 
 class PythonReading(Reading, frozen=True):
@@ -94,24 +93,16 @@ def read(path: str | Path) -> Reading:
     """Read a file; by its name it is JSON, or else YAML."""
     file = Path(path)
     name = str(path)
-    try:
-        if not file.is_file():
-            reason = "it is no regular file" if file.exists() else "there is no such file"
-            return _unread("MS001", f"cannot read {name}: {reason}", name)
-        with file.open("rb") as stream:
-            data = stream.read(document_bytes_max + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return _unread("MS001", f"cannot read {name}: {reason}", name)
     form: Format = "json" if file.suffix.lower() == ".json" else "yaml"
-    return read_text(data, form=form, name=name, folder=str(file.absolute().parent))
+    return _read(text_of_file(file), form, name, str(file.absolute().parent))
 
 
 def read_text(data: str | bytes, *, form: Format = "yaml", name: str | None = None, folder: str = "") -> Reading:
     """Read a document that is at hand."""
-    if len(data) > document_bytes_max:
-        return _unread("MS002", f"the document has more bytes than document_bytes_max, {document_bytes_max}", name)
-    text = _decode(data)
+    return _read(text_of(data), form, name, folder)
+
+
+def _read(text: str | Finding, form: Format, name: str | None, folder: str) -> Reading:
     if isinstance(text, Finding):
         return Reading(None, [replace(text, file=name)], _nowhere, name, folder)
     if form == "json":
@@ -141,15 +132,13 @@ def _understand(tree: Any, findings: list[Finding], text: str, form: Format, nam
         found += to.findings + faults
     elif not found:
         found.append(finding("MS102", "a workflow must be an object", hint="it begins with `id:` and `nodes:`"))
-    places: list[Places] = []
-
-    def place(pointer: Pointer, key: bool = False) -> Place:
-        if not places:
-            places.append(_places(text, form))
-        return places[0].find(to.origin(pointer), key)
-
-    reading = Reading(workflow, [], place, name, folder, resilience, kind)
-    reading.findings.extend(reading.placed(one) for one in found[:findings_max])
+    reading = Reading(workflow, [], Locator(text, form, to.origin), name, folder, resilience, kind)
+    if len(found) > findings_max:
+        found[findings_max:] = [finding("MS299", f"there are more findings than findings_max, {findings_max}")]
+    placed = reading.all_placed((one, None) for one in found)
+    # What is no number is of no type either: to say both would be one too many.
+    not_numbers = {(one.line, one.column) for one in placed if one.code == "MS008"}
+    reading.findings.extend(one for one in placed if one.code != "MS102" or (one.line, one.column) not in not_numbers)
     return reading
 
 
@@ -166,42 +155,6 @@ def read_python(part: Part, folder: str = "") -> Reading:
     reading = PythonReading(workflow, [], _nowhere, folder=folder, at=placed)
     reading.findings.extend(map(placed, found[:findings_max]))
     return reading
-
-
-def _places(text: str, form: Format) -> Places:
-    if form == "json":
-        return scan(text)[0]
-    places = Places()
-    YamlReader(text, places).read()
-    return places
-
-
-def _decode(data: str | bytes) -> str | Finding:
-    """The text, or the finding that says why it is none."""
-    try:
-        if isinstance(data, str):
-            data.encode()
-            text = data.removeprefix("\ufeff")
-        else:
-            encoding = next((name for mark, name in _marks if data.startswith(mark)), "utf-8")
-            text = data.decode(encoding)
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        line = data.count(b"\n", 0, start) + 1 if isinstance(data, bytes) else 1
-        return _at("MS003", f"the text is not {getattr(error, 'encoding', 'utf-8')}: {error}"[:200], line, 1)
-    nul = text.find("\0")
-    if nul >= 0:
-        column = nul - text.rfind("\n", 0, nul)
-        return _at("MS003", "a NUL character is no text", text.count("\n", 0, nul) + 1, column)
-    return text
-
-
-def _at(code: str, message: str, line: int, column: int) -> Finding:
-    return replace(finding(code, message), line=line, column=column)
-
-
-def _unread(code: str, message: str, name: str | None) -> Reading:
-    return Reading(None, [replace(finding(code, message), file=name)], _nowhere, name)
 
 
 def _nowhere(pointer: Pointer, key: bool = False) -> Place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mainspring.definition.bounds import hints_max
 from mainspring.definition.durations import parse_duration
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
 from mainspring.definition.vocabulary import Words
@@ -78,7 +79,8 @@ class Respelling:
 
     def unknown_word(self, given: str, name: str, words: dict[str, str], at: Pointer) -> None:
         known = sorted(set(words.values()))
-        hint = did_you_mean(given, known) or f"it is one of {', '.join(known)}"
+        meant = did_you_mean(given, known) if len(self.findings) < hints_max else None
+        hint = meant or f"it is one of {', '.join(known)}"
         self.report("MS103", f"unknown value `{given[:80]}` for `{name}`", at, hint)
 
 

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.definition.bounds import document_depth_max, document_nodes_max, findings_max
+from mainspring.definition.bounds import (
+    document_depth_max,
+    findings_max,
+    object_keys_max,
+    text_length_max,
+    yaml_bytes_max,
+    yaml_nodes_max,
+)
 from mainspring.definition.findings import Finding, finding
-from mainspring.definition.places import Place, Places
 from mainspring.definition.scalars import NotANumber, resolve
 
 _nothing: Any = object()
+_as_json = "write large generated workflows as JSON, which may be larger, and move data into files"
 
 
 class Refused(Exception):
@@ -23,25 +30,25 @@ class Refused(Exception):
 class _Open:
     """A container that is being read."""
 
-    __slots__ = ("anchor", "before", "key", "key_place", "value")
+    __slots__ = ("anchor", "before", "is_map", "key", "value")
 
     def __init__(self, value: Any, anchor: str | None, before: int) -> None:
         self.value = value
+        self.is_map = type(value) is dict
         self.anchor = anchor
         self.before = before
         self.key: Any = _nothing
-        self.key_place: Any = None
 
 
 class YamlReader:
-    """Reads one text once; `places` are kept only where asked for."""
+    """Reads one text once."""
 
-    def __init__(self, text: str, places: Places | None = None) -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.places = places
         self.findings: list[Finding] = []
         self.root: Any = _nothing
         self.stack: list[_Open] = []
+        self.top: _Open | None = None
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.count = 0
 
@@ -49,12 +56,16 @@ class YamlReader:
         """The tree; None where nothing could be made of the text (see `findings`)."""
         import yaml
 
+        if len(self.text) > yaml_bytes_max:
+            message = f"the YAML document has more characters than yaml_bytes_max, {yaml_bytes_max}"
+            self.place("MS002", message, None, _as_json)
+            return None
         try:
             self.events(yaml)
         except Refused:
             return None
         except yaml.MarkedYAMLError as error:
-            self.syntax(error.problem or error.context or "not well-formed", error.problem_mark or error.context_mark)
+            self.syntax(error)
             return None
         except yaml.YAMLError as error:
             self.unprintable(error)
@@ -70,10 +81,11 @@ class YamlReader:
             get, scalar_event, alias_event = parser.get_event, yaml.ScalarEvent, yaml.AliasEvent
             mapping_start, sequence_start = yaml.MappingStartEvent, yaml.SequenceStartEvent
             ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+            scalar = self.scalar
             while (event := get()) is not None:
                 kind = type(event)
                 if kind is scalar_event:
-                    self.scalar(event)
+                    scalar(event)
                 elif kind is mapping_start or kind is sequence_start:
                     self.open({} if kind is mapping_start else [], event)
                 elif kind in ends:
@@ -91,11 +103,15 @@ class YamlReader:
 
     def scalar(self, event: Any) -> None:
         self.count += 1
-        text = event.value
-        top = self.stack[-1] if self.stack else None
+        if self.count > yaml_nodes_max:
+            self.too_many(event)
         if event.tag is not None:
             self.tagged(event)
-        if top is not None and type(top.value) is dict and top.key is _nothing:
+        text, top = event.value, self.top
+        if len(text) > text_length_max:
+            message = f"a text is longer than text_length_max, {text_length_max}"
+            self.stop("MS002", message, event, "put data into files or variables of a run")
+        if top is not None and top.is_map and top.key is _nothing:
             self.key(top, text, event)
             return
         value: Any = text
@@ -103,77 +119,91 @@ class YamlReader:
             try:
                 value = resolve(text)
             except NotANumber as error:
-                self.report("MS008", str(error), event)
+                self.report("MS008", str(error), event, "write it as text, in quotes")
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1)
-        self.put(value, event)
+        if top is None:
+            self.root = value
+        elif top.is_map:
+            top.value[top.key] = value
+            top.key = _nothing
+        else:
+            top.value.append(value)
 
     def key(self, top: _Open, text: str, event: Any) -> None:
         if text in top.value:
             self.report("MS006", f"duplicate key `{text[:80]}`", event)
+        elif text == "<<" and event.implicit[0]:
+            hint = "write the keys out; an alias (`retry: *usual`) may stand for a whole value"
+            self.report("MS007", "merge keys (`<<`) are not supported", event, hint)
+        elif len(top.value) >= object_keys_max:
+            message = f"an object has more keys than object_keys_max, {object_keys_max}"
+            self.stop("MS002", message, event, "put data into files or variables of a run")
         top.key = text
-        top.key_place = event.start_mark
         if event.anchor is not None:
             self.anchors[event.anchor] = (text, 1)
 
     def open(self, value: Any, event: Any) -> None:
         if len(self.stack) >= document_depth_max:
             self.stop("MS005", f"nested deeper than document_depth_max, {document_depth_max}", event)
-        top = self.stack[-1] if self.stack else None
-        if top is not None and type(top.value) is dict and top.key is _nothing:
-            self.stop("MS007", "a key must be plain text", event)
+        self.count += 1
+        if self.count > yaml_nodes_max:
+            self.too_many(event)
+        top = self.top
+        if top is not None and top.is_map and top.key is _nothing:
+            hint = "put `${ … }` in quotes" if self.is_template(event) else "quote it, if it is meant as text"
+            self.stop("MS007", "a key must be plain text", event, hint)
         if event.tag is not None:
             self.tagged(event)
-        self.count += 1
-        self.put(value, event)
-        self.stack.append(_Open(value, event.anchor, self.count - 1))
+        self.put(value)
+        self.top = _Open(value, event.anchor, self.count - 1)
+        self.stack.append(self.top)
 
     def close(self) -> None:
         done = self.stack.pop()
+        self.top = self.stack[-1] if self.stack else None
         if done.anchor is not None:
             self.anchors[done.anchor] = (done.value, self.count - done.before)
-        if self.count > document_nodes_max:
-            self.stop("MS002", f"the document has more values than document_nodes_max, {document_nodes_max}", None)
 
     def alias(self, event: Any) -> None:
         known = self.anchors.get(event.anchor)
         if known is None:
-            self.stop("MS007", f"the alias `*{event.anchor}` refers to no finished anchor before it", event)
+            self.stop("MS007", f"the alias `*{event.anchor[:80]}` refers to no finished anchor before it", event)
             return
         value, size = known
         self.count += size
-        if self.count > document_nodes_max:
-            message = f"aliases blow the document up to more values than document_nodes_max, {document_nodes_max}"
-            self.stop("MS002", message, event)
-        top = self.stack[-1] if self.stack else None
-        if top is not None and type(top.value) is dict and top.key is _nothing:
+        if self.count > yaml_nodes_max:
+            self.too_many(event)
+        top = self.top
+        if top is not None and top.is_map and top.key is _nothing:
             if not isinstance(value, str):
                 self.stop("MS007", "a key must be plain text", event)
-            self.key(top, value, event)
+            if value in top.value:
+                self.report("MS006", f"duplicate key `{value[:80]}`", event)
+            top.key = value
             return
-        self.put(value, event)
+        self.put(value)
 
-    def put(self, value: Any, event: Any) -> None:
-        if not self.stack:
+    def put(self, value: Any) -> None:
+        top = self.top
+        if top is None:
             self.root = value
-            if self.places is not None:
-                self.places.root = value
-                self.places.start = _place(event, value)
-            return
-        top = self.stack[-1]
-        if type(top.value) is dict:
-            key, top.key = top.key, _nothing
-            top.value[key] = value
+        elif top.is_map:
+            top.value[top.key] = value
+            top.key = _nothing
         else:
-            key = len(top.value)
             top.value.append(value)
-        if self.places is not None:
-            self.places.values.setdefault(id(top.value), {})[key] = _place(event, value)
-            if type(top.value) is dict:
-                mark = top.key_place
-                self.places.keys.setdefault(id(top.value), {})[key] = Place(mark.line + 1, mark.column + 1)
 
     # -- what is wrong
+
+    def too_many(self, event: Any) -> None:
+        by_alias = " (each use of an alias counts with all that it stands for)" if self.anchors else ""
+        message = f"the document has more keys and values than yaml_nodes_max, {yaml_nodes_max}{by_alias}"
+        self.stop("MS002", message, event, _as_json)
+
+    def is_template(self, event: Any) -> bool:
+        at = event.start_mark.index
+        return self.text[max(at - 2, 0) : at + 1].endswith(("${", "{{")) or self.text[at : at + 2] == "{{"
 
     def tagged(self, event: Any) -> None:
         self.report("MS007", f"the tag `{event.tag[:80]}` is not supported", event, "leave it out")
@@ -189,35 +219,21 @@ class YamlReader:
     def place(self, code: str, message: str, mark: Any, hint: str | None = None) -> None:
         found = finding(code, message, hint=hint)
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        self.findings.append(Finding(found.code, found.severity, message, hint, None, line, column))
+        self.findings.append(Finding(code, found.severity, found.message, hint, None, line, column))
         if len(self.findings) >= findings_max:
             raise Refused
 
-    def syntax(self, problem: str, mark: Any) -> None:
-        hint = "indent with spaces, not with tabs" if "start any token" in problem else None
-        self.place("MS004", f"not well-formed YAML: {problem}", mark, hint)
+    def syntax(self, error: Any) -> None:
+        from mainspring.definition.yaml_syntax import explained
+
+        message, hint, line, column = explained(error, self.text)
+        found = finding("MS004", f"not well-formed YAML: {message}")
+        self.findings.append(Finding("MS004", found.severity, found.message, hint, None, line, column))
 
     def unprintable(self, error: Exception) -> None:
+        from mainspring.definition.yaml_syntax import forbidden_at
+
         reason = getattr(error, "reason", None) or str(error).split("\n")[0]
-        offset = next((at for at, c in enumerate(self.text) if _forbidden(c)), 0)
-        line = self.text.count("\n", 0, offset) + 1
-        column = offset - (self.text.rfind("\n", 0, offset) + 1) + 1
+        line, column = forbidden_at(self.text)
         found = finding("MS003", f"a character that text may not hold: {reason}")
         self.findings.append(Finding(found.code, found.severity, found.message, None, None, line, column))
-
-
-def _forbidden(character: str) -> bool:
-    """What YAML does not print: control characters but tab, line feed, carriage return and next line."""
-    code = ord(character)
-    return (code < 32 and character not in "\t\n\r") or (127 <= code < 160 and code != 0x85) or code in (0xFFFE, 0xFFFF)
-
-
-def _place(event: Any, value: Any) -> Place:
-    start, end = event.start_mark, event.end_mark
-    style = getattr(event, "style", None)
-    inner = None
-    if isinstance(value, str) and start.line == end.line and style in (None, "", '"', "'"):
-        quote = 1 if style in ('"', "'") else 0
-        if end.column - start.column == len(value) + 2 * quote:
-            inner = quote
-    return Place(start.line + 1, start.column + 1, inner)

@@ -91,9 +91,9 @@ def inspect_reading(
         found.append(reading.placed(finding("MS109", "this is a resilience file, no workflow", ("kind",))))
     if workflow is not None:
         checks = _checks(workflow, node_types).all
-        found.extend(reading.placed(one, offset) for one, offset in checks[:findings_max])
+        found.extend(reading.all_placed(checks[:findings_max]))
         if len(checks) > findings_max:
-            found.append(reading.placed(finding("MS299", f"there are {len(checks) - findings_max} more findings")))
+            found.append(reading.placed(finding("MS299", f"there are more findings than findings_max, {findings_max}")))
     found.sort(key=lambda one: (one.line or 0, one.column or 0))
     if workflow is None or any(one.severity == "error" for one in found):
         return None, tuple(found)

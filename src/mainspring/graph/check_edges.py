@@ -19,6 +19,7 @@ class EdgeChecks:
 
     def __init__(self, workflow: Workflow, findings: Findings) -> None:
         self.workflow = workflow
+        self.findings = findings
         self.report = findings.report
         self.index: dict[str, int] = {}
         self.edges: dict[tuple[str, str], Pointer] = {}
@@ -95,7 +96,7 @@ class EdgeChecks:
     def known(self, name: str, code: str, what: str, at: Pointer) -> bool:
         if name in self.index:
             return True
-        hint = did_you_mean(name, self.index)
+        hint = self.findings.hint(name, self.index)
         self.report(code, f"{what} `{name[:80]}`, which is no node", at, hint)
         return False
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from mainspring.definition.bodies import body_ways
+from mainspring.definition.bounds import findings_max, hints_max, template_parts_max
 from mainspring.definition.durations import parse_duration
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
 from mainspring.definition.model import Connection, Node, Workflow
@@ -30,6 +31,17 @@ class Findings:
 
     def __init__(self) -> None:
         self.all: list[tuple[Finding, int | None]] = []
+        self.hints = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there are more than will be listed, so that it is no use to look for others."""
+        return len(self.all) > findings_max
+
+    def hint(self, word: str, known: Collection[str]) -> str | None:
+        """What was perhaps meant; for the first `hints_max` words."""
+        self.hints += 1
+        return did_you_mean(word, known) if self.hints <= hints_max else None
 
     def report(self, code: str, message: str, at: Pointer, hint: str | None = None, offset: int | None = None) -> None:
         self.all.append((finding(code, message, at, hint), offset))
@@ -55,11 +67,13 @@ class NodeChecks:
         self.schema(workflow.output_schema, ("outputSchema",))
 
     def node(self, node: Node, at: Pointer) -> None:
+        if self.findings.full:
+            return
         if _id.fullmatch(node.id) is None or len(node.id) > 200:
             hint = "use letters, digits, `_`, `-` and `:`"
             self.report("MS202", f"`{node.id[:80]}` cannot be a node's id", (*at, "id"), hint)
         if node.type not in self.node_types:
-            hint = did_you_mean(node.type, self.node_types) or "custom types must be registered first"
+            hint = self.findings.hint(node.type, self.node_types) or "custom types must be registered first"
             self.report("MS205", f"unknown node type `{node.type[:80]}`", (*at, "type"), hint)
         self.bounds(node, at)
         for name, part in (
@@ -81,7 +95,7 @@ class NodeChecks:
         self.config(node, (*at, "config"))
 
     def connection(self, connection: Connection, at: Pointer) -> None:
-        if connection.condition is not None:
+        if connection.condition is not None and not self.findings.full:
             self.expression(connection.condition, (*at, "condition"), "MS212")
 
     def bounds(self, part: Any, at: Pointer) -> None:
@@ -159,7 +173,7 @@ class NodeChecks:
     def templates(self, value: Any, at: Pointer) -> None:
         """All strings within a value; nesting is bounded by the document's, but nothing here relies on it."""
         stack: list[tuple[Any, Pointer]] = [(value, at)]
-        while stack:
+        while stack and not self.findings.full:
             item, here = stack.pop()
             if isinstance(item, str):
                 if "${" in item:
@@ -170,6 +184,10 @@ class NodeChecks:
                 stack.extend((child, (*here, index)) for index, child in enumerate(item))
 
     def template(self, text: str, at: Pointer) -> None:
+        if text.count("${") > template_parts_max:
+            message = f"bad template: more than template_parts_max, {template_parts_max}, expressions in one text"
+            self.report("MS213", message, at, "write it as a list of parts, or compute it in a task")
+            return
         try:
             parts = template_parts(text)
         except ExpressionError as error:
@@ -183,7 +201,7 @@ class NodeChecks:
     def references(self, expression: Expression, start: int, at: Pointer) -> None:
         for name, position in expression.references:
             if name not in self.node_ids:
-                hint = did_you_mean(name, self.node_ids)
+                hint = self.findings.hint(name, self.node_ids)
                 self.report("MS214", f"there is no node `{name[:80]}`: it is always null", at, hint, start + position)
 
 
