@@ -58,16 +58,19 @@ class PlanConnection:
 class Route:
     """The connections that may fire on one way out of a node.
 
-    `fired` is not None where no condition has to be asked: all of them fire. `reads_output_only` says that the conditions
-    look at nothing but `output`.
+    `asked` has each with its compiled condition, `all` their numbers, for when all of them fire. `fired` is not None where
+    no condition has to be asked; `only` is the condition where there is a single connection. `reads_output_only` says
+    that the conditions look at nothing but `output`.
     """
 
-    __slots__ = ("edges", "fired", "reads_output_only")
+    __slots__ = ("all", "asked", "fired", "only", "reads_output_only")
 
     def __init__(self, edges: list[PlanConnection]) -> None:
-        self.edges = tuple(edges)
+        self.asked = tuple((edge, None if edge.condition is None else edge.condition.run) for edge in edges)
+        self.all = tuple(edge.index for edge in edges)
         conditions = [edge.condition for edge in edges if edge.condition is not None]
-        self.fired = None if conditions else tuple(edge.index for edge in edges)
+        self.fired = None if conditions else self.all
+        self.only = conditions[0].run if len(edges) == 1 and conditions else None
         self.reads_output_only = all(condition.roots <= {"output"} for condition in conditions)
 
 

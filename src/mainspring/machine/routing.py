@@ -36,7 +36,14 @@ def route_completed(turn: Turn, node: PlanNode, port: str | None, output: bytes)
         return route.fired, ()
     value = _decode(output)
     if route.reads_output_only:
-        return _evaluate(node, route, {"output": value})
+        scope = {"output": value}
+        if route.only is None:
+            return _evaluate(node, route, scope)
+        try:  # the usual: one connection, one condition, which looks at the output
+            holds = route.only(scope)
+            return (route.all, ()) if holds is True or truthy(holds) else _NOTHING
+        except ExpressionError:
+            return _evaluate(node, route, scope)
     ended = {"status": "completed", "completed": True, "output": value, "error": None, "port": port}
     return _evaluate(node, route, Scope(turn.instance, (node.path, ended), output=value))
 
@@ -56,13 +63,15 @@ def route_failed(turn: Turn, node: PlanNode, error: ErrorRecord) -> Routed:
 def _evaluate(node: PlanNode, route: Route, scope: Any) -> Routed:
     fired: list[int] = []
     faults: list[RoutingFailed] = []
-    for edge in route.edges:
-        condition = edge.condition
+    for edge, run in route.asked:
         try:
-            if condition is None or truthy(condition.run(scope)):
+            value = True if run is None else run(scope)
+            if value is True or truthy(value):
                 fired.append(edge.index)
         except ExpressionError as error:
             faults.append(RoutingFailed(node.path, edge.index, condition_fault(error, edge)))
+    if len(fired) == len(route.asked):
+        return route.all, ()
     return tuple(fired), faults
 
 
