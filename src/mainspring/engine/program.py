@@ -15,6 +15,9 @@ from mainspring.journal.records import DefinitionRecord
 from mainspring.messaging.task import PreparedTask, TaskKind
 
 
+MISSING_LISTED_MAX = 200
+
+
 class Program:
     """`folder` is where the definition's file lies; `body` is its canonical form, whose hash is the version."""
 
@@ -65,7 +68,7 @@ class Program:
         return known
 
     def missing(self) -> list[tuple[str, str]]:
-        """Nodes whose code cannot be found now, each with what was looked for. Nothing is run."""
+        """Nodes whose code cannot be found now, the first of them, each with what was looked for. Nothing is run."""
         faults = []
         for node in self.plan.nodes:
             if not node.machine_kind:
@@ -73,6 +76,9 @@ class Program:
                     self.prepared(node)
                 except HandlerNotFound as error:
                     faults.append((node.path, str(error)))
+                    # To look for a module that is nowhere takes a millisecond, for each node that names it.
+                    if len(faults) >= MISSING_LISTED_MAX:
+                        break
         return faults
 
 

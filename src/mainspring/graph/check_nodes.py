@@ -69,7 +69,7 @@ class NodeChecks:
     def node(self, node: Node, at: Pointer) -> None:
         if self.findings.full:
             return
-        if _id.fullmatch(node.id) is None or len(node.id) > 200:
+        if len(node.id) > 200 or _id.fullmatch(node.id) is None:
             hint = "use letters, digits, `_`, `-` and `:`"
             self.report("MS202", f"`{node.id[:80]}` cannot be a node's id", (*at, "id"), hint)
         if node.type not in self.node_types:
