@@ -44,6 +44,9 @@ class _Fresh(Struct, frozen=True):
     key: bytes
 
 
+_WRAPPED = frozenset({Output, _Reused, _Fresh})
+
+
 class Dispatcher:
     """`report` takes what became of an attempt; `progressed` is told of progress, which is not journaled."""
 
@@ -150,13 +153,14 @@ class Dispatcher:
 
     def _finished(self, live: Live, call: TaskCall, value: Any) -> None:
         port, keep = None, b""
-        if type(value) is _Reused:
-            self._reuse(live, call, value.result)
-            return
-        if type(value) is _Fresh:
-            value, keep = value.value, value.key
-        if type(value) is Output:
-            value, port = value.value, value.port
+        if type(value) in _WRAPPED:
+            if type(value) is _Reused:
+                self._reuse(live, call, value.result)
+                return
+            if type(value) is _Fresh:
+                value, keep = value.value, value.key
+            if type(value) is Output:
+                value, port = value.value, value.port
         try:
             output = encode_payload(value, "output")
             variables = None if call.variables_set is None else encode_payload(call.variables_set, "variables")

@@ -86,7 +86,7 @@ class PlanNode:
     number), `inbox` what it has where messages wait for their turn, and `repeating` says that it can run more than once.
 
     `cache`: its results may be used again, by `cache_key` or else by the whole input. `input_check` and `output_check` are
-    its schemas.
+    its schemas. `reads_input`: there is something to look at before an attempt begins.
     """
 
     __slots__ = (
@@ -114,6 +114,7 @@ class PlanNode:
         "path",
         "plain_fired",
         "ports",
+        "reads_input",
         "repeating",
         "resource",
         "retry",
@@ -153,6 +154,7 @@ class PlanNode:
         self.cache_key: Template | None = None
         self.input_check: Check | None = check_of(definition.input_schema, "input")
         self.output_check: Check | None = check_of(definition.output_schema, "output")
+        self.reads_input = self.cache is not None or self.input_check is not None
 
 
 class Plan:

@@ -15,7 +15,7 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
-from mainspring.machine.nodes import caching, delay
+from mainspring.machine.nodes import delay, reading
 from mainspring.machine.policies import failure
 from mainspring.machine.routing import route_completed, route_failed
 from mainspring.machine.turn import Turn
@@ -58,16 +58,11 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
             )
         except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
             return fail_with(turn, node, state, "MappingError", f"the input mapping failed: {error}")
-    if node.input_check is not None and not state.attempt:  # the input of further attempts is the same
-        faults = node.input_check(input_of(turn.instance, node))
-        if faults:
-            return fail_with(turn, node, state, "InputInvalid", "; ".join(faults), fatal=True)
     cache_key = b""
-    if node.cache is not None:
-        try:
-            cache_key = caching.key_of(turn.instance, node)
-        except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
-            return fail_with(turn, node, state, "MappingError", f"the cache key failed: {error}")
+    if node.reads_input:
+        fault, cache_key = reading.read(turn.instance, node, state)
+        if fault is not None:
+            return fail(turn, node, state, fault)
     attempt = state.attempt if same_attempt else state.attempt + 1
     turn.emit(ev.NodeStarted(node.path, state.run, attempt))
     if not node.machine_kind:
