@@ -10,12 +10,14 @@ from typing import Any
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
 from mainspring.engine.engine import Engine as BareEngine
+from mainspring.engine.engine import Run
 from mainspring.engine.result import InstanceResult
 from mainspring.engine.settings import EngineSettings
 from mainspring.errors import StoreError
 from mainspring.graph.check import load
 from mainspring.journal.store import Store
 from mainspring.messaging.task import TaskKind
+from mainspring.tasks.checking import refuse_faulty_tasks
 from mainspring.tasks.fault import describe
 from mainspring.tasks.kinds import task_kinds
 from mainspring.tasks.pinning import pinned
@@ -71,6 +73,28 @@ class Engine(BareEngine):
             recover=recover,
             pin=pinned,
         )
+        self._checked: dict[int, object] = {}
+
+    async def start(
+        self,
+        definition: Definition | Workflow,
+        *,
+        input: Any = None,
+        key: str | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Start an instance; it is durable when this returns. With a `key`, the same one a second time gives the first.
+
+        Raises DefinitionError (also where a task cannot take what the definition gives it), PayloadError, and NotOwner where
+        the store belongs to somebody else by now.
+        """
+        if id(definition) not in self._checked:
+            workflow, folder = (
+                (definition.workflow, definition.folder) if isinstance(definition, Definition) else (definition, "")
+            )
+            refuse_faulty_tasks(workflow, folder)
+            self._checked[id(definition)] = definition  # held, so that its id is not used again
+        return await super().start(definition, input=input, key=key, variables=variables)
 
 
 def run(

@@ -34,17 +34,23 @@ def load_modules(names: Iterable[str]) -> None:
 
 
 def definition_to_run(file: str) -> Definition:
-    """A definition that can run here and now. Raises DefinitionError, HandlerNotFound listing all that is missing."""
+    """A definition that can run here and now, with all warnings. Raises DefinitionError, HandlerNotFound listing all that
+    is missing."""
     from mainspring.graph.check import load
 
     definition = load(file)
     refused = not_run_yet(definition, file)
     if refused:
         raise DefinitionError(refused)
-    missing = missing_handlers(definition)
+    found, missing = _tasks(definition, file)
+    errors = [one for one in found if one.severity == "error"]
+    if errors:
+        raise DefinitionError(errors)
     if missing:
         head = "the code of these nodes cannot be found; nothing was run" if len(missing) > 1 else "nothing was run"
         raise HandlerNotFound("\n".join([head, *(f"{path}: {reason}" for path, reason in missing)]))
+    if found:
+        definition.warnings = (*definition.warnings, *found)
     return definition
 
 
@@ -77,41 +83,28 @@ def not_enforced_yet(definition: Definition, file: str) -> list[Finding]:
 def _placed(found: list[Finding], file: str) -> list[Finding]:
     if not found:
         return []
+    from mainspring.definition.bounds import findings_max
     from mainspring.definition.load import read
 
-    reading = read(file)
-    return [reading.placed(one) for one in found]
+    return read(file).all_placed((one, None) for one in found[:findings_max])
 
 
-def missing_handlers(definition: Definition) -> list[tuple[str, str]]:
-    """Nodes whose code cannot be found, each with what was looked for."""
-    from mainspring.definition import canonical
-    from mainspring.engine.program import Program
-    from mainspring.tasks.kinds import task_kinds
-
-    workflow = definition.workflow
-    return Program(workflow, canonical.encode(workflow), definition.folder, task_kinds()).missing()
+def task_findings(definition: Definition, file: str) -> list[Finding]:
+    """What is wrong with the tasks themselves, or with what is handed to them, each at its place."""
+    return _tasks(definition, file)[0]
 
 
-def missing_findings(definition: Definition, file: str) -> list[Finding]:
-    """The same as warnings, each at its node's place."""
-    from mainspring.graph.support import RUNNABLE_TYPES
+def _tasks(definition: Definition, file: str) -> tuple[list[Finding], list[tuple[str, str]]]:
+    """Likewise, and the nodes whose code is not here, each with what was looked for."""
+    from mainspring.tasks.checking import check_tasks
 
-    types = {node.id: node.type for node in definition.workflow.nodes}
-    # A type that this version does not run is told as that already.
-    missing = [(path, reason) for path, reason in missing_handlers(definition) if types[path] in RUNNABLE_TYPES]
-    if not missing:
-        return []
-    from mainspring.definition.findings import finding
+    found = check_tasks(definition.workflow, definition.folder)
+    if not found.all:
+        return [], []
+    from mainspring.definition.bounds import findings_max
     from mainspring.definition.load import read
 
-    reading = read(file)
-    numbers = {node.id: number for number, node in enumerate(definition.workflow.nodes)}
-    found = []
-    for path, reason in missing:
-        pointer = ("nodes", numbers[path], "config", "handler")
-        found.append(reading.placed(finding("MS902", f"node `{path}`: {reason}", pointer)))
-    return found
+    return read(file).all_placed(found.all[:findings_max]), found.missing
 
 
 @contextmanager

@@ -63,8 +63,10 @@ def _check(file: str) -> Checked:
     if definition is not None:
         findings += [replace(one, severity="warning") for one in preparing.not_run_yet(definition, file)]
         findings += preparing.not_enforced_yet(definition, file)
-        findings += preparing.missing_findings(definition, file)
+        findings += preparing.task_findings(definition, file)
         findings.sort(key=lambda one: (one.line or 0, one.column or 0))
+        if any(one.severity == "error" for one in findings):
+            definition = None
     return file, definition, findings
 
 

@@ -161,6 +161,58 @@ codes: dict[str, Code] = {
     "MS229": Code(
         "node that can never run", "None of the connections into the node can ever bring a message.", "warning"
     ),
+    "MS230": Code(
+        "parameter that gets nothing",
+        "The function has a parameter without a default, and the node's `input` (or the object that a join hands on, "
+        "keyed by source) has no key of that name. The node would fail when it runs. Add the key, give the parameter "
+        "a default, or take the whole input in one parameter.",
+    ),
+    "MS231": Code(
+        "key that no parameter takes",
+        "The node's `input` has a key that is no parameter of its function, so its value is dropped. Most often it is "
+        "a typo. A function with `**kwargs` takes any key.",
+        "warning",
+    ),
+    "MS232": Code(
+        "constant of the wrong type",
+        "The function's annotation asks for another type than the value that stands in the node's `input`. Nothing is "
+        'converted silently: `"30"` is a text and no number. Write the value in the type that is asked for.',
+    ),
+    "MS233": Code(
+        "name that Python has already",
+        "Inline code uses a name that the input has and Python's builtins have too, such as `id` or `type`. The "
+        'builtin is meant then; the input\'s value is `input["id"]`.',
+        "warning",
+    ),
+    "MS234": Code(
+        "code that cannot be compiled",
+        "The Python code of a function node has a fault at the line named (counted within the code), or what stands "
+        "around its `main` failed when it was loaded.",
+    ),
+    "MS235": Code(
+        "function that no process can find",
+        "With `process: true` a function runs in another process, which must be able to import it: it stands at the "
+        "top of a module. Lambdas, closures and callable objects cannot run there.",
+    ),
+    "MS236": Code(
+        "interpreter not installed here",
+        "The program that runs this script is not on this machine's PATH. The workflow is right, but this process "
+        "could not run it: install what the message names, or run it where that is installed.",
+        "warning",
+    ),
+    "MS237": Code(
+        "config key that means nothing",
+        "A function's or script's `config` may hold keys of your own, but this one is nearly the name of a key that "
+        "means something, and would be ignored as it is.",
+        "warning",
+    ),
+    "MS238": Code(
+        "annotation that cannot be held",
+        "A parameter's annotation asks for something that a JSON value cannot be checked against: a name that cannot "
+        "be read in the function's module, or a union of types that cannot be told apart within a list or dict. The "
+        "value goes to the function as it came.",
+        "warning",
+    ),
     "MS240": Code(
         "no JSON Schema",
         "`inputSchema` and `outputSchema` are JSON Schemas (draft 2020-12, or the draft that `$schema` names): "

@@ -28,6 +28,9 @@ from mainspring.definition.yaml_door import YamlReader
 
 Format = Literal["yaml", "json"]
 
+_ABOUT_KEYS = frozenset(("MS104", "MS106", "MS230", "MS231", "MS233", "MS237"))
+"""Codes of findings that are about a key, not about its value."""
+
 
 class Definition:
     """A workflow that passed all checks. `folder` is where its relative paths start, "" where there is none."""
@@ -66,7 +69,7 @@ class Reading(Struct, frozen=True):
         """A finding with its place; `offset` counts characters into the text that it points at."""
         if found.line is not None:
             return replace(found, file=self.name)
-        place = self.place(found.pointer, found.code in ("MS104", "MS106"))
+        place = self.place(found.pointer, found.code in _ABOUT_KEYS)
         if offset is not None:
             place = place.within(offset)
         return replace(found, file=self.name, line=place.line, column=place.column)

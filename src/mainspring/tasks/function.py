@@ -32,7 +32,9 @@ class FunctionKind:
     def prepare(self, node: Node, folder: str) -> PreparedTask:
         function = function_at(node, folder)
         if in_process(node, function):
-            return _InProcess(self._processes, _reference(node, function), node.config.get("code") or "", folder)
+            return _InProcess(
+                self._processes, reference_for_worker(node, function), node.config.get("code") or "", folder
+            )
         check = output_check(function)
         if not is_async(function):
             return _InThread(self._threads, caller_of(function))
@@ -163,7 +165,7 @@ async def _checked(output: Awaitable[Any], check: Check) -> Any:
     return check(await output)
 
 
-def _reference(node: Node, function: Callable[..., Any]) -> str:
+def reference_for_worker(node: Node, function: Callable[..., Any]) -> str:
     """How a worker finds the function again. Raises HandlerNotFound where it cannot."""
     handler = node.config.get("handler")
     if not handler:

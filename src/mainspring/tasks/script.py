@@ -18,6 +18,10 @@ from mainspring.tasks.fault import tail
 from mainspring.tasks.interpreters import INTERPRETERS, command_for, limited, runtime_of
 
 OUTPUT_BYTES_MAX = 16 * 1024 * 1024
+SCRIPT_KEYS = (
+    *("runtime", "path", "code", "args", "env"),
+    *("memory", "outputLimit", "output_limit", "cpuSeconds", "cpu_seconds"),
+)
 
 
 class ScriptKind:
