@@ -26,6 +26,7 @@ COMMANDS = {
     "events": "events",
     "cancel": "cancel",
     "import": "importing",
+    "schema": "schema",
 }
 """Each command's module in this folder; its `command` is the command."""
 

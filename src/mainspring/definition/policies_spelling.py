@@ -7,15 +7,15 @@ from typing import Any
 from mainspring.definition import model, vocabulary
 from mainspring.definition.findings import Pointer
 from mainspring.definition.respell import Respelling, as_list
-from mainspring.definition.vocabulary import Words, duration_fields, plain
+from mainspring.definition.vocabulary import Choice, Words, duration_fields
 
-strategies = {name: name for name in ("none", "fixed", "linear", "exponential")}
-strategies |= {"constant": "fixed", "exponentialbackoff": "exponential", "noretry": "none", "exp": "exponential"}
-failure_policies = {plain(name): name for name in ("continue", "fail_fast", "partial_success", "graceful_degradation")}
-impacts = {name: name for name in ("critical", "major", "minor", "negligible")}
-priorities = {name: name for name in ("high", "normal", "low")}
-join_kinds = {name: name for name in ("all", "any", "n", "each", "ports")} | {"nofm": "n"}
-checkpoint_policies = {name: name for name in ("each", "count", "interval", "manual")}
+strategies = Choice({"none": "noRetry", "fixed": "constant", "linear": "", "exponential": "exponentialBackoff exp"})
+failure_policies = Choice(dict.fromkeys(("continue", "fail_fast", "partial_success", "graceful_degradation"), ""))
+impacts = Choice(dict.fromkeys(("critical", "major", "minor", "negligible"), ""))
+priorities = Choice(dict.fromkeys(("high", "normal", "low"), ""))
+join_kinds = Choice({**dict.fromkeys(("all", "any", "each", "ports"), ""), "n": "nOfM"})
+checkpoint_policies = Choice(dict.fromkeys(("each", "count", "interval", "manual"), ""))
+compensation_scopes = Choice({"branch": "perBranch", "workflow": ""})
 
 
 def respell_retry(value: Any, to: Respelling, at: Pointer) -> Any:

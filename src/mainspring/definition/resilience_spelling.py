@@ -15,7 +15,7 @@ from mainspring.definition.policies_spelling import (
 )
 from mainspring.definition.resilience_file import ResilienceConfig, ResilienceSpec, StepPolicy
 from mainspring.definition.respell import Respelling, as_list
-from mainspring.definition.vocabulary import Words, plain
+from mainspring.definition.vocabulary import Words, duration_fields, plain, retry_shorthands
 
 _file = Words(ResilienceConfig, {})
 _spec = Words(
@@ -37,8 +37,9 @@ _policy = Words(
         "circuitBreaker": "circuitBreakerPolicy",
         "strategy": "retryStrategy backoff",
     },
-    ("maxRetries", "retryDelay", "strategy"),
+    retry_shorthands,
 )
+words = (_file, _spec, _policy)
 
 
 def respell_file(tree: dict[str, Any], to: Respelling) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _respell_policy(value: Any, to: Respelling, at: Pointer) -> Any:
         result["match"] = as_list(result["match"])
     to.word(result, "failurePolicy", failure_policies, at)
     to.word(result, "failureImpact", impacts, at)
-    to.durations(result, ("timeout",), at)
+    to.durations(result, duration_fields[StepPolicy], at)
     respell_fallback_actions(result, to, at)
     respell_limits(result, to, at)
     return result

@@ -12,6 +12,7 @@ from mainspring.definition import model, vocabulary
 from mainspring.definition.bodies import body_ways, tree_at, with_tree
 from mainspring.definition.findings import Pointer
 from mainspring.definition.policies_spelling import (
+    compensation_scopes,
     failure_policies,
     priorities,
     respell_cache,
@@ -40,7 +41,7 @@ def respell(tree: dict[str, Any], to: Respelling) -> dict[str, Any]:
         result["triggers"] = respell_triggers(result["triggers"], to, ("triggers",))
     to.durations(result, duration_fields[model.Workflow], ())
     to.word(result, "failurePolicy", failure_policies, ())
-    to.word(result, "compensationScope", {"branch": "branch", "perbranch": "branch", "workflow": "workflow"}, ())
+    to.word(result, "compensationScope", compensation_scopes, ())
     respell_limits(result, to, ())
     respell_tags(result, to, ())
     return result

@@ -5,13 +5,14 @@ Keys are found by their name without `_`, `-` and capitals, so that camelCase, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import fields
 
 from mainspring.definition import model
+from mainspring.definition.resilience_file import StepPolicy
 
 # Where a value is a duration; by the canonical key, in the structs of the model (never within config).
 duration_fields = {
@@ -22,6 +23,7 @@ duration_fields = {
     model.RateLimit: ("per",),
     model.Checkpoint: ("interval",),
     model.Cache: ("ttl",),
+    StepPolicy: ("timeout",),
 }
 
 
@@ -29,14 +31,28 @@ def plain(word: str) -> str:
     return word.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
-class Words:
-    """The keys of one struct: `read` maps all spellings to the canonical one."""
+class Choice(dict[str, str]):
+    """A closed set of words: the canonical one by the plain form of each; `spelled` has them as people write them."""
 
-    def __init__(self, struct: type[Struct], spellings: dict[str, str], extra: Iterable[str] = ()) -> None:
+    def __init__(self, spellings: dict[str, str]) -> None:
+        self.spelled = {name: (name, *words.split()) for name, words in spellings.items()}
+        super().__init__({plain(word): name for name, words in self.spelled.items() for word in words})
+
+
+class Words:
+    """The keys of one struct: `read` maps all spellings to the canonical one.
+
+    `extra` are keys that the struct has no field for, each with its meaning: what they say goes elsewhere.
+    """
+
+    def __init__(self, struct: type[Struct], spellings: dict[str, str], extra: Mapping[str, str] | None = None) -> None:
+        self.struct = struct
+        self.extra = dict(extra or {})
+        self.spellings = {name: tuple(words.split()) for name, words in spellings.items()}
         self.canonical = [field.encode_name for field in fields(struct)]
-        self.read = {plain(name): name for name in (*self.canonical, *extra)}
-        for name, all_spellings in spellings.items():
-            self.read.update((plain(word), name) for word in all_spellings.split())
+        self.read = {plain(name): name for name in (*self.canonical, *self.extra)}
+        for name, words in self.spellings.items():
+            self.read.update((plain(word), name) for word in words)
         # Filled as words come: a file of thousands of nodes has few of them.
         self.seen: dict[str, str | None] = {name: name for name in self.canonical}
 
@@ -49,6 +65,13 @@ class Words:
                 self.seen[key] = found
             return found
 
+
+_max_retries = "Attempts after the first: one less than `maxAttempts`."
+retry_shorthands = {
+    "maxRetries": _max_retries,
+    "retryDelay": "The `initialDelay` of the `retry`.",
+    "strategy": "The `strategy` of the `retry`; `fixed` where only these are given.",
+}
 
 workflow = Words(
     model.Workflow,
@@ -92,7 +115,16 @@ node = Words(
         "runtime": "runtimeType",
         "body": "do loopBody",
     },
-    ("handler", "code", "path", "runtime", "data", "action", "body", "branches"),
+    {
+        "handler": "The function of a function node: `module:function` or the name of a registered task.",
+        "code": "The code itself, of a script or a function node.",
+        "path": "The file of a script node.",
+        "runtime": "What runs a script: bash, python, node, powershell or csharp.",
+        "data": "An editor's block: what the node has a key for goes there, the rest to `config`.",
+        "action": "The name of a registered task, or an object of it (`type`) and its config.",
+        "body": "The graph of a loop.",
+        "branches": "The graphs that run side by side.",
+    },
 )
 connection = Words(
     model.Connection,
@@ -117,7 +149,7 @@ retry = Words(
         "maxDelay": "maxDelayMs",
         "multiplier": "backoffMultiplier backoffFactor factor",
     },
-    ("maxRetries",),
+    {"maxRetries": _max_retries},
 )
 resilience = Words(
     model.Resilience,
@@ -127,7 +159,7 @@ resilience = Words(
         "failureImpact": "impact",
         "strategy": "retryStrategy backoff",
     },
-    ("maxRetries", "retryDelay", "strategy"),
+    retry_shorthands,
 )
 circuit_breaker = Words(model.CircuitBreaker, {"openFor": "openDuration breakDuration openTimeout"})
 rate_limit = Words(model.RateLimit, {"rate": "limit", "per": "interval period"})
@@ -136,10 +168,23 @@ cache = Words(
     model.Cache, {"key": "cacheKey keyExpression", "ttl": "timeToLive cacheTtl cacheTimeout expiresAfter maxAge"}
 )
 position = Words(model.Position, {})
-join = Words(model.Join, {}, ("all", "any", "each", "ports"))
+join = Words(
+    model.Join,
+    {},
+    {
+        "all": "`all: true` is the kind `all`.",
+        "any": "`any: true` is the kind `any`.",
+        "each": "`each: true` is the kind `each`.",
+        "ports": "`ports: true` is the kind `ports`.",
+    },
+)
 checkpoint = Words(model.Checkpoint, {"policy": "type", "count": "every"})
 fallback_action = Words(model.FallbackAction, {})
 trigger_spec = Words(model.TriggerSpec, {"type": "triggerType"})
+words = (
+    *(workflow, node, connection, body, retry, resilience, circuit_breaker, rate_limit, resources, cache, position),
+    *(join, checkpoint, fallback_action, trigger_spec),
+)
 
 runtimes = {
     **dict.fromkeys(("bash", "sh", "shell", "bashscript", "shellscript"), "bash"),
@@ -155,11 +200,13 @@ runtime_of_suffix = {
     "csx": "csharp",
     **dict.fromkeys(("js", "mjs", "cjs"), "node"),
 }
-triggers = {
-    **dict.fromkeys(("complete", "completed", "success", "succeeded", "oncomplete", "onsuccess"), "complete"),
-    **dict.fromkeys(("fail", "failed", "failure", "error", "onfail", "onfailure", "onerror"), "fail"),
-    **dict.fromkeys(("all", "always", "any", "both", "completefail", "complete,fail", "complete|fail"), "all"),
-}
+triggers = Choice(
+    {
+        "complete": "completed success succeeded onComplete onSuccess",
+        "fail": "failed failure error onFail onFailure onError",
+        "all": "always any both completeFail complete,fail complete|fail",
+    }
+)
 # All kinds of nodes that mainspring knows by itself, in the form that is written.
 node_types = frozenset(
     (
@@ -169,19 +216,21 @@ node_types = frozenset(
         *("trigger", "timer", "event", "webhook"),
     )
 )
-_node_type_spellings = {
-    **{plain(name): name for name in node_types},
-    **dict.fromkeys(("subworkflow", "childworkflow", "workflow"), "subflow"),
-    **dict.fromkeys(("foreachloop", "map"), "forEach"),
-    **dict.fromkeys(("task", "callable", "pythonfunction"), "function"),
-    **dict.fromkeys(("httprequest", "rest"), "http"),
-    **dict.fromkeys(("sendemail", "mail"), "email"),
-}
+node_type_choice = Choice(
+    {
+        **dict.fromkeys(sorted(node_types), ""),
+        "subflow": "subWorkflow childWorkflow workflow",
+        "forEach": "forEachLoop map",
+        "function": "task callable pythonFunction",
+        "http": "httpRequest rest",
+        "email": "sendEmail mail",
+    }
+)
 
 
 def node_type(word: str) -> str:
     """The canonical name of a type; a type that nobody knows here stays as it is (custom types have any name)."""
-    return word if word in node_types else _node_type_spellings.get(plain(word), word)
+    return word if word in node_types else node_type_choice.get(plain(word), word)
 
 
 def is_resilience(tree: dict[str, Any]) -> bool:
