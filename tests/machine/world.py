@@ -1,7 +1,7 @@
 """A world for random graphs: it does what the effects order, in any order, and is at times unkind.
 
 It knows only effects: a task runs because it was dispatched, a timer fires because it was armed. What a task does depends
-on how often it has failed, never on when, so that the outcome is the graph's alone.
+on its run's number and on how often that has failed, never on when, so that the outcome is the graph's alone.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class World:
         what(subject)
 
     def outcome(self, path: str) -> dict[str, Any]:
-        outcomes = self.nodes[path]["outcomes"]
-        return outcomes[min(self.run.state(path).failures, len(outcomes) - 1)]
+        outcomes, state = self.nodes[path]["outcomes"], self.run.state(path)
+        return outcomes[min(state.failures + state.run - 1, len(outcomes) - 1)]
 
     def hangs(self, task: tuple[str, int, int]) -> bool:
         return self.outcome(task[0])["kind"] == "hang"

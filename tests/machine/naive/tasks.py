@@ -17,7 +17,7 @@ def ends_at_once(node: dict[str, Any], run: Run) -> bool:
 
 
 def perform(shape: Shape, run: Run) -> None:
-    """The run ends as its node's outcomes say: outcome k is that of try k, the last one that of all further tries."""
+    """The run ends as its node's outcomes say: try k of run r has outcome k + r - 1, at most the last one."""
     node = shape.nodes[run.node]
     if run.doomed:
         run.fails("MappingError")
@@ -26,7 +26,7 @@ def perform(shape: Shape, run: Run) -> None:
     else:
         tries = 0
         while not run.status:
-            outcome = node["outcomes"][min(tries, len(node["outcomes"]) - 1)]
+            outcome = node["outcomes"][min(tries + run.number - 1, len(node["outcomes"]) - 1)]
             tries += 1
             _try(shape, run, outcome, tries)
 
