@@ -145,9 +145,10 @@ def caller(function: Callable[..., Any], binder: Binder | None = None) -> Caller
 
     if binder.plain and not binder.wanted:
         return (lambda call: function(TaskContext(call))) if binder.context else (lambda _call: function())
-    if binder.catches_all or binder.spreads:
+    one_decoder = all(conversion.native for conversion in binder.conversions.values())
+    if binder.catches_all or binder.spreads or not one_decoder:
         return lambda call: call_any(call, decode(call.input))
-    if binder.conversions and all(conversion.native for conversion in binder.conversions.values()):
+    if binder.conversions:
         return _typed_caller(function, binder, call_any)
     if binder.plain:
         return _plain_caller(function, binder.required, bool(binder.context), call_any)

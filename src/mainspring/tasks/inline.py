@@ -206,7 +206,7 @@ def _globals_of(code: CodeType) -> tuple[set[str], set[str]]:
 def _events(node: ast.AST) -> Iterator[tuple[str, bool]]:
     """The names that a statement reads (True) and sets (False), in the order in which it does."""
     if isinstance(node, ast.Name):
-        yield node.id, isinstance(node.ctx, ast.Load)
+        yield node.id, not isinstance(node.ctx, ast.Store)
     elif isinstance(node, _SCOPES):
         if not isinstance(node, ast.Lambda):
             yield node.name, False
