@@ -267,6 +267,25 @@ def test_a_full_inbox_makes_upstream_wait() -> None:
     assert sorted(dispatched(turn)) == [("d", 1), ("e", 1)]
 
 
+@pytest.mark.parametrize("order", [("d", "e", "f"), ("f", "e", "d"), ("e", "f", "d")], ids="".join)
+def test_room_that_appears_is_felt_all_the_way_up(order: tuple[str, ...]) -> None:
+    """Whatever the order of the definition: f takes, so e can take, so d can."""
+    nodes = {**dict.fromkeys(order, {}), "d": EACH}
+    run = run_of("; ".join(order) + "; a -> d; b -> d; c -> d; x -> d; y -> d; d -> e -> f", **nodes)
+    for number, path in enumerate("abcxy"):
+        run.finish(path, number)
+    for _ in range(2):
+        run.finish("d")
+        run.finish("e")
+    run.finish("d")
+    assert (run.nodes["d"], run.nodes["e"], run.nodes["f"]) == ("gathering", "gathering", "running")
+    turn = run.finish("f")
+    assert set(dispatched(turn)) == {("d", 1), ("e", 1), ("f", 1)}
+    while run.status == "running":
+        run.finish(next(path for path in "defx" if run.nodes[path] == "running"))
+    assert run.output == [None] * 5
+
+
 def test_a_declared_capacity_lets_upstream_go_on() -> None:
     run = run_of("a -> d; b -> d; c -> d; d -> e", d=EACH, e={"join": {"kind": "all", "capacity": 2}})
     for path in "abc":

@@ -47,23 +47,23 @@ def _by_inbox(inbox: Inbox) -> Decision:
 
 
 def has_room(instance: Instance, node: PlanNode) -> bool:
-    """Whether each inbox that a repeating node sends to can take what one more run may send (SEMANTICS 10)."""
+    """Whether each inbox that a repeating node sends to can take what one more run may send (SEMANTICS 10).
+
+    All targets of a repeating node are repeating themselves (SEMANTICS 15), and none is final before its sources are.
+    """
     nodes = instance.plan.nodes
     targets = dict.fromkeys(edge.target for edge in node.outgoing)
     return all(_room_for(instance, node, nodes[target]) for target in targets)
 
 
 def _room_for(instance: Instance, sender: PlanNode, target: PlanNode) -> bool:
-    plan = target.inbox
-    state = instance.nodes[target.index]
-    if plan is None or (state is not None and state.status in NODE_FINAL):
-        return True
+    assert target.inbox is not None, f"{target.path} comes after {sender.path} and has no inbox"
     inbox = instance.inboxes.get(target.index)
     promised = sum(
         1 if edge.source == sender.index else _may_send(instance, instance.plan.nodes[edge.source])
         for edge in target.incoming
     )
-    return (0 if inbox is None else inbox.waiting) + promised <= plan.capacity
+    return (0 if inbox is None else inbox.waiting) + promised <= target.inbox.capacity
 
 
 def _may_send(instance: Instance, source: PlanNode) -> bool:

@@ -96,11 +96,7 @@ class Wave:
 
     def _decide(self, node: PlanNode, state: NodeState | None) -> None:
         self._room_in(node)
-        if state is None:
-            if node.in_degree or node.off_graph:
-                return
-            state = self._turn.instance.state(node)
-        if state.status != "pending" and state.status != "gathering":
+        if state is None or (state.status != "pending" and state.status != "gathering"):
             return
         inbox = None if node.inbox is None else self._turn.instance.inbox(node)
         decision = decide(node, state, inbox)
@@ -117,10 +113,7 @@ class Wave:
             return
         if node.cancels_others and node.index not in self._ready:
             self._flush()
-            stopped = turn.plan.stopped_by(node)
-            stop_nodes(turn, stopped, f"{node.path} has what it waited for", node.path)
-            for other in stopped:
-                self._room_in(other)
+            stop_nodes(turn, turn.plan.stopped_by(node), f"{node.path} has what it waited for", node.path)
         if inbox is not None:
             if node.repeating and not has_room(turn.instance, node):
                 return

@@ -98,8 +98,7 @@ def _go_on(
         if turn.instance.status not in STARTING:
             break
         if state.status == "ready":
-            if running.start(turn, node):
-                waves.advance(turn, node)
+            running.start(turn, node)  # which never ends it at once: it waits for a slot, or was under way before
         elif state.status == "retrying":
             turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.RETRY, state.due or turn.at))
         elif state.status == "waiting" and node.machine_kind == "delay":
