@@ -20,6 +20,7 @@ from mainspring.errors import DefinitionError, MainspringError
 COMMANDS = {
     "run": "run",
     "validate": "validate",
+    "explain": "explain",
     "graph": "graph",
     "list": "listing",
     "show": "show",

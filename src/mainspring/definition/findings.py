@@ -51,8 +51,10 @@ codes: dict[str, Code] = {
     "MS001": Code("unreadable file", "The file does not exist, is no regular file or may not be read."),
     "MS002": Code(
         "document too large",
-        "A definition may have at most document_bytes_max (16 MiB) bytes and document_nodes_max (1,000,000) values, "
-        "aliases counted as often as they are used. Move data out of the definition into files or variables.",
+        "A definition has at most document_bytes_max (16 MiB) bytes and document_nodes_max (1,000,000) values; in YAML "
+        "yaml_bytes_max (8 Mi) characters and yaml_nodes_max (300,000) keys and values, aliases counted as often as "
+        "they are used. One object has at most object_keys_max (100,000) keys, one text text_length_max (1 Mi) "
+        "characters. Keep data in files of its own, or hand it to the run as input.",
     ),
     "MS003": Code(
         "wrong encoding",
@@ -252,7 +254,7 @@ codes: dict[str, Code] = {
         "The workflow runs, but without this: a later version of mainspring will hold it.",
         "warning",
     ),
-    "MS299": Code("too many findings", "Only the first findings are listed; mend those first."),
+    "MS299": Code("too many findings", "Only the first findings_max (500) findings are listed; mend those first."),
 }
 
 
