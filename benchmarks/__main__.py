@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import floor, measured, stages, workflows
+from benchmarks import analysis, floor, measured, stages, workflows
 
 Row = dict[str, Any]
 
@@ -205,6 +205,21 @@ def by_stage(bench: Bench) -> Row:
     return {"value": sum(found.values()), "unit": "us", "reach": "-", "ok": True, "stages": found}
 
 
+def graph_100000(bench: Bench) -> Row:
+    """100,000 nodes and 300,000 connections analysed."""
+    return analysis.process_100000(bench.pairs, bench.quick)
+
+
+def layout_2000(bench: Bench) -> Row:
+    """2,000 nodes laid out."""
+    return analysis.layout_2000(bench.pairs, bench.quick)
+
+
+def layout_100000(bench: Bench) -> Row:
+    """100,000 nodes laid out."""
+    return analysis.layout_100000(bench.pairs, bench.quick)
+
+
 ALL: dict[str, Callable[[Bench], Row]] = {
     "chain": chain,
     "single": single,
@@ -215,6 +230,9 @@ ALL: dict[str, Callable[[Bench], Row]] = {
     "recovery-10000": recovery_10000,
     "memory": memory,
     "stages": by_stage,
+    "graph-100000": graph_100000,
+    "layout-2000": layout_2000,
+    "layout-100000": layout_100000,
 }
 
 

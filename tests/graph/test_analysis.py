@@ -216,6 +216,19 @@ connections:
     assert helping == [(1, 4, "compensation"), (0, 2, "compensation"), (1, 3, "fallback")]
 
 
+def test_a_compensation_is_no_path_even_where_its_target_is_on_the_graph() -> None:
+    nodes = tuple(Node(id=name, type="log") for name in "abc")
+    connections = (
+        Connection(source="a", target="b"),
+        Connection(source="b", target="c"),
+        Connection(source="a", target="c", is_compensation=True),
+    )
+    graph = WorkflowGraph(Workflow(id="w", nodes=nodes, connections=connections))
+    assert graph.off_graph == ()
+    assert list(graph.paths()) == [("a", "b", "c")]
+    assert graph.predecessors("c") == ("b",)
+
+
 @given(dags())
 def test_edges_are_numbered_as_in_the_plan(workflow: Workflow) -> None:
     edges = WorkflowGraph(workflow).structure.edges

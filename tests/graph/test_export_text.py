@@ -233,3 +233,9 @@ def test_connections_between_the_same_nodes_are_all_told() -> None:
         Connection(source="a", target="b", condition="output.x"),
     )
     assert "left · if output.x" in text(WorkflowGraph(Workflow(id="w", nodes=nodes, connections=twice)))
+
+
+def test_a_node_with_a_body_says_how_much_it_repeats() -> None:
+    body = {"nodes": [{"id": "x", "type": "log"}, {"id": "y", "type": "log"}]}
+    node = Node(id="each", type="forEach", config={"items": "${ input }", "body": body})
+    assert "◎  each  forEach  repeats 2 nodes" in text(WorkflowGraph(Workflow(id="w", nodes=(node,))))

@@ -37,9 +37,9 @@ def critical_path(
     finish = [-inf] * len(structure.names)
     last = -1
     for node in order:
-        begin = max((finish[source] for source in structure.before[node]), default=0)
-        finish[node] = begin + durations.get(node, default)
-        if last < 0 or finish[node] > finish[last] or (finish[node] == finish[last] and node < last):
+        begin = max([finish[source] for source in structure.before[node]], default=0)
+        ends = finish[node] = begin + durations.get(node, default)
+        if last < 0 or ends > finish[last] or (ends == finish[last] and node < last):
             last = node
     path: list[int] = []
     node = last
@@ -65,5 +65,7 @@ def bottlenecks(structure: Structure, order: Sequence[int]) -> list[int]:
     for number, node in enumerate(order):
         if reach <= number:
             found.append(node)
-        reach = max(reach, max((place[target] for target in structure.after[node]), default=size))
+        furthest = max([place[target] for target in structure.after[node]], default=size)
+        if furthest > reach:
+            reach = furthest
     return found

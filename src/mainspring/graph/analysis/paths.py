@@ -50,6 +50,22 @@ def reaches(source: int, target: int, after: Neighbours) -> bool:
     return False
 
 
+def count_all(order: Sequence[int], after: Neighbours, before: Neighbours) -> int:
+    """How many paths lead from the roots to the leaves of a graph without a cycle, given in topological order."""
+    # A number is let go as soon as it has been handed on: in deep graphs they have thousands of digits.
+    numbers = [0 if sources else 1 for sources in before]
+    total = 0
+    for node in order:
+        number = numbers[node]
+        numbers[node] = 0
+        targets = after[node]
+        if not targets:
+            total += number
+        for target in targets:
+            numbers[target] += number
+    return total
+
+
 def count(sources: Collection[int], targets: Collection[int], after: Neighbours, before: Neighbours) -> int | None:
     """How many paths there are; None where a cycle lies between. A path ends at the first target it meets."""
     ends = set(targets)
@@ -59,7 +75,6 @@ def count(sources: Collection[int], targets: Collection[int], after: Neighbours,
     for following in onward.values():
         for target in following:
             waiting[target] += 1
-    # A number is let go as soon as it has been handed on: in deep graphs they have thousands of digits.
     numbers = dict.fromkeys((node for node in sources if node in region), 1)
     ready = [node for node, missing in waiting.items() if not missing]
     total = passed = 0

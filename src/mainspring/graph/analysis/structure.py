@@ -48,8 +48,12 @@ class Structure:
         self.workflow = workflow
         self.names = [node.id for node in workflow.nodes]
         self.index = {name: number for number, name in enumerate(self.names)}
-        _refuse(workflow, self.index)
-        self.edges = _edges(workflow, self.index)
+        try:
+            self.edges = _edges(workflow, self.index)
+        except KeyError:
+            raise DefinitionError(_dangling(workflow, self.index)) from None
+        if len(self.index) < len(self.names):
+            raise DefinitionError(_dangling(workflow, self.index))
         self.off_graph = _off_graph(workflow, self.index)
         self.on_graph = [number for number in range(len(self.names)) if number not in self.off_graph]
         self.after: list[list[int]] = [[] for _ in self.names]
@@ -58,18 +62,20 @@ class Structure:
 
     def _connect(self) -> None:
         size, off, seen = len(self.names), self.off_graph, set[int]()
+        after, before = self.after, self.before
+        apart = bool(off) or any(connection.is_compensation for connection in self.workflow.connections)
         for edge in self.edges:
             source, target = edge.source, edge.target
             pair = source * size + target
-            if pair in seen or edge.helps or (off and (source in off or target in off)):
+            if pair in seen or (apart and (edge.helps or source in off or target in off)):
                 continue
             seen.add(pair)
-            self.after[source].append(target)
-            self.before[target].append(source)
+            after[source].append(target)
+            before[target].append(source)
 
 
-def _refuse(workflow: Workflow, index: dict[str, int]) -> None:
-    """Names that lead nowhere are refused; all that a graph can be without being sound (a cycle) is not."""
+def _dangling(workflow: Workflow, index: dict[str, int]) -> list[Finding]:
+    """Names that lead nowhere, or to two nodes. They are refused; all else that is not sound (a cycle) is not."""
     found: list[Finding] = []
     if len(index) < len(workflow.nodes):
         twice = [(at, node.id) for at, node in enumerate(workflow.nodes) if index[node.id] != at]
@@ -88,24 +94,23 @@ def _refuse(workflow: Workflow, index: dict[str, int]) -> None:
         ):
             if helper is not None and helper not in index:
                 found.append(finding("MS215", f"`{helper}` is no node", ("nodes", at, key)))
-    if found:
-        raise DefinitionError(found)
+    return found
 
 
 def _edges(workflow: Workflow, index: dict[str, int]) -> list[Edge]:
     """Written connections first, then what `dependsOn` adds, as the plan numbers them; then what helps."""
-    edges: list[Edge] = []
-    completing: set[tuple[str, str]] = set()
-    for written in workflow.connections:
-        kind: EdgeKind = "compensation" if written.is_compensation else "connection"
-        edges.append(
-            Edge(
-                index[written.source], index[written.target], kind, written.trigger, written.condition,
-                written.source_port, written.target_port, written.id,
-            )
-        )  # fmt: skip
-        if kind == "connection" and written.trigger != "fail":
-            completing.add((written.source, written.target))
+    edges = [
+        Edge(
+            index[written.source], index[written.target], "compensation" if written.is_compensation else "connection",
+            written.trigger, written.condition, written.source_port, written.target_port, written.id,
+        )
+        for written in workflow.connections
+    ]  # fmt: skip
+    completing = set[tuple[str, str]]()
+    if any(node.depends_on for node in workflow.nodes):
+        completing = {
+            (c.source, c.target) for c in workflow.connections if not c.is_compensation and c.trigger != "fail"
+        }
     for node in workflow.nodes:
         for source in node.depends_on:
             if (source, node.id) not in completing:

@@ -141,9 +141,10 @@ class WorkflowGraph:
 
         None where a cycle lies between them.
         """
+        if source is None and target is None:
+            structure = self.structure
+            return None if self._blocked else paths.count_all(self._order, structure.after, structure.before)
         sources, targets = self._ends(source, target)
-        if source is None and target is None and self.blocked:
-            return None
         return paths.count(sources, targets, self.structure.after, self.structure.before)
 
     def paths(

@@ -50,6 +50,9 @@ def remarks(node: Node, degree: int) -> list[str]:
     join = node.join
     if join is not None and join.kind != "all":
         said.append(f"{join.n} of {degree}" if join.kind == "n" else f"joins {join.kind}")
+    body = node.config.get("body")
+    if isinstance(body, dict) and isinstance(body.get("nodes"), list):
+        said.append(f"repeats {len(body['nodes'])} node{'' if len(body['nodes']) == 1 else 's'}")
     if node.retry is not None and node.retry.strategy != "none" and node.retry.max_attempts > 1:
         said.append(f"{node.retry.max_attempts} attempts")
     return said

@@ -11,7 +11,7 @@ from mainspring.graph.layout.crossings import Layers
 from mainspring.graph.layout.layers import Layered
 
 passes_max = 12
-pass_looks_max = 150_000
+pass_looks_max = 50_000
 """Segments and vertices looked at in all passes together; four passes are made whatever they cost."""
 
 STRAIGHT = 8.0

@@ -12,8 +12,11 @@ from itertools import pairwise
 from mainspring.graph.layout.layers import Layered
 
 sweeps_max = 16
-sweep_looks_max = 150_000
+sweep_looks_max = 60_000
 """Segments and vertices looked at in all sweeps together; two sweeps are made whatever they cost."""
+
+PATIENCE = 4
+"""Sweeps without a better order, after which no more are made."""
 
 swap_vertices_max = 400
 """Vertices up to which neighbours are tried in each other's place."""
@@ -27,6 +30,7 @@ def ordered(graph: Layered) -> Layers:
     segments = sum(map(len, graph.down))
     sweeps = max(2, min(sweeps_max, sweep_looks_max // (segments + len(graph.vertices) + 1)))
     best, fewest = [layer.copy() for layer in layers], _crossings(layers, graph.down)
+    better_at = 0
     for sweep in range(sweeps):
         if not fewest:
             break
@@ -35,7 +39,9 @@ def ordered(graph: Layered) -> Layers:
             _swap(layers, graph)
         crossings = _crossings(layers, graph.down)
         if crossings < fewest:
-            best, fewest = [layer.copy() for layer in layers], crossings
+            best, fewest, better_at = [layer.copy() for layer in layers], crossings, sweep
+        elif sweep - better_at >= PATIENCE:
+            break
     return best
 
 
