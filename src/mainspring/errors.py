@@ -35,14 +35,33 @@ class InputInvalid(MainspringError):
 class ExpressionError(MainspringError):
     """An expression that cannot be compiled, or that failed while it was evaluated.
 
-    `position` is the 0-based offset in `text` at which the fault lies (None where no one place is to blame).
+    `position` is the 0-based offset in `text` at which the fault lies (None where no one place is to blame). Where the
+    expression stands in a mapping, `path` says at which field, as in `items[0].price`.
     """
 
     def __init__(self, message: str, text: str = "", position: int | None = None) -> None:
         self.message = message
         self.text = text
         self.position = position
+        self.path = ""
         super().__init__(message)
+
+    def caret(self, width: int = 100) -> str:
+        """The line with the fault and, on a second line, a caret below the fault. Empty where no place is to blame."""
+        if self.position is None:
+            return ""
+        start = self.text.rfind("\n", 0, self.position) + 1
+        end = self.text.find("\n", self.position)
+        # One column for each character, whatever it would do to a terminal.
+        line = "".join(
+            one if one.isprintable() else " " for one in self.text[start : len(self.text) if end < 0 else end]
+        )
+        column = self.position - start
+        if len(line) > width:
+            first = max(0, min(column - width // 2, len(line) - width))
+            before, after = "…" if first else "", "…" if first + width < len(line) else ""
+            line, column = before + line[first : first + width] + after, column - first + len(before)
+        return f"{line}\n{' ' * column}^"
 
 
 class StoreError(MainspringError):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mainspring.expression.functions import Function
+from mainspring.expression.steps import Place, charge_whole
 from mainspring.expression.values import (
-    Place,
     arithmetic,
     contained,
     equal,
@@ -245,7 +245,7 @@ def choice(test: Code, then: Code, otherwise: Code) -> Code:
     return Code(lambda scope: b(scope) if truthy(a(scope)) else c(scope))
 
 
-def listing(items: Sequence[Code]) -> Code:
+def listing(items: Sequence[Code], place: Place) -> Code:
     runs = tuple(item.run for item in items)
 
     # Always a new list: what an expression gives may be changed by whoever gets it.
@@ -254,7 +254,13 @@ def listing(items: Sequence[Code]) -> Code:
 
     if all(item.constant for item in items):
         return Code(run, constant=True, value=[item.value for item in items])
-    return Code(run)
+
+    def run_charged(scope: Any) -> Any:
+        value = run(scope)
+        charge_whole(value, place)
+        return value
+
+    return Code(run_charged)
 
 
 def call(function: Function, arguments: Sequence[Code], place: Place) -> Code:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from mainspring.errors import ExpressionError
 from mainspring.expression.parser import Parser
 
 
@@ -12,14 +13,23 @@ class Expression:
     """A compiled expression. `scope` is anything whose `get(root)` gives the root's value or None.
 
     `roots` are the names it starts from; `references` are the nodes it names by a constant (`nodes.charge`), each with
-    its position in the text. `run` is the bare closure, for the hot path.
+    its position in the text. `warnings` are strings where a truth is wanted, each with its position; `as_condition` has
+    those too that hold only where the whole is a condition. `run` is the bare closure, for the hot path.
     """
 
-    __slots__ = ("references", "roots", "run", "text")
+    __slots__ = ("as_condition", "references", "roots", "run", "text", "warnings")
 
     def __init__(self, text: str) -> None:
         parser = Parser(text)
-        self.run = parser.parse().run
+        try:
+            code = parser.parse()
+        except RecursionError:
+            # The depth is bounded; it is the caller who is near the bottom of the stack.
+            raise ExpressionError("the expression is nested deeper than the stack that is left", text, 0) from None
+        self.run = code.run
+        self.warnings = tuple(parser.warnings)
+        parser.truth(code, parser.tokens[0])
+        self.as_condition = tuple(parser.warnings)
         self.text = text
         self.roots = frozenset(parser.roots)
         self.references = tuple(parser.references)

@@ -1,6 +1,7 @@
 """The functions that expressions may call. All are total: what does not fit gives null (or false), no fault.
 
-Each does work at most linear in its arguments, and no string grows beyond `text_length_max`.
+Each does work at most linear in its arguments, charged as steps before it is done (`steps_max`), and no string is
+made longer than `text_length_max`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mainspring.errors import ExpressionError
+from mainspring.expression.steps import Place, charge, charge_text
 from mainspring.expression.values import (
-    Place,
+    bounded_text,
     contained,
     equal,
     integer_max,
@@ -70,23 +72,22 @@ def _len(place: Place, value: Any) -> Any:
     return len(value) if isinstance(value, str | list | tuple | Mapping) else None
 
 
-def _lower(place: Place, value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else None
+def _changed(change: Callable[[str], str]) -> Callable[..., Any]:
+    """A function from one string to another, null for anything else."""
 
+    def run(place: Place, value: Any) -> Any:
+        if not isinstance(value, str):
+            return None
+        charge_text(bounded_text(value, "", place), place)
+        # Some letters have a longer capital (or small) form, so the bound is held again.
+        return bounded_text(change(value), "", place)
 
-def _upper(place: Place, value: Any) -> Any:
-    if not isinstance(value, str):
-        return None
-    # Some letters have a longer capital form, so the bound is held here too.
-    return to_text(value.upper()[: text_length_max + 1], place)
-
-
-def _trim(place: Place, value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else None
+    return run
 
 
 def _contains(place: Place, whole: Any, part: Any) -> bool:
     if isinstance(whole, str):
+        charge_text(whole, place)
         return isinstance(part, str) and part in whole
     return isinstance(whole, list | tuple | Mapping) and contained(part, whole, place)
 
@@ -112,14 +113,18 @@ def _numeric(call: Callable[[Any], Any]) -> Callable[..., Any]:
 
 
 def _round(value: Any, digits: Any = 0) -> Any:
-    """Half away from zero, as people round. `digits` after the point, at most 15."""
+    """Half away from zero, as people round what they read: 2.675 to two digits is 2.68. At most 15 digits."""
     if not isinstance(digits, int) or isinstance(digits, bool) or not 0 <= digits <= 15:
         return None
-    if isinstance(value, int):
-        return value
-    if digits == 0:
-        return math.floor(abs(value) + 0.5) * (-1 if value < 0 else 1)
-    return round(value, digits)
+    # From 2**52 on a float has no digits after its point.
+    if isinstance(value, int) or abs(value) >= 1 << 52:
+        return value if digits else int(value)
+    # Imported here: few expressions round.
+    from decimal import ROUND_HALF_UP, Context, Decimal
+
+    unit = Decimal(1).scaleb(-digits)
+    rounded = Decimal(repr(value)).quantize(unit, ROUND_HALF_UP, Context(prec=40))
+    return float(rounded) + 0.0 if digits else int(rounded)  # + 0.0: there is no -0.0 in what people read
 
 
 def _extreme(sign: int) -> Callable[..., Any]:
@@ -128,6 +133,7 @@ def _extreme(sign: int) -> Callable[..., Any]:
     def run(place: Place, *values: Any) -> Any:
         if len(values) == 1 and isinstance(values[0], list | tuple):
             values = tuple(values[0])
+            charge(len(values), place)
         best: Any = None
         for value in values:
             if value is None:
@@ -146,11 +152,14 @@ def _extreme(sign: int) -> Callable[..., Any]:
 
 
 def _string(place: Place, value: Any) -> str:
-    return to_text(value, place)
+    text = to_text(value, place)
+    charge_text(text, place)
+    return text
 
 
 def _number(place: Place, value: Any) -> Any:
     if isinstance(value, str):
+        charge_text(value, place)
         value = parse_number(value.strip())
     if not is_number(value) or not math.isfinite(value):
         return None
@@ -170,15 +179,24 @@ def _default(place: Place, *values: Any) -> Any:
 
 
 def _keys(place: Place, value: Any) -> Any:
-    return list(value) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping):
+        return None
+    charge(len(value), place)
+    return list(value)
 
 
 def _values(place: Place, value: Any) -> Any:
-    return list(value.values()) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping):
+        return None
+    charge(len(value), place)
+    return list(value.values())
 
 
 def _sum(place: Place, value: Any) -> Any:
-    if not isinstance(value, list | tuple) or not all(is_number(item) for item in value):
+    if not isinstance(value, list | tuple):
+        return None
+    charge(len(value), place)
+    if not all(is_number(item) for item in value):
         return None
     try:
         return _number(place, sum(value))
@@ -188,9 +206,11 @@ def _sum(place: Place, value: Any) -> Any:
 
 def _index_of(place: Place, whole: Any, part: Any) -> Any:
     if isinstance(whole, str):
+        charge_text(whole, place)
         return whole.find(part) if isinstance(part, str) else -1
     if not isinstance(whole, list | tuple):
         return -1
+    charge(len(whole), place)
     return next((index for index, item in enumerate(whole) if equal(item, part, place)), -1)
 
 
@@ -210,7 +230,7 @@ functions: dict[str, Function] = {
     "indexOf": Function(_index_of, 2, 2),
     "keys": Function(_keys, 1, 1),
     "len": Function(_len, 1, 1),
-    "lower": Function(_lower, 1, 1),
+    "lower": Function(_changed(str.lower), 1, 1),
     "max": Function(_extreme(1), 1, None),
     "min": Function(_extreme(-1), 1, None),
     "number": Function(_number, 1, 1),
@@ -218,8 +238,8 @@ functions: dict[str, Function] = {
     "startsWith": Function(_starts_with, 2, 2),
     "string": Function(_string, 1, 1),
     "sum": Function(_sum, 1, 1),
-    "trim": Function(_trim, 1, 1),
+    "trim": Function(_changed(str.strip), 1, 1),
     "type": Function(_kind, 1, 1),
-    "upper": Function(_upper, 1, 1),
+    "upper": Function(_changed(str.upper), 1, 1),
     "values": Function(_values, 1, 1),
 }

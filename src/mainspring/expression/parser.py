@@ -13,8 +13,9 @@ from mainspring.errors import ExpressionError
 from mainspring.expression import closures
 from mainspring.expression.closures import Code
 from mainspring.expression.functions import functions
+from mainspring.expression.steps import Place, metered
 from mainspring.expression.tokens import Token, tokenize
-from mainspring.expression.values import Place, integer_max
+from mainspring.expression.values import integer_max
 
 depth_max = 100
 nodes_max = 2_000
@@ -45,6 +46,8 @@ class Parser:
         self.nodes = 0
         self.roots: set[str] = set()
         self.references: list[tuple[str, int]] = []
+        self.warnings: list[tuple[str, int]] = []
+        self.linear = False
 
     def parse(self) -> Code:
         if self.tokens[0].kind == "end":
@@ -53,6 +56,8 @@ class Parser:
         token = self.peek()
         if token.kind != "end":
             self.fail(f"unexpected {_named(token)}{self.meant(token)}", token)
+        if self.linear and not code.constant:
+            code.run = metered(code.run)
         return code
 
     # -- reading tokens
@@ -99,13 +104,18 @@ class Parser:
         self.depth += 1
         if self.depth > depth_max:
             self.fail(f"the expression is nested deeper than depth_max, {depth_max}", self.peek())
+        start = self.peek()
         left = self.prefix()
         while True:
             token = self.peek()
             symbol = self.operator(token)
             binding = _binding.get(symbol, 0)
             if symbol == "?" and least <= _ternary:
+                self.truth(left, start)
                 left = self.choice(left)
+            elif symbol in ("&&", "||") and binding >= least:
+                self.truth(left, start)
+                left = self.logical(left, symbol, binding)
             elif binding and binding >= least:
                 left = self.binary(left, symbol, binding)
             else:
@@ -117,13 +127,24 @@ class Parser:
             return str(_spellings.get(token.value, token.value))
         return ""
 
+    def truth(self, code: Code, start: Token) -> None:
+        """Warn of a string where a truth is wanted (SEMANTICS 37). `start` is where it begins."""
+        if code.constant and type(code.value) is str and code.value:
+            word = code.value.lower()
+            hint = f"; did you mean `{word}`, without quotes?" if word in ("0", *_constants) else ""
+            message = f"the string {code.value[:30]!r} is true, as all but the empty one are{hint}"
+            self.warnings.append((message, start.position))
+
+    def logical(self, left: Code, symbol: str, binding: int) -> Code:
+        parts = [left]
+        while self.operator(self.peek()) == symbol:
+            self.count(self.take())
+            start = self.peek()
+            parts.append(self.expression(binding + 1))
+            self.truth(parts[-1], start)
+        return closures.all_of(parts) if symbol == "&&" else closures.any_of(parts)
+
     def binary(self, left: Code, symbol: str, binding: int) -> Code:
-        if symbol in ("&&", "||"):
-            parts = [left]
-            while self.operator(self.peek()) == symbol:
-                self.count(self.take())
-                parts.append(self.expression(binding + 1))
-            return closures.all_of(parts) if symbol == "&&" else closures.any_of(parts)
         if binding >= _binding["+"]:
             return self.arithmetic(left, binding)
         token = self.take()
@@ -132,6 +153,7 @@ class Parser:
         following = self.peek()
         if _binding.get(self.operator(following)) == binding:
             self.fail("comparisons cannot be chained; join them with `&&`", following)
+        self.linear |= not right.constant and (symbol == "in" or (not left.constant and symbol in ("==", "!=")))
         if symbol == "in":
             return closures.within(left, right, self.place(token))
         return closures.compare(symbol, left, right, self.place(token))
@@ -159,12 +181,14 @@ class Parser:
             self.count(signs[-1])
         if self.depth + len(signs) > depth_max:
             self.fail(f"the expression is nested deeper than depth_max, {depth_max}", signs[-1])
-        number = self.peek()
+        first = self.peek()
         code = self.postfix(self.operand())
         signed = bool(signs) and signs[-1].value == "-"
         if code.constant and type(code.value) is int and code.value > integer_max and not signed:
-            self.fail(f"the integer {code.value} does not fit 64 bits", number)
+            self.fail(f"the integer {code.value} does not fit 64 bits", first)
         for sign in reversed(signs):
+            if sign.value == "!":
+                self.truth(code, first)
             code = closures.negation(code) if sign.value == "!" else closures.minus(code, self.place(sign))
         return code
 
@@ -182,7 +206,9 @@ class Parser:
             self.expect(")", token)
             return code
         if token.value == "[" and token.kind == "op":
-            return closures.listing(self.items(token, "]"))
+            code = closures.listing(self.items(token, "]"), self.place(token))
+            self.linear |= not code.constant
+            return code
         where = "the expression ends where a value is expected"
         return self.fail(where if token.kind == "end" else f"expected a value, found {_named(token)}", token)
 
@@ -228,6 +254,7 @@ class Parser:
         if len(arguments) < least or (most is not None and len(arguments) > most):
             wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
             self.fail(f"`{name.value}` takes {wanted} argument(s), not {len(arguments)}", name)
+        self.linear = True
         return closures.call(function, arguments, self.place(name))
 
     def rooted(self, root: str, token: Token) -> Code:

@@ -13,7 +13,8 @@ from typing import Any
 from mainspring.errors import ExpressionError
 from mainspring.expression.compiled import Expression, compile_expression
 from mainspring.expression.functions import to_text
-from mainspring.expression.values import Place, text_length_max
+from mainspring.expression.steps import Place
+from mainspring.expression.values import text_length_max
 
 template_depth_max = 100
 
@@ -21,30 +22,48 @@ _part = re.compile(r"\$?\$\{")
 _inner = re.compile(r"""(?:[^"'}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*+""", re.DOTALL)
 
 Run = Callable[[Any], Any]
+Computed = list[tuple[str, Run, list[Expression]]]
+"""The strings of a template that hold expressions: the path of each, what computes it, its expressions."""
 
 
 class Template:
-    """A compiled template. Where `constant`, calling it gives the same value always."""
+    """A compiled template. Where `constant`, calling it gives the same value always.
 
-    __slots__ = ("_run", "constant", "references", "roots")
+    A fault says by its `path` which string of the template it lies in.
+    """
 
-    def __init__(self, run: Run, constant: bool, roots: frozenset[str], references: tuple[str, ...]) -> None:
+    __slots__ = ("_computed", "_run", "constant", "references", "roots")
+
+    def __init__(self, run: Run, computed: Computed, constant: bool) -> None:
         self._run = run
+        self._computed = tuple(computed)
         self.constant = constant
-        self.roots = roots
-        self.references = references
+        expressions = [expression for _, _, own in computed for expression in own]
+        self.roots = frozenset[str]().union(*(expression.roots for expression in expressions))
+        self.references = tuple(name for expression in expressions for name, _ in expression.references)
 
     def __call__(self, scope: Any) -> Any:
-        return self._run(scope)
+        try:
+            return self._run(scope)
+        except ExpressionError as error:
+            error.path = self._place_of_fault(scope)
+            raise
+
+    def _place_of_fault(self, scope: Any) -> str:
+        """Evaluating is pure, so the string at fault is found by asking each again: all is well, nearly always."""
+        for path, run, _ in self._computed:
+            try:
+                run(scope)
+            except ExpressionError:
+                return path
+        return ""
 
 
 def compile_template(value: Any) -> Template:
     """Compile all strings within `value`. A fault's text is the whole string, its position lies in that."""
-    expressions: list[Expression] = []
-    run, constant = _compile(value, expressions, 0)
-    roots = frozenset[str]().union(*(expression.roots for expression in expressions))
-    references = tuple(name for expression in expressions for name, _ in expression.references)
-    return Template(run, constant, roots, references)
+    computed: Computed = []
+    run, constant = _compile(value, computed, 0, "")
+    return Template(run, computed, constant)
 
 
 def template_parts(text: str) -> list[str | tuple[int, Expression]]:
@@ -84,15 +103,15 @@ def _expression(text: str, start: int, end: int) -> Expression:
         raise ExpressionError(error.message, text, position) from None
 
 
-def _compile(value: Any, expressions: list[Expression], depth: int) -> tuple[Run, bool]:
+def _compile(value: Any, computed: Computed, depth: int, path: str) -> tuple[Run, bool]:
     if depth > template_depth_max:
         raise ExpressionError(f"the template is nested deeper than template_depth_max, {template_depth_max}")
     if isinstance(value, str):
-        return _compile_text(value, expressions)
+        return _compile_text(value, computed, path)
     if isinstance(value, Mapping):
-        return _compile_object(value, expressions, depth)
+        return _compile_object(value, computed, depth, path)
     if isinstance(value, list | tuple):
-        items = [_compile(item, expressions, depth + 1) for item in value]
+        items = [_compile(item, computed, depth + 1, f"{path}[{index}]") for index, item in enumerate(value)]
         runs = tuple(run for run, _ in items)
         if all(constant for _, constant in items):
             return _always([run(None) for run in runs])
@@ -100,25 +119,29 @@ def _compile(value: Any, expressions: list[Expression], depth: int) -> tuple[Run
     return _always(value)
 
 
-def _compile_object(value: Mapping[Any, Any], expressions: list[Expression], depth: int) -> tuple[Run, bool]:
-    fields = [(key, *_compile(item, expressions, depth + 1)) for key, item in value.items()]
+def _compile_object(value: Mapping[Any, Any], computed: Computed, depth: int, path: str) -> tuple[Run, bool]:
+    dot = "." if path else ""
+    fields = [(key, *_compile(item, computed, depth + 1, f"{path}{dot}{key}")) for key, item in value.items()]
     if all(constant for _, _, constant in fields):
         return _always({key: run(None) for key, run, _ in fields})
     pairs = tuple((key, run) for key, run, _ in fields)
     return (lambda scope: {key: run(scope) for key, run in pairs}), False
 
 
-def _compile_text(text: str, expressions: list[Expression]) -> tuple[Run, bool]:
+def _compile_text(text: str, computed: Computed, path: str) -> tuple[Run, bool]:
     if "${" not in text:
         return _always(text)
-    parts = template_parts(text)
+    try:
+        parts = template_parts(text)
+    except ExpressionError as error:
+        error.path = path
+        raise
     own = [part[1] for part in parts if not isinstance(part, str)]
     if not own:
         return _always("".join(part for part in parts if isinstance(part, str)))
-    expressions.extend(own)
-    if len(parts) == 1:
-        return own[0].run, False
-    return _interpolate(text, parts), False
+    run = own[0].run if len(parts) == 1 else _interpolate(text, parts)
+    computed.append((path, run, own))
+    return run, False
 
 
 def _interpolate(text: str, parts: list[str | tuple[int, Expression]]) -> Run:

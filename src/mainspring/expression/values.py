@@ -11,26 +11,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mainspring.errors import ExpressionError
+from mainspring.expression.steps import Place, charge, charge_text
 
 text_length_max = 1 << 20
 value_depth_max = 100
 integer_min, integer_max = -(1 << 63), (1 << 63) - 1
 
 _json_number = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-
-
-class Place:
-    """Where in which expression: what a fault at run time says of itself."""
-
-    __slots__ = ("position", "text")
-
-    def __init__(self, text: str, position: int) -> None:
-        self.text = text
-        self.position = position
-
-    def fault(self, message: str) -> ExpressionError:
-        return ExpressionError(message, self.text, self.position)
 
 
 def truthy(value: Any) -> bool:
@@ -93,9 +80,11 @@ def _equal_containers(a: Any, b: Any, place: Place, depth: int) -> bool:
     if isinstance(a, list | tuple):
         if not isinstance(b, list | tuple) or len(a) != len(b):
             return False
+        charge(len(a), place)
         return all(equal(x, y, place, depth + 1) for x, y in zip(a, b, strict=True))
     if not isinstance(b, Mapping) or len(a) != len(b):
         return False
+    charge(len(a), place)
     return all(key in b and equal(value, b[key], place, depth + 1) for key, value in a.items())
 
 
@@ -130,8 +119,10 @@ def contained(a: Any, b: Any, place: Place) -> bool:
             return False
         if not isinstance(a, str):
             raise place.fault(f"`in` a string needs a string, not {kind_of(a)}")
+        charge_text(b, place)
         return a in b
     if isinstance(b, list | tuple):
+        charge(len(b), place)
         return any(equal(a, item, place) for item in b)
     if isinstance(b, Mapping):
         return isinstance(a, str) and a in b
