@@ -14,7 +14,8 @@ import pytest
 from mainspring.definition.findings import Finding, codes
 from mainspring.graph import schemas
 from mainspring.graph.check import inspect_text
-from mainspring.graph.schemas import Check, faults_of, path_text
+from mainspring.graph.check_schemas import STANDARD, faults_of, schema_bytes_max, schema_depth_max
+from mainspring.graph.schemas import Check, path_text
 
 PRICED = {
     "type": "object",
@@ -113,7 +114,7 @@ def test_a_schema_that_was_never_checked_fails_the_value_and_not_the_process() -
         {},
         PRICED,
         {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {}}, "$ref": "#/definitions/a"},
-        {"$schema": schemas.STANDARD, "$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}},
+        {"$schema": STANDARD, "$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}},
         {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "properties": {"next": {"$ref": "#"}}}}},
         {"$id": "urn:me", "$ref": "urn:part", "$defs": {"part": {"$id": "urn:part", "type": "integer"}}},
     ],
@@ -134,8 +135,10 @@ def test_a_schema_that_can_be_used(schema: dict[str, Any]) -> None:
         ({"properties": {"a": {"$ref": "#/$defs/nope"}}}, "MS241", ("properties", "a", "$ref")),
         ({"items": {"$ref": "#nope"}}, "MS241", ("items", "$ref")),
         ({"$ref": "http://example.com/order.json"}, "MS241", ("$ref",)),
+        ({"$ref": "urn:p", "$defs": {"p": {"$id": "urn:p", "$ref": "#/$defs/q"}}}, "MS241", ("$defs", "p", "$ref")),
+        ({"prefixItems": [{"$ref": "#/prefixItems/1"}]}, "MS241", ("prefixItems", 0, "$ref")),
         ({"$ref": "file:///etc/hostname"}, "MS241", ("$ref",)),
-        ({"enum": ["x" * schemas.schema_bytes_max]}, "MS242", ()),
+        ({"enum": ["x" * schema_bytes_max]}, "MS242", ()),
         ({"pattern": "("}, "MS243", ("pattern",)),
         ({"properties": {"a": {"pattern": "(?=x)y"}}}, "MS243", ("properties", "a", "pattern")),
         ({"properties": {"a": {"pattern": r"(a)\1"}}}, "MS243", ("properties", "a", "pattern")),
@@ -158,6 +161,19 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ]
 
 
+def test_data_within_a_schema_is_no_schema() -> None:
+    data = {"pattern": "(", "$ref": "#/nowhere"}
+    assert faults_of({"default": data, "const": data, "enum": [data], "examples": [data]}) == []
+
+
+def test_a_property_may_be_called_like_a_keyword() -> None:
+    assert faults_of({"properties": {"pattern": {"type": "string"}, "$ref": {"type": "string"}}}) == []
+
+
+def test_a_name_in_a_reference_may_be_escaped() -> None:
+    assert faults_of({"$ref": "#/$defs/a~1b%20c", "$defs": {"a/b c": {"type": "string"}}}) == []
+
+
 def test_a_misspelled_type_is_recognised() -> None:
     (fault,) = faults_of({"type": "strin"})
     assert fault.hint == "did you mean `string`?"
@@ -165,7 +181,7 @@ def test_a_misspelled_type_is_recognised() -> None:
 
 def test_depth_has_a_bound() -> None:
     schema: dict[str, Any] = {"type": "string"}
-    for _ in range(schemas.schema_depth_max // 2):
+    for _ in range(schema_depth_max // 2):
         schema = {"properties": {"a": schema}}
     (fault,) = faults_of(schema)
     assert fault.code == "MS242" and "schema_depth_max" in fault.message

@@ -16,8 +16,8 @@ from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.definition.ranges import out_of_range
 from mainspring.errors import ExpressionError
 from mainspring.expression import Expression, compile_expression, template_parts
+from mainspring.graph.check_schemas import faults_of
 from mainspring.graph.plan import PASSING_TYPES
-from mainspring.graph.schemas import faults_of
 
 _WORKLESS = PASSING_TYPES | {"delay"}
 _id = re.compile(r"[^\W]([\w:-])*")
