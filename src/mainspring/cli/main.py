@@ -26,6 +26,7 @@ COMMANDS = {
     "show": "show",
     "events": "events",
     "cancel": "cancel",
+    "nodes": "nodes",
     "import": "importing",
     "schema": "schema",
 }

@@ -175,3 +175,12 @@ def _unknown_name(name: str) -> str:
     if "." in name:
         hint = f", or did you mean `{name.rpartition('.')[0]}:{name.rpartition('.')[2]}`?"
     return f"{message}. Load the module that registers it: --import MODULE{hint}"
+
+
+def tasks() -> list[tuple[str, Handler]]:
+    """All registered tasks, each by the name that finds it (`module:qualname` where several share a name)."""
+    found = dict(_named)
+    for name, known in _unnamed.items():
+        for handler in known:
+            found[name if len(known) == 1 else importable_reference(handler) or name] = handler
+    return sorted(found.items())

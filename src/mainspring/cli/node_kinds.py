@@ -1,0 +1,406 @@
+"""The kinds of node that a definition can name, as `mainspring nodes` tells of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """`config` maps each key to what it means; `example` is a list of nodes, as in a file; `also` are other spellings."""
+
+    name: str
+    group: str
+    what: str
+    config: dict[str, str]
+    output: str
+    ports: str
+    example: str
+    also: tuple[str, ...] = ()
+
+
+GROUPS = {
+    "work": "Work",
+    "flow": "The way through",
+    "time": "Time and turns",
+    "start": "What starts a workflow",
+}
+"""In the order in which they are shown."""
+
+PASSES = "its input"
+PRIMARY = "the primary output only"
+BY_TASK = "the primary output; others that connections name as sourcePort, chosen by the task: ms.Output(value, port=…)"
+
+KINDS = (
+    Kind(
+        "function",
+        "work",
+        "a Python function of yours, or code in the definition",
+        {
+            "handler": "the function: `module:name`, a name given to @ms.task, or `path/file.py:name`",
+            "code": "instead: the body of a function, or one that defines `main` (a node's functionCode)",
+            "process": "true: in a process of its own, for work that holds the CPU",
+        },
+        "what the function returns",
+        BY_TASK,
+        """
+- id: charge
+  type: function
+  config: {handler: "orders:charge"}
+  input: {amount: "${ input.amount }", customer: "${ input.customer.id }"}
+- id: total
+  type: function
+  config:
+    code: |
+      return {"total": price * quantity}
+""",
+        ("task", "callable", "pythonFunction"),
+    ),
+    Kind(
+        "script",
+        "work",
+        "a script in Python, bash, Node.js, PowerShell or C#, in a process of its own",
+        {
+            "runtime": "python, bash, sh, node, powershell or csharp; by the name of the file where left out",
+            "path": "the file, relative to the definition (a node's scriptPath)",
+            "code": "instead: the script itself",
+            "args": "arguments, a list",
+            "env": "environment variables; of mainspring's own it has only PATH, HOME, LANG and TMPDIR",
+            "memory": "the most memory it may take: `256MB`",
+            "cpuSeconds": "the most CPU time it may use, in seconds",
+            "outputLimit": "the most it may write to stdout, stderr or its output; 16MiB where left out",
+        },
+        "what it assigns to state.output or writes to $MAINSPRING_OUTPUT; else its stdout, as JSON or as text",
+        PRIMARY,
+        """
+- id: report
+  type: script
+  timeout: 30s
+  config:
+    runtime: python
+    memory: 256MB
+    code: |
+      state.progress(50, "half way")
+      state.output = {"rows": len(state.input["orders"])}
+""",
+    ),
+    Kind(
+        "http",
+        "work",
+        "a request to a web service",
+        {"method": "GET, POST, …", "url": "where to", "headers": "an object", "body": "what to send, as JSON"},
+        "the answer",
+        PRIMARY,
+        """
+- id: rates
+  type: http
+  config: {method: GET, url: "https://rates.example/${ input.currency }"}
+""",
+        ("httpRequest", "rest"),
+    ),
+    Kind(
+        "email",
+        "work",
+        "a mail",
+        {"to": "an address, or several", "subject": "a text", "body": "a text"},
+        PASSES,
+        PRIMARY,
+        """
+- id: tell
+  type: email
+  config: {to: "${ input.email }", subject: "Your order", body: "It is on its way."}
+""",
+        ("sendEmail", "mail"),
+    ),
+    Kind(
+        "sql",
+        "work",
+        "a statement to a database",
+        {"connection": "which database", "statement": "the SQL", "parameters": "values for it"},
+        "the rows",
+        PRIMARY,
+        """
+- id: orders
+  type: sql
+  config: {connection: shop, statement: "select * from orders where day = :day", parameters: {day: "${ input.day }"}}
+""",
+    ),
+    Kind(
+        "transform",
+        "work",
+        "values put together from others, without code",
+        {"output": "the value, with `${ … }` for what is computed"},
+        "the value",
+        PRIMARY,
+        """
+- id: line
+  type: transform
+  config: {output: {total: "${ input.price * input.count }"}}
+""",
+    ),
+    Kind(
+        "log",
+        "work",
+        "a note in the history; hands its input on",
+        {"message": "a text, with `${ … }` for what is computed"},
+        PASSES,
+        PRIMARY,
+        """
+- id: seen
+  type: log
+  config: {message: "order ${ input.id } came in"}
+""",
+    ),
+    Kind(
+        "if",
+        "flow",
+        "one of two ways, by a condition",
+        {"condition": "an expression"},
+        PASSES,
+        "`true` and `false`",
+        """
+- id: large
+  type: if
+  config: {condition: "input.amount > 1000"}
+""",
+    ),
+    Kind(
+        "switch",
+        "flow",
+        "one of several ways, by the first condition that holds",
+        {"conditions": "a list of {expression, port}"},
+        PASSES,
+        "those that its conditions name",
+        """
+- id: size
+  type: switch
+  config:
+    conditions:
+      - {expression: "input.amount > 1000", port: large}
+      - {expression: "input.amount > 100", port: middle}
+""",
+    ),
+    Kind(
+        "decision",
+        "flow",
+        "all the ways whose conditions hold",
+        {"conditions": "a list of {expression, port}"},
+        PASSES,
+        "those that its conditions name",
+        """
+- id: checks
+  type: decision
+  config: {conditions: [{expression: "input.export", port: customs}, {expression: "input.gift", port: wrapping}]}
+""",
+    ),
+    Kind(
+        "while",
+        "flow",
+        "a body, again and again while a condition holds",
+        {"condition": "an expression, looked at before each turn", "body": "nodes and connections, like a workflow's"},
+        "the last turn's output",
+        PRIMARY,
+        """
+- id: pages
+  type: while
+  config: {condition: "variables.next != null", body: {nodes: [{id: page, type: log}]}}
+""",
+    ),
+    Kind(
+        "until",
+        "flow",
+        "a body, again and again until a condition holds",
+        {"condition": "an expression, looked at after each turn", "body": "nodes and connections, like a workflow's"},
+        "the last turn's output",
+        PRIMARY,
+        """
+- id: poll
+  type: until
+  config: {condition: "output.done", body: {nodes: [{id: ask, type: log}]}}
+""",
+    ),
+    Kind(
+        "forEach",
+        "flow",
+        "a body, once for each item of a list",
+        {"items": "the list, as `${ … }`", "body": "nodes and connections, like a workflow's"},
+        "a list of the outputs",
+        PRIMARY,
+        """
+- id: lines
+  type: forEach
+  config: {items: "${ input.lines }", body: {nodes: [{id: line, type: log}]}}
+""",
+        ("map", "forEachLoop"),
+    ),
+    Kind(
+        "parallel",
+        "flow",
+        "several bodies side by side",
+        {"branches": "a list of bodies"},
+        "the outputs of all",
+        PRIMARY,
+        """
+- id: both
+  type: parallel
+  config: {branches: [{nodes: [{id: pack, type: log}]}, {nodes: [{id: bill, type: log}]}]}
+""",
+    ),
+    Kind(
+        "race",
+        "flow",
+        "several bodies side by side, of which the first to complete counts",
+        {"branches": "a list of bodies"},
+        "the output of the first",
+        PRIMARY,
+        """
+- id: fastest
+  type: race
+  config: {branches: [{nodes: [{id: one, type: log}]}, {nodes: [{id: other, type: log}]}]}
+""",
+    ),
+    Kind(
+        "join",
+        "flow",
+        "several ways come together; hands on what they brought",
+        {},
+        "an object keyed by source, or as its `join` says",
+        PRIMARY,
+        """
+- id: all
+  type: join
+  join: all
+""",
+    ),
+    Kind(
+        "subflow",
+        "flow",
+        "another workflow, as one step",
+        {"workflow": "its id or file"},
+        "that workflow's output",
+        PRIMARY,
+        """
+- id: billing
+  type: subflow
+  config: {workflow: billing}
+""",
+        ("subworkflow", "childWorkflow"),
+    ),
+    Kind(
+        "terminate",
+        "flow",
+        "ends the instance",
+        {"status": "completed or failed"},
+        "none",
+        "none",
+        """
+- id: stop
+  type: terminate
+  config: {status: failed}
+""",
+    ),
+    Kind(
+        "delay",
+        "time",
+        "waits a time, without holding anything; hands its input on",
+        {"duration": "`500ms`, `10s`, `5m`, `1h`, `2d`, milliseconds, or `${ … }` that gives one; at most ten years"},
+        PASSES,
+        PRIMARY,
+        """
+- id: patience
+  type: delay
+  config: {duration: 2h}
+""",
+    ),
+    Kind(
+        "wait",
+        "time",
+        "waits for a signal from outside",
+        {"signal": "its name"},
+        "what came with the signal",
+        PRIMARY,
+        """
+- id: approval
+  type: wait
+  timeout: 2d
+  config: {signal: approved}
+""",
+    ),
+    Kind(
+        "mutex",
+        "time",
+        "a body that only one instance at a time may be in",
+        {"name": "the lock", "body": "nodes and connections, like a workflow's"},
+        "the body's output",
+        PRIMARY,
+        """
+- id: alone
+  type: mutex
+  config: {name: "stock-${ input.sku }", body: {nodes: [{id: book, type: log}]}}
+""",
+    ),
+    Kind(
+        "milestone",
+        "time",
+        "a point that others can wait for",
+        {"name": "the milestone"},
+        PASSES,
+        PRIMARY,
+        """
+- id: paid
+  type: milestone
+  config: {name: paid}
+""",
+    ),
+    Kind(
+        "trigger",
+        "start",
+        "the beginning, where one wants to see it; hands the instance's input on",
+        {},
+        PASSES,
+        PRIMARY,
+        """
+- id: begin
+  type: trigger
+""",
+    ),
+    Kind(
+        "timer",
+        "start",
+        "starts the workflow by the clock",
+        {"cron": "when"},
+        "the time",
+        PRIMARY,
+        """
+- id: nightly
+  type: timer
+  config: {cron: "0 3 * * *"}
+""",
+    ),
+    Kind(
+        "event",
+        "start",
+        "starts the workflow, or lets it go on, when an event comes",
+        {"name": "the event"},
+        "the event",
+        PRIMARY,
+        """
+- id: ordered
+  type: event
+  config: {name: order.placed}
+""",
+    ),
+    Kind(
+        "webhook",
+        "start",
+        "starts the workflow when a request comes",
+        {"path": "the path of its URL"},
+        "the request's body",
+        PRIMARY,
+        """
+- id: hook
+  type: webhook
+  config: {path: /orders}
+""",
+    ),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}
