@@ -89,9 +89,38 @@ def test_of_a_large_value_only_the_first_fault_is_looked_for() -> None:
     assert time.perf_counter() - began < 2
 
 
-def test_a_value_nested_too_deeply_is_refused() -> None:
-    (told,) = Check({"items": {"$ref": "#"}}, "output")(b"[" * 5_000 + b"]" * 5_000)
-    assert told == "output: the value is nested too deeply to be checked"
+TREE = {"anyOf": [{"type": "integer"}, {"items": {"$ref": "#"}, "type": "array", "unevaluatedItems": False}]}
+
+
+@pytest.mark.parametrize("depth", [schemas.value_depth_max + 1, 500, 100_000])
+def test_a_value_nested_too_deeply_is_refused_and_ends_no_process(depth: int) -> None:
+    (told,) = Check(TREE, "output")(b"[" * depth + b'"x"' + b"]" * depth)
+    assert told.startswith("output: the value is nested ")
+
+
+def test_a_value_as_deep_as_may_be() -> None:
+    depth = schemas.value_depth_max
+    assert Check(TREE, "output")(b"[" * depth + b"1" + b"]" * depth) == ()
+    assert len(Check(TREE, "output")(b"[" * depth + b'"x"' + b"]" * depth)) == 1
+    assert Check({"type": "array"}, "output")(b"[" * 900 + b"]" * 900) == (), "nothing follows the value"
+
+
+def test_the_deepest_schema_and_the_deepest_value_do_not_exhaust_the_stack() -> None:
+    """In a process of its own: if they did, it would end it."""
+    script = (
+        "from mainspring.graph.check_schemas import faults_of, schema_unfolded_depth_max as most\n"
+        "from mainspring.graph.schemas import Check, value_depth_max as depth\n"
+        "parts = {'p0': {'anyOf': [{'items': {'$ref': '#'}, 'unevaluatedItems': False}, {'type': 'integer'}]}}\n"
+        "def schema(n):\n"
+        "    more = {f'p{i + 1}': {'allOf': [{'$ref': f'#/$defs/p{i}'}]} for i in range(n)}\n"
+        "    return {'$ref': f'#/$defs/p{n}', '$defs': parts | more}\n"
+        "n = max(n for n in range(most) if not faults_of(schema(n)))\n"
+        "assert faults_of(schema(n + 1))[0].code == 'MS242'\n"
+        "print(n, Check(schema(n), 'input')(b'[' * depth + b'\"x\"' + b']' * depth))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) > 20
 
 
 def test_a_hostile_value_against_a_pattern_takes_linear_time() -> None:
@@ -196,6 +225,17 @@ def test_references_that_double_have_a_bound() -> None:
     (fault,) = faults_of({"$defs": parts, "$ref": "#/$defs/p0"})
     assert fault.code == "MS242" and "schema_unfolded_max" in fault.message
     assert time.perf_counter() - began < 1
+
+
+def test_long_chains_of_references_have_a_bound() -> None:
+    for length in (200, 5_000):
+        parts: dict[str, Any] = {f"p{number}": {"$ref": f"#/$defs/p{number + 1}"} for number in range(length)}
+        (fault,) = faults_of({"$defs": {**parts, f"p{length}": {}}, "$ref": "#/$defs/p0"})
+        assert fault.code == "MS242" and "schema_unfolded_depth_max" in fault.message
+
+
+def test_what_is_no_json_is_no_schema() -> None:
+    assert found({"enum": [object()]}) == [("MS240", ())]
 
 
 # --- in a definition ------------------------------------------------------------------------------------------------

@@ -227,7 +227,8 @@ codes: dict[str, Code] = {
     "MS242": Code(
         "schema too large",
         "A schema may have schema_bytes_max (256 KiB) bytes, be nested schema_depth_max (64) deep, and unfold to "
-        "schema_unfolded_max (100,000) parts where each reference counts as what it leads to.",
+        "schema_unfolded_max (100,000) parts, schema_unfolded_depth_max (128) deep, where each reference counts as what "
+        "it leads to.",
     ),
     "MS243": Code(
         "pattern that cannot be used",

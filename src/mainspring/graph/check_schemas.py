@@ -19,6 +19,9 @@ schema_bytes_max = 256 * 1024
 schema_depth_max = 64
 """How deep a schema's values may be nested."""
 
+schema_unfolded_depth_max = 128
+"""The same with each reference counted as what it leads to. Deep schemas and deep values take of the process's own stack."""
+
 schema_unfolded_max = 100_000
 """How many parts a schema may have with each reference counted as what it leads to: references to references double."""
 
@@ -51,7 +54,11 @@ def faults_of(schema: dict[str, Any]) -> list[SchemaFault]:
     found = [*_malformed(schema), *_bad_patterns(schema), *_lost_references(schema)]
     if found:
         return found
-    if _unfolded(schema) > schema_unfolded_max:
+    size, depth = _unfolded(schema)
+    if depth > schema_unfolded_depth_max:
+        what = f"schema_unfolded_depth_max, {schema_unfolded_depth_max}"
+        return [SchemaFault("MS242", f"the schema's references unfold deeper than {what}")]
+    if size > schema_unfolded_max:
         message = f"the schema's references unfold to more than schema_unfolded_max, {schema_unfolded_max}, parts"
         return [SchemaFault("MS242", message, (), "a part that refers twice to the next, which does too, doubles")]
     return list(_uncompiled(schema))
@@ -169,26 +176,28 @@ def _reference(schema: dict[str, Any], message: str) -> tuple[Pointer, str]:
     return (), ""
 
 
-def _unfolded(schema: dict[str, Any]) -> int:
-    """The number of a schema's parts with each reference counted as what it leads to. One into itself counts once."""
-    sizes: dict[int, int] = {}
+def _unfolded(schema: dict[str, Any]) -> tuple[int, int]:
+    """How many parts a schema has and how deep they are nested, each reference counted as what it leads to.
 
-    def size(value: Any) -> int:
+    A reference that leads back to where it stands in counts once: how often it is followed is up to the value.
+    """
+    known: dict[int, tuple[int, int]] = {}
+
+    def measure(value: Any) -> tuple[int, int]:
         if not isinstance(value, dict | list | tuple):
-            return 0
-        known = sizes.get(id(value))
-        if known is None:
-            sizes[id(value)] = 1  # what is met again on the way to its own size refers to itself
-            known = 1 + sum(size(child) for _, child in _children(value))
+            return 0, 0
+        if id(value) not in known:
+            known[id(value)] = 1, 1
+            inner = [measure(child) for _, child in _children(value)]
             if isinstance(value, dict) and isinstance(value.get("$ref"), str):
-                known += size(_resolved(schema, value["$ref"]))
-            sizes[id(value)] = known
-        return known
+                inner.append(measure(_resolved(schema, value["$ref"])))
+            known[id(value)] = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
+        return known[id(value)]
 
     try:
-        return size(schema)
+        return measure(schema)
     except RecursionError:  # a chain of references as long as Python's stack
-        return schema_unfolded_max + 1
+        return schema_unfolded_max + 1, schema_unfolded_depth_max + 1
 
 
 def _resolved(schema: dict[str, Any], reference: str) -> Any:

@@ -21,6 +21,10 @@ import msgspec
 pattern_bytes_max = 1024 * 1024
 """What a pattern may compile to."""
 
+value_depth_max = 100
+"""How deep a value may be nested that is checked against a schema with references: one into itself follows the value, on
+the process's own stack. (A schema without references looks no deeper than it is itself.)"""
+
 faults_listed_max = 10
 """How many faults of a value are told."""
 
@@ -30,26 +34,31 @@ all_faults_bytes_max = 64 * 1024
 fault_length_max = 300
 """How long one fault may be told: values can be long."""
 
+_REFERENCES = (b'"$ref":', b'"$dynamicRef":', b'"$recursiveRef":')
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 class Check:
     """Whether a value matches a schema. `what` names the value in what is told of it: `input`, `output`."""
 
-    __slots__ = ("_schema", "_validator", "_what")
+    __slots__ = ("_recursive", "_schema", "_validator", "_what")
 
     def __init__(self, schema: dict[str, Any], what: str) -> None:
         self._schema = schema
         self._what = what
         self._validator: Any = None
+        self._recursive = False
 
     def __call__(self, raw: bytes) -> tuple[str, ...]:
         """What is wrong with a value given as JSON, each with its path: `input.items[2].price: -1 is less than …`."""
         try:
             validator = self._validator
             if validator is None:
+                self._recursive = any(key in msgspec.json.encode(self._schema) for key in _REFERENCES)
                 validator = self._validator = compiled(self._schema)
             value = msgspec.json.decode(raw)
+            if self._recursive and _deeper_than(value, value_depth_max):
+                return (f"{self._what}: the value is nested deeper than value_depth_max, {value_depth_max}",)
             if validator.is_valid(value):
                 return ()
             return self._told(validator, value, len(raw))
@@ -70,6 +79,16 @@ class Check:
         if len(errors) > faults_listed_max:
             told.append(f"… and {len(errors) - faults_listed_max} more")
         return tuple(told)
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    layer = [value]
+    for _ in range(limit):
+        children = (one.values() if type(one) is dict else one for one in layer if type(one) in (dict, list))
+        layer = [child for inner in children for child in inner if type(child) in (dict, list)]
+        if not layer:
+            return False
+    return True
 
 
 def check_of(schema: dict[str, Any] | None, what: str) -> Check | None:
