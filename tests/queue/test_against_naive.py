@@ -62,6 +62,12 @@ class Queues(RuleBasedStateMachine):
             assert got == tuple(expected[key] for key in keys)
             self.tokens.append((lease.message, lease.lease))
 
+    @rule(step=steps)
+    def peek(self, step: int) -> None:
+        now = self.tick(step)
+        due = [one for one in self.naive.queue if one["is"] == "waiting" and one["from"] <= self.naive.time]
+        assert self.queue.peek(now) == (min(due, key=lambda one: one["id"])["payload"] if due else None)
+
     def token(self, data: st.DataObject) -> tuple[int, int]:
         # The late ones are mostly good, the early ones mostly stale; both are wanted.
         late = st.sampled_from(self.tokens[-4:])
@@ -159,4 +165,4 @@ class Queues(RuleBasedStateMachine):
 
 
 TestQueues = Queues.TestCase
-TestQueues.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestQueues.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)

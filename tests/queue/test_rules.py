@@ -196,6 +196,13 @@ def test_q1_requeue_a_dead_letter() -> None:
     assert refusal(queue.requeue(77, 5)) == "unknown"
 
 
+def test_q1_one_that_died_in_line_and_was_requeued_has_its_old_place() -> None:
+    queue = filled(3)
+    queue.supersede(2, 0)
+    queue.requeue(2, 0)
+    assert [taken(queue, 0).payload for _ in range(3)] == ["a", "b", "c"]
+
+
 def test_q3_requeue_into_a_full_queue_is_refused_and_the_letter_stays() -> None:
     queue = filled(1)
     id = given_up(queue)
@@ -249,6 +256,17 @@ def test_q3_what_is_kept_moves_over_at_the_next_checkout_with_room() -> None:
     (letter,) = queue.dead.letters()
     assert (letter.id, letter.reason, letter.died_at) == (2, "returned", 7)
     assert len(queue) == 0
+
+
+def test_q1_peek_shows_what_a_checkout_would_give() -> None:
+    queue = filled(2)
+    assert queue.peek(0) == "a"
+    lease = taken(queue, 0)
+    assert queue.peek(0) == "b"
+    queue.negative_acknowledge(lease, 0, not_before=5)
+    assert (queue.peek(4), queue.peek(5)) == ("b", "a")
+    assert [taken(queue, 5).payload, taken(queue, 5).payload] == ["a", "b"]
+    assert queue.peek(5) is None
 
 
 def test_q1_expire_says_what_became_of_each() -> None:

@@ -1,8 +1,8 @@
 """The queue with leases.
 
 A message keeps its id for life, and the id is its place: of those that are due, the one offered first is given out first.
-The ring holds what was never taken. Whatever has left the ring was offered before all that is still in it, so what
-comes back (`returned`, in the order of ids) goes before the ring, and the two need not be merged.
+The ring holds what was never taken, in that order. What comes back is in `returned`, ordered by id, and the smaller of
+the two first ids is the next.
 
 The capacity counts all that is not settled, taken or not: a message on loan must find its place when it comes back.
 """
@@ -116,9 +116,7 @@ class LeasedQueue(Generic[T]):
 
     def peek(self, now: int) -> T | None:
         """The payload of the message that a checkout would give, left where it is. Leases are not looked at."""
-        self._fall_due(self._advance(now))
-        id = self._returned.first()
-        message = self._ring.first() if id is None else self._held[id]
+        message = self._first(self._advance(now))
         return None if message is None else message.payload
 
     def acknowledge(self, token: Token, now: int) -> Literal[True] | Refused:
@@ -272,10 +270,23 @@ class LeasedQueue(Generic[T]):
 
     def _next(self, now: int) -> Message[T] | None:
         """Take the first message that is due out of wherever it waits."""
+        message = self._first(now)
+        if message is not None:
+            if message.state == "line":
+                self._ring.take()
+            else:
+                self._returned.take()
+        return message
+
+    def _first(self, now: int) -> Message[T] | None:
+        """The first message that is due, left where it is."""
         self._fall_due(now)
-        if self._returned.first() is not None:
-            return self._held[self._returned.take()]
-        return self._ring.take()
+        line = self._ring.first()
+        returned = self._returned.first()
+        # Mostly what comes back was offered before all that is in line, but one that died in line may have been requeued.
+        if returned is None or (line is not None and line.id < returned):
+            return line
+        return self._held[returned]
 
     def _fall_due(self, now: int) -> None:
         while (due := self._delayed.first()) is not None and due <= now:

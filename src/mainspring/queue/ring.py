@@ -33,29 +33,21 @@ class Ring(Generic[T]):
         self._slots[(self._head + self._length) % len(self._slots)] = item
         self._length += 1
 
-    def take(self) -> T | None:
+    def first(self) -> T | None:
         """The first that lives, or None. The dead before it leave the ring for good."""
         slots = self._slots
         while self._length:
             item = slots[self._head]
-            slots[self._head] = None
-            self._head = (self._head + 1) % len(slots)
-            self._length -= 1
             if item is not None and self._alive(item):
                 return item
+            self.take()
         return None
 
-    def first(self) -> T | None:
-        """What `take` would give, left where it is."""
-        slots = self._slots
-        while self._length:
-            item = slots[self._head]
-            if item is not None and self._alive(item):
-                return item
-            slots[self._head] = None
-            self._head = (self._head + 1) % len(slots)
-            self._length -= 1
-        return None
+    def take(self) -> None:
+        """Take out what stands at the head: what `first` gave, if that has just been asked."""
+        self._slots[self._head] = None
+        self._head = (self._head + 1) % len(self._slots)
+        self._length -= 1
 
     def _move(self) -> None:
         whole = self._slots[self._head :] + self._slots[: self._head]
