@@ -6,9 +6,11 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 from zlib import crc32
 
+import msgspec
 import pytest
 
 import mainspring as ms
@@ -17,6 +19,7 @@ from mainspring.engine.caching import TRIM_EVERY, TRIM_MAX
 from mainspring.engine.engine import Engine
 from mainspring.engine.settings import EngineSettings
 from mainspring.errors import StoreError
+from mainspring.journal.codec import decode_turn
 from mainspring.journal.records import CacheRow, Committed, Lease, Write
 from mainspring.journal.store import Store
 from mainspring.machine.events import NodeCompleted
@@ -346,6 +349,114 @@ async def test_what_cannot_be_read_is_a_miss(store: Store, caplog: pytest.LogCap
             row = CacheRow(key, 2**60, body, crc32(body))
             await store.commit(engine.host.ownership.lease(), [Write(number, cached=(row,))])
             assert not (await run(engine, cached("tc_look_up"), input={"id": 1})).nodes["a"].cached
+
+
+class Unreliable(MemoryStore):
+    """Commits fail now and then: some before they were made, some after."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self.random = random
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        fate = self.random.random()
+        if fate < 0.15:
+            raise StoreError("not written")
+        done = await super().commit(lease, writes)
+        if fate > 0.85:
+            raise StoreError("written, and nobody knows")
+        return done
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_fails_no_result_is_used_that_was_not_durable_before(seed: int) -> None:
+    """Commits fail before and after they were made, engines are killed: each kept result is one of a completion."""
+    store = Unreliable(Random(seed))
+    given: list[int] = []
+
+    async def serve(engine: Engine) -> None:
+        for _ in range(25):
+            try:
+                await engine.start(workflow(cached("tc_look_up")), input={"id": store.random.randrange(3)})
+            except ms.MainspringError:
+                continue
+            await asyncio.sleep(store.random.random() / 20)
+        if store.random.random() < 0.5:
+            await engine.host.kill()
+
+    for _ in range(4):
+        in_virtual_time(serve, store=store)
+
+    async def look(engine: Engine) -> None:
+        await engine.idle()
+        await asyncio.sleep(60)
+        worked: set[tuple[int, int]] = set()
+        for position, row in await store.follow(0, 1_000_000):
+            for event in decode_turn(row).events:
+                if isinstance(event, NodeCompleted):
+                    output = msgspec.json.decode(event.output)
+                    one = (output["id"], output["times"])
+                    assert not event.cached or one in worked, f"seed {seed}: {one} at {position}"
+                    worked.add(one)
+                    given.append(event.cached)
+
+    in_virtual_time(look, store=store)
+    assert sum(given) > 20 and given.count(False) >= 3
+
+
+async def test_letting_go_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+    async with ms.Engine(store) as engine:
+        trim, fails = store.trim, [True]
+
+        async def failing(lease: Lease, now: int, entries_max: int, limit: int) -> int:
+            if fails.pop():
+                raise StoreError("the disk is gone")
+            return await trim(lease, now, 0, limit)
+
+        store.trim = failing  # type: ignore[method-assign]
+        for id in range(2):
+            await run(engine, cached("tc_look_up"), input={"id": id})
+            fails[:] = [id == 0]
+            engine.host.cache.tick()
+            while fails:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert "could not be let go of" in caplog.text
+    assert not store._cache
+
+
+async def test_work_that_waits_for_the_cache_can_be_cancelled() -> None:
+    store = MemoryStore()
+    asked = asyncio.Event()
+
+    async def stuck(key: bytes, now: int) -> CacheRow | None:
+        asked.set()
+        await asyncio.Event().wait()
+        return None
+
+    store.cached = stuck  # type: ignore[method-assign]
+    async with ms.Engine(store) as engine:
+        started = await engine.start(workflow(cached("tc_look_up")), input={"id": 1})
+        await asyncio.wait_for(asked.wait(), 5)
+        await started.cancel()
+        assert (await asyncio.wait_for(started.result(), 5)).status == "cancelled"
+    assert RAN == []
+
+
+async def test_code_that_is_missing_is_waited_for_before_the_cache_is_asked() -> None:
+    async with ms.Engine() as engine:
+        started = await engine.start(workflow(cached("tc_comes_later")), input={"id": 1})
+        await engine.idle()
+        state = (await started.state()).nodes["a"]
+        assert state.status == "waiting" and state.waits_for.startswith("handler")
+
+        @ms.task(name="tc_comes_later")
+        async def later(id: int) -> int:
+            return id
+
+        engine.host.look_for_code()
+        assert (await asyncio.wait_for(started.result(), 5)).output == 1
 
 
 # --- time and number ------------------------------------------------------------------------------------------------
