@@ -258,6 +258,8 @@ def test_the_stored_form_is_pinned() -> None:
 def test_it_takes_what_load_gives() -> None:
     definition = ms.loads("id: w\nnodes: [{id: a, type: log}, {id: b, type: log, dependsOn: [a]}]")
     assert ms.WorkflowGraph(definition).adjacency() == {"a": ("b",), "b": ()}
+    built = ms.Workflow("w", nodes=[ms.Node("a", "log"), ms.Node("b", "log", depends_on=["a"])])
+    assert ms.WorkflowGraph(built).process() == ms.WorkflowGraph(definition).process()
 
 
 def test_errors_speak_to_their_reader() -> None:

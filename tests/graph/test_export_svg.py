@@ -100,6 +100,16 @@ def test_positions_are_taken_where_all_nodes_have_one() -> None:
     assert picture(WorkflowGraph(lost))[1] == ()
 
 
+def test_curves_leave_and_arrive_in_the_direction_of_the_drawing() -> None:
+    fork = WorkflowGraph(workflow_of(3, [(0, 1), (0, 2)]))
+    for direction, along in (("right", 1), ("down", 0)):
+        for edge in marked(parse(svg(fork, direction)), "edge"):  # type: ignore[arg-type]
+            begin, curve = (edge.get("d") or "").removeprefix("M").split("C")
+            points = [tuple(map(float, pair)) for pair in zip(*[iter(f"{begin} {curve}".split())] * 2, strict=True)]
+            assert points[0][along] == points[1][along] and points[2][along] == points[3][along]
+            assert points[0][along] != points[3][along]
+
+
 def test_the_same_definition_gives_the_same_bytes() -> None:
     assert svg(rich()) == svg(rich())
 

@@ -239,3 +239,10 @@ def test_a_node_with_a_body_says_how_much_it_repeats() -> None:
     body = {"nodes": [{"id": "x", "type": "log"}, {"id": "y", "type": "log"}]}
     node = Node(id="each", type="forEach", config={"items": "${ input }", "body": body})
     assert "◎  each  forEach  repeats 2 nodes" in text(WorkflowGraph(Workflow(id="w", nodes=(node,))))
+
+
+def test_more_nodes_off_the_graph_than_are_listed_are_counted() -> None:
+    owners = [Node(id=f"a{at}", type="log", compensation_node_id=f"u{at}") for at in range(rows_max + 7)]
+    undoing = [Node(id=f"u{at}", type="log") for at in range(rows_max + 7)]
+    drawn = text(WorkflowGraph(Workflow(id="w", nodes=(*owners, *undoing)))).splitlines()
+    assert drawn[-2:] == [f"  ○ u{rows_max - 1}  undoes a{rows_max - 1}", "  … 7 more"]

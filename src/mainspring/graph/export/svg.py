@@ -25,7 +25,7 @@ tag_chars_max = 40
 tooltip_chars_max = 1_000
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NARROW, _WIDE = frozenset("iIjltfr.,:;'|!()[]{} -"), frozenset("mwMW@%&=+<>~—…")
+_NARROW, _WIDE = frozenset("iIjltfr.,:;'|!()[] -"), frozenset("mwMW@%&=+<>~#—…")
 
 
 def svg(graph: WorkflowGraph, direction: Direction = "right", positions: bool = False) -> str:
