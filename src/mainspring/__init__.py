@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mainspring.graph.workflow import Workflow
     from mainspring.messaging.task import Output
     from mainspring.tasks import Fatal, TaskContext, task
+    from mainspring.tasks.saving import save, to_json, to_python, to_yaml
 
 _WHERE = {
     "Engine": "mainspring.assembly",
@@ -84,6 +85,10 @@ _WHERE = {
     "Fatal": "mainspring.tasks",
     "TaskContext": "mainspring.tasks",
     "task": "mainspring.tasks",
+    "save": "mainspring.tasks.saving",
+    "to_json": "mainspring.tasks.saving",
+    "to_python": "mainspring.tasks.saving",
+    "to_yaml": "mainspring.tasks.saving",
 }
 
 __all__ = [
@@ -124,7 +129,11 @@ __all__ = [
     "load",
     "loads",
     "run",
+    "save",
     "task",
+    "to_json",
+    "to_python",
+    "to_yaml",
 ]
 
 

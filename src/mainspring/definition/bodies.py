@@ -19,7 +19,7 @@ body_types = frozenset(("while", "until", "forEach", "parallel", "race", "mutex"
 
 def body_ways(type: Any, config: Any) -> Iterator[Pointer]:
     """Where the bodies of a node stand, within its config."""
-    if type not in body_types or not isinstance(config, dict):
+    if not isinstance(type, str) or type not in body_types or not isinstance(config, dict):
         return
     if isinstance(config.get("body"), dict | list):
         yield ("body",)

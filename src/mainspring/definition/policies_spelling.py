@@ -66,9 +66,9 @@ def respell_resilience(node: dict[str, Any], to: Respelling, at: Pointer) -> Non
     to.word(result, "failurePolicy", failure_policies, here)
     to.word(result, "failureImpact", impacts, here)
     respell_fallback_actions(result, to, here)
-    if result:
+    if result or not node["resilience"]:
         node["resilience"] = result
-    else:
+    else:  # all it said was how to retry
         del node["resilience"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -19,16 +20,20 @@ _fields: dict[type[Struct], list[_Field]] = {}
 
 def plain_tree(part: Struct, texts: bool = False) -> dict[str, Any]:
     """A part in the order of the model, in camelCase, defaults left out; durations as text where people will read it."""
-    tree: dict[str, Any] = {}
-    for name, key, default, is_duration in _fields_of(type(part)):
-        value = getattr(part, name)
-        if value is default or (value == default and not isinstance(value, Struct)):
-            continue
-        tree[key] = format_duration(value) if is_duration and texts else _plain(value, texts)
+    tree = {key: _plain(value, texts) for _, key, value in said(part, texts)}
     if isinstance(part, Node) and part.config:
         for way, body in bodies(part):
             tree["config"] = with_tree(tree["config"], way[1:], plain_tree(body, texts))
     return tree
+
+
+def said(part: Struct, texts: bool = False) -> Iterator[tuple[str, str, Any]]:
+    """What differs from the defaults: the attribute, the canonical key, the value."""
+    for name, key, default, is_duration in _fields_of(type(part)):
+        value = getattr(part, name)
+        if value is default or (value == default and not isinstance(value, Struct)):
+            continue
+        yield name, key, format_duration(value) if is_duration and texts else value
 
 
 def _plain(value: Any, texts: bool) -> Any:
