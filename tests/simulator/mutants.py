@@ -23,7 +23,7 @@ from mainspring.engine.writer import Writer
 from mainspring.graph import plan
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine import fold, inputs, routing
+from mainspring.machine import fold, inputs, stopping, waves
 from mainspring.machine import step as machine
 from mainspring.machine.commands import lifecycle
 from mainspring.machine.policies import failure, retry
@@ -223,6 +223,12 @@ def suspects_all_at_once(stack: ExitStack) -> None:
 
 
 @mutant
+def two_sweeps_at_once(stack: ExitStack) -> None:
+    """It once was so, and an instance was in memory twice."""
+    put(stack, Recovery, "sweep", Recovery._sweep)
+
+
+@mutant
 def nothing_ordered_again_after_a_reload(stack: ExitStack) -> None:
     rule(stack, inputs.Reattach, lambda turn, request: None)
 
@@ -252,8 +258,8 @@ def skip_not_passed_on(stack: ExitStack) -> None:
         state = fold._move(instance, skip.path, "NodesSkipped")
         state.reason, state.because, state.ended_at = skip.reason, skip.because, at
 
-    put(stack, routing, "fold_skip", fold_skip)
-    put(stack, fold, "fold_skip", fold_skip)
+    for owner in (waves, stopping, fold):
+        put(stack, owner, "fold_skip", fold_skip)
 
 
 @mutant

@@ -8,12 +8,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from mainspring.testing.simulator import simulate
+from tests.simulator import mutants_joins as _more  # noqa: F401  (enters its own into the list)
 from tests.simulator.mutants import MUTANTS
 
-SEEDS_MAX = 1_000
+SEEDS_MAX = 500
 
-MACHINE_FAILED = "known events"
-"""The invariant that an instance breaks which was parked because `step` raised."""
+MACHINE_FAILED = "the machine never fails"
+"""The invariant that an instance breaks which was parked because `step` raised, though nobody gave it cause to."""
 
 
 class BrokenMutant(Exception):

@@ -11,7 +11,7 @@ from mainspring.engine.live import Live
 from mainspring.engine.result import InstanceResult
 from mainspring.errors import StoreCorrupt
 from mainspring.journal.codec import decode_turn
-from mainspring.journal.records import BlobRow, Lease, Loaded, SnapshotRow, TurnRow, Write
+from mainspring.journal.records import BlobRow, InboxMessage, Lease, Loaded, SnapshotRow, TurnRow, Write
 from mainspring.machine.instance import capture
 from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
@@ -121,6 +121,13 @@ class Audit:
         """Nobody will learn that the last group is durable: what it consumed may be taken again."""
         self._consumed.update(dict.fromkeys(self._in_group, False))
 
+    def read(self, messages: Sequence[InboxMessage]) -> None:
+        """An answer of the store that was overtaken by a commit: what was consumed meanwhile will be taken once more.
+
+        The machine knows such a message and lets it have no effect; that is looked at row by row.
+        """
+        self._consumed.update((message.id, False) for message in messages if message.id in self._consumed)
+
     def is_consumed(self, id: str) -> bool:
         """Whether the message has had its effect."""
         return id in self._consumed
@@ -143,6 +150,8 @@ class Audit:
             watched.flag("sleepers are woken", "it sleeps, and has no time to wake")
             return
         due = self.first_due(watched)
+        if watched.status == "parked":
+            due = record.wake_at  # only mail has it go on, and mail wakes it
         if due is None or record.wake_at > due:
             watched.flag("sleepers are woken", f"it sleeps until {record.wake_at}, and has something due at {due}")
         self.sleeping[write.instance] = record.wake_at
@@ -189,13 +198,12 @@ class Audit:
         id, path, run, attempt = key
         watched = self.by_id.get(id)
         node = None if watched is None else watched.nodes[path]
-        if watched is None or node is None or node.attempt < attempt:
+        if watched is None or node is None or (node.run, node.attempt) < (run, attempt):
             self.world.fail("effect after commit", f"{key} begins, and its start is not durable")
             return
-        if node.status in ("completed", "failed", "skipped"):
-            watched.flag(
-                "what has ended never runs again", f"{path} attempt {attempt} begins, and the node is {node.status}"
-            )
+        if node.status in ("completed", "failed", "skipped", "gathering") or run < node.run:
+            text = f"{path} run {run} attempt {attempt} begins, and the node is {node.status} after run {node.run}"
+            watched.flag("what has ended never runs again", text)
         elif node.attempt != attempt or node.run != run:
             watched.flag("attempts are counted", f"{path} attempt {attempt} begins, and {node.attempt} is current")
         if call.idempotency_key != f"{id}/{path}/{run}":
@@ -211,7 +219,7 @@ class Audit:
         others = self._suspects.setdefault(begin.epoch, set())
         for other in sorted(others):
             node = self.by_id[other[0]].nodes[other[1]]
-            if other != key and node.status == "running" and node.attempt == other[3]:
+            if other != key and node.status == "running" and (node.run, node.attempt) == other[2:]:
                 watched.flag("suspects start one at a time", f"{key[1]} begins beside {other}")
         others.add(key)
 

@@ -9,14 +9,17 @@ import msgspec
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation import checks_nodes as nodes
-from mainspring.testing.simulation.watched import ENDS, FINAL, Watched
+from mainspring.testing.simulation import checks_runs as runs
+from mainspring.testing.simulation import checks_stops as stops
+from mainspring.testing.simulation.standing import can_run, has_room, never_again
+from mainspring.testing.simulation.watched import ENDS, FINAL, Watched, WatchedNode
 
 
 def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any], epoch: int) -> None:
     """A row has become durable."""
     watched.must(seq == watched.seq + 1, "rows have no gaps", f"row {seq} follows row {watched.seq}")
     watched.must(watched.open, "final is final", f"a row after the end: {[type(one).__name__ for one in events]}")
-    watched.seq, watched.at, watched.epoch = seq, at, epoch
+    watched.seq, watched.at, watched.epoch, watched.resumed = seq, at, epoch, False
     if message:
         watched.must(message not in watched.messages, "a message has effect once", f"{message} again")
         watched.messages.add(message)
@@ -41,8 +44,23 @@ def _variables(watched: Watched, event: ev.VariablesSet) -> None:
     watched.variables.update(msgspec.json.decode(event.values))
 
 
+def _parked(watched: Watched, event: ev.InstanceParked) -> None:
+    watched.must(bool(event.reason), "parked for a cause", "no reason is given")
+    watched.must(bool(watched.audit.world.poisoned.get(watched.id)), "the machine never fails", event.reason)
+    watched.status = "parked"
+
+
+def _resumed(watched: Watched, event: ev.InstanceResumed) -> None:
+    watched.must(watched.status == "parked", "only what stands still is resumed", f"it is {watched.status}")
+    watched.must(watched.id in watched.audit.world.resumes, "resumed for a cause", "nobody asked for it")
+    watched.status, watched.resumed = "running", True
+
+
 def _failing(watched: Watched, event: ev.InstanceFailing) -> None:
-    if event.because == "":
+    watched.must(watched.status == "running", "fails fast where told", f"it is {watched.status}: {event.reason}")
+    if watched.resumed and watched.unhandled:  # what fail_fast could not do while it was parked
+        watched.must(watched.graph.workflow.failure_policy == "fail_fast", "fails fast where told", event.reason)
+    elif event.because == "":
         late = watched.at - watched.started_at - (watched.graph.workflow.timeout or 2**62)
         watched.must(late >= 0, "timeouts last", f"the workflow times out {-late} ms early")
     else:
@@ -65,7 +83,7 @@ def _ended(watched: Watched, event: Any) -> None:
     watched.must(not left, "all nodes are final at the end", f"{left}")
     leaves = [path for path in watched.nodes if not watched.graph.outgoing[path]]
     outputs = {path: watched.nodes[path].output for path in leaves if watched.nodes[path].status == "completed"}
-    wanted = outputs.get(leaves[0]) if len(leaves) == 1 else outputs
+    wanted = watched.nodes[leaves[0]].output if len(leaves) == 1 else outputs
     watched.output = msgspec.json.decode(event.output)
     watched.must(watched.output == wanted, "outputs are right", f"the instance gives {watched.output}, not {wanted}")
     if watched.graph.workflow.failure_policy == "fail_fast" and watched.unhandled and status == "failed":
@@ -81,18 +99,36 @@ def _after(watched: Watched) -> None:
             watched.flag(
                 "crashes are counted", f"{path} still runs for epoch {node.epoch}, and epoch {watched.epoch} goes on"
             )
-        if (
-            node.status == "pending"
-            and watched.status == "running"
-            and node.tokens == len(watched.graph.incoming[path])
-        ):
-            watched.flag("no join waits for ever", f"{path} has all its tokens and is pending")
+        if watched.status == "running":
+            if node.status in ("pending", "gathering"):
+                _waits_rightly(watched, path, node)
+            elif watched.graph.rules[path].pointless and node.status != "skipped":
+                _others_stopped(watched, path)
     if watched.status == "running" and not any(node.status not in FINAL for node in watched.nodes.values()):
         watched.flag("the end is seen", "all nodes are final, and the instance is not")
 
 
+def _waits_rightly(watched: Watched, path: str, node: WatchedNode) -> None:
+    """A node that waits has something to wait for: messages to come, or room downstream."""
+    if node.taken:
+        watched.flag("runs follow one another", f"{path} took {node.taken}, and does not start")
+    elif never_again(watched, path):
+        watched.flag("no join waits for ever", f"{path} can never run any more, and is {node.status}: {node}")
+    elif can_run(watched, path):
+        room = not watched.graph.rules[path].repeating or has_room(watched, path)
+        watched.must(not room, "no join waits for ever", f"{path} has all it waits for, and is {node.status}")
+        watched.audit.world.points.hit("upstream waits for room")
+
+
+def _others_stopped(watched: Watched, join: str) -> None:
+    left = [path for path in watched.graph.rules[join].pointless if watched.nodes[path].status not in FINAL]
+    watched.must(not left, "others are cancelled", f"{join} has begun, and {sorted(left)} go on")
+
+
 CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.InstanceStarted: _begun,
+    ev.InstanceParked: _parked,
+    ev.InstanceResumed: _resumed,
     ev.InstanceFailing: _failing,
     ev.InstanceCancelRequested: _cancelling,
     ev.InstanceCompleted: _ended,
@@ -106,8 +142,11 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.NodeRetrying: nodes.retrying,
     ev.NodeCompleted: nodes.completed,
     ev.NodeFailed: nodes.failed,
+    ev.NodeActivated: runs.activated,
+    ev.RunCompleted: nodes.run_completed,
+    ev.RunFailed: nodes.run_failed,
     ev.RoutingFailed: nodes.routing_failed,
-    ev.NodesSkipped: nodes.skipped,
-    ev.NodesCancelled: nodes.cancelled,
+    ev.NodesSkipped: stops.skipped,
+    ev.NodesCancelled: stops.cancelled,
     ev.NodesRequeued: nodes.requeued,
 }

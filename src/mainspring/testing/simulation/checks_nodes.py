@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 
 from mainspring.machine import events as ev
-from mainspring.testing.simulation.oracle import backoff_bounds, tries_again
+from mainspring.testing.simulation.checks_runs import all_ended, is_whole, run_ended
+from mainspring.testing.simulation.oracle import backoff_bounds, delay_of, mapped_input, tries_again
+from mainspring.testing.simulation.standing import can_run, send
 from mainspring.testing.simulation.watched import (
     CRASHES_MAX,
     CRASHES_SHARED_MAX,
-    FINAL,
     TIMEOUT_KINDS,
+    RunEnd,
     Watched,
     WatchedNode,
 )
@@ -21,11 +23,18 @@ from mainspring.testing.simulation.work import deed
 
 def ready(watched: Watched, event: ev.NodeReady) -> None:
     node = watched.nodes[event.path]
-    if node.status == "pending":
-        watched.joined(event.path, node)
+    _joined(watched, event.path, node)
+    watched.must(event.run == node.run, "runs are counted", f"{event.path}: run {event.run}, not {node.run}")
     _due(watched, event.path, node)
     _not_stopping(watched, event.path)
     watched.move(node, "ready")
+
+
+def _joined(watched: Watched, path: str, node: WatchedNode) -> None:
+    """A run that begins has what its join waits for."""
+    if node.status in ("pending", "gathering"):
+        has = bool(node.taken) if watched.graph.rules[path].lanes else can_run(watched, path)
+        watched.must(has, "a join has what it waits for", f"{path} starts: {node}")
 
 
 def _not_stopping(watched: Watched, path: str) -> None:
@@ -43,13 +52,12 @@ def mapped(watched: Watched, event: ev.InputMapped) -> None:
     node = watched.nodes[event.path]
     template = watched.graph.nodes[event.path].input
     got = msgspec.json.decode(event.input)
-    if template is None:
-        watched.flag("inputs are right", f"{event.path} has no mapping")
-        return
-    source = template["y"].split(".")[1]
-    other = watched.nodes[source].output
-    wanted = {"x": watched.input["k"], "y": other.get("v") if isinstance(other, dict) else None}
-    watched.must(got == wanted, "inputs are right", f"{event.path} is mapped {got}, not {wanted}")
+    wanted = None if template is None else mapped_input(template, watched.values())
+    watched.must(
+        wanted is not None and got == wanted, "inputs are right", f"{event.path} is mapped {got}, not {wanted}"
+    )
+    watched.must(not node.is_mapped, "inputs are right", f"{event.path} is mapped twice in run {event.run}")
+    watched.must(event.run == node.run, "runs are counted", f"{event.path}: run {event.run}, not {node.run}")
     node.mapped, node.is_mapped = got, True
 
 
@@ -57,12 +65,11 @@ def started(watched: Watched, event: ev.NodeStarted) -> None:
     node = watched.nodes[event.path]
     again = node.status == "waiting" and watched.graph.nodes[event.path].type != "delay"
     watched.must(
-        again or node.status in ("pending", "ready", "retrying"),
+        again or node.status in ("pending", "gathering", "ready", "retrying"),
         "a node starts once",
         f"{event.path} starts while it is {node.status}",
     )
-    if node.status == "pending":
-        watched.joined(event.path, node)
+    _joined(watched, event.path, node)
     _due(watched, event.path, node)
     _not_stopping(watched, event.path)
     wanted = node.attempt + (not again)
@@ -84,8 +91,12 @@ def waiting(watched: Watched, event: ev.NodeWaiting) -> None:
     node = watched.nodes[event.path]
     config = watched.graph.nodes[event.path].config
     if event.what == "timer":
-        wanted = watched.at + config["duration"]
-        watched.must(event.until == wanted, "delays last", f"{event.path} waits until {event.until}, not {wanted}")
+        duration = delay_of(config, watched.input)
+        watched.must(
+            event.until == watched.at + (duration or 0) > watched.at,
+            "delays last",
+            f"{event.path} waits until {event.until}, and its duration is {duration}",
+        )
     else:
         watched.must(event.what == "handler" and "absent" in config, "waits are named", f"{event.path}: {event.what}")
     node.due = event.until
@@ -108,7 +119,28 @@ def _report(watched: Watched, path: str, event: Any) -> str:
 
 
 def completed(watched: Watched, event: ev.NodeCompleted) -> None:
-    path, node, definition = event.path, watched.nodes[event.path], watched.graph.nodes[event.path]
+    path, node = event.path, watched.nodes[event.path]
+    if is_whole(watched, path):
+        all_ended(watched, path, node, event)
+        watched.move(node, "completed")
+        send(watched, path, set(), 1, last=True)
+        return
+    fired = _did(watched, path, node, event)
+    node.output = msgspec.json.decode(event.output)
+    watched.move(node, "completed")
+    send(watched, path, fired, 1, last=True)
+
+
+def run_completed(watched: Watched, event: ev.RunCompleted) -> None:
+    path, node = event.path, watched.nodes[event.path]
+    fired = _did(watched, path, node, event)
+    run_ended(watched, path, node, RunEnd(msgspec.json.decode(event.output), None, False))
+    send(watched, path, fired, event.run, last=False)
+
+
+def _did(watched: Watched, path: str, node: WatchedNode, event: ev.NodeCompleted | ev.RunCompleted) -> set[int]:
+    """A run ended well: with the output of its work, and firing what that fires."""
+    definition = watched.graph.nodes[path]
     output = msgspec.json.decode(event.output)
     if definition.type == "function":
         end = _report(watched, path, event)
@@ -123,15 +155,18 @@ def completed(watched: Watched, event: ev.NodeCompleted) -> None:
         wanted = watched.input_of(path)
         watched.must(output == wanted, "outputs are right", f"{path} hands on {output}, not {wanted}")
         if definition.type == "delay":
-            watched.must(node.status == "waiting", "delays last", f"{path} is {node.status}")
+            at_once = delay_of(definition.config, watched.input) == 0
             watched.must(
-                watched.at >= (node.due or 0), "delays last", f"{path} ends {node.due} before its time, at {watched.at}"
+                node.status == ("running" if at_once else "waiting"), "delays last", f"{path} is {node.status}"
             )
-    node.output, node.error, node.due = output, None, None
-    fired, raising = watched.graph.fired_by_completion(path, event.port, output, watched.values())
+            early = (node.due or node.started_at) - watched.at
+            watched.must(early <= 0, "delays last", f"{path} ends {early} ms before its time")
+    node.error, node.due = None, None
+    values = watched.values()
+    values.outputs[path] = output  # its own source has ended for a condition
+    fired, raising = watched.graph.fired_by_completion(path, event.port, output, values)
     _routed(watched, path, node, set(event.fired), fired, raising)
-    watched.move(node, "completed")
-    watched.tokens(path, fired)
+    return fired
 
 
 def _routed(watched: Watched, path: str, node: WatchedNode, got: set[int], wanted: set[int], raising: set[int]) -> None:
@@ -141,6 +176,27 @@ def _routed(watched: Watched, path: str, node: WatchedNode, got: set[int], wante
 
 def failed(watched: Watched, event: ev.NodeFailed) -> None:
     path, node = event.path, watched.nodes[event.path]
+    if is_whole(watched, path):
+        all_ended(watched, path, node, event)
+        error = _error(event.error)
+        watched.must(error == node.error, "a node ends as its runs did", f"{path}: {error}, not {node.error}")
+        watched.move(node, "failed")
+        send(watched, path, set(), 1, last=True)
+        return
+    fired = _did_not(watched, path, node, event)
+    watched.move(node, "failed")
+    send(watched, path, fired, 1, last=True)
+
+
+def run_failed(watched: Watched, event: ev.RunFailed) -> None:
+    path, node = event.path, watched.nodes[event.path]
+    fired = _did_not(watched, path, node, event)
+    run_ended(watched, path, node, RunEnd(None, node.error, event.handled))
+    send(watched, path, fired, event.run, last=False)
+
+
+def _did_not(watched: Watched, path: str, node: WatchedNode, event: ev.NodeFailed | ev.RunFailed) -> set[int]:
+    """A run failed for good: for a reason that there is, and firing what that fires."""
     error = _error(event.error)
     if event.error.type == "UnknownPort":
         mine = deed(watched.audit.world.seed, watched.graph.nodes[path], (watched.id, path, event.run, event.attempt))
@@ -151,6 +207,8 @@ def failed(watched: Watched, event: ev.NodeFailed) -> None:
         )
     elif event.error.type == "CrashLimit":
         watched.must(node.crashes >= CRASHES_MAX, "the crash limit holds", f"{path} after {node.crashes} crashes")
+    elif event.error.type in ("MappingError", "DelayError"):
+        _not_begun(watched, path, node, event)
     else:
         again = _attempt_failed(watched, path, node, event)
         watched.must(not again, "retries are made", f"{path} gives up after {node.failures + 1} failures")
@@ -160,8 +218,26 @@ def failed(watched: Watched, event: ev.NodeFailed) -> None:
     _routed(watched, path, node, set(event.fired), fired, raising)
     watched.must(event.handled == bool(fired), "handled is what fires", f"{path}: handled is {event.handled}")
     watched.unhandled += not event.handled
-    watched.move(node, "failed")
-    watched.tokens(path, fired)
+    return fired
+
+
+def _not_begun(watched: Watched, path: str, node: WatchedNode, event: ev.NodeFailed | ev.RunFailed) -> None:
+    """An expression of the node's own could not be evaluated: nothing was ordered."""
+    definition = watched.graph.nodes[path]
+    if event.error.type == "DelayError":
+        watched.must(
+            definition.type == "delay" and delay_of(definition.config, watched.input) is None,
+            "failures have a cause",
+            f"{path} has a duration: {definition.config}",
+        )
+        watched.must(node.status == "running", "failures have a cause", f"{path} is {node.status}")
+        return
+    raises = definition.input is not None and mapped_input(definition.input, watched.values()) is None
+    watched.must(raises and not node.is_mapped, "failures have a cause", f"{path} has an input: {definition.input}")
+    watched.must(event.run == node.run, "runs are counted", f"{path}: run {event.run}, not {node.run}")
+    _joined(watched, path, node)
+    _not_stopping(watched, path)
+    watched.audit.world.points.hit("template raises")
 
 
 def _attempt_failed(watched: Watched, path: str, node: WatchedNode, event: Any) -> bool:
@@ -204,31 +280,6 @@ def routing_failed(watched: Watched, event: ev.RoutingFailed) -> None:
     raising = watched.audit.raising.get((watched.id, event.path), set())
     watched.must(event.connection in raising, "routing is right", f"{event.path}: connection {event.connection} failed")
     watched.unhandled += 1
-
-
-def skipped(watched: Watched, event: ev.NodesSkipped) -> None:
-    for skip in event.skips:
-        node = watched.nodes[skip.path]
-        watched.must(node.status == "pending", "skips come before starts", f"{skip.path} is {node.status}")
-        watched.must(bool(skip.reason), "a skip has a reason", skip.path)
-        if watched.status == "running":
-            full = node.tokens == len(watched.graph.incoming[skip.path]) > 0
-            watched.must(full and not node.messages, "only dead paths are skipped", f"{skip.path}: {node}")
-        watched.move(node, "skipped")
-        watched.tokens(skip.path, set())
-
-
-def cancelled(watched: Watched, event: ev.NodesCancelled) -> None:
-    watched.must(
-        watched.status in ("failing", "cancelling"), "cancelled for a cause", f"the instance is {watched.status}"
-    )
-    for ref in event.runs:
-        node = watched.nodes[ref.path]
-        watched.must(
-            node.status not in (*FINAL, "pending"), "only what is open is cancelled", f"{ref.path} is {node.status}"
-        )
-        watched.move(node, "cancelled")
-        watched.tokens(ref.path, set())
 
 
 def requeued(watched: Watched, event: ev.NodesRequeued) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mainspring.testing.simulation.audit import SUSPECT_CRASHES, Audit
-from mainspring.testing.simulation.watched import Watched, WatchedNode
+from mainspring.testing.simulation.watched import FINAL, Watched, WatchedNode
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.process import Process
     from mainspring.testing.simulation.world import World
 
+WAITING_FOR_OTHERS = FINAL | {"pending", "gathering"}
 TAKEN_WITHIN_SECONDS = 0.15
 """How long something that is due may lie, in an engine that nothing disturbs."""
 
@@ -45,7 +46,8 @@ def _instance(world: World, process: Process, audit: Audit, watched: Watched) ->
     if timeout is not None and watched.status == "running" and watched.started_at + timeout < late:
         yield f"its timeout was due at {watched.started_at + timeout}, and it is {process.clock.now()}"
     for path, node in watched.nodes.items():
-        if node.since < long_ago and node.status not in ("pending", "completed", "failed", "skipped", "cancelled"):
+        still = watched.status == "parked" and node.status != "running"  # it goes on when it is resumed
+        if node.since < long_ago and node.status not in WAITING_FOR_OTHERS and not still:
             text = _node(world, process, audit, watched, path, node, late, long_ago)
             if text:
                 yield f"{path} {text}"

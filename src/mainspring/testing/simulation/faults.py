@@ -31,9 +31,10 @@ T = TypeVar("T")
 STORE_TASK = "store"
 """The name of what stands for the store's own thread: it is no task of the engine's."""
 
-_WEIGHTS = {"post": 40.0, "load": 4.0, "define": 4.0, "numbers": 4.0, "find": 1.5, "acquire": 0.5}
+_WEIGHTS = {"post": 40.0, "load": 4.0, "define": 4.0, "numbers": 4.0, "find": 1.5, "acquire": 0.5, "definition": 4.0}
 """Some verbs are rarely called: they fail more often, so that the way there is seen too."""
 
+_SLOW = frozenset(("claim", "mail", "load", "definition"))
 _VERBS = frozenset(VERBS)
 _FAILING = frozenset(FAILING)
 
@@ -66,6 +67,10 @@ class FaultyStore:
             raise StoreError(f"simulated: {verb} failed")
         elif verb == "commit":
             await self._before_commit(fate)
+        elif 0.05 <= fate < 0.08 and verb in _SLOW:
+            late = 0.3 * self._random.random()
+            self._hit("read is slow", late)
+            await asyncio.sleep(late)
         await self._dawdle()
         result = await work()
         if saw is not None:
@@ -179,7 +184,9 @@ class FaultyStore:
         )
 
     async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
-        return await self._call("mail", lambda: self.inner.mail(lease, limit))
+        found = await self._call("mail", lambda: self.inner.mail(lease, limit))
+        self._world.audit.read(found)
+        return found
 
     async def next_wake(self, lease: Lease) -> int | None:
         return await self._call("next_wake", lambda: self.inner.next_wake(lease))

@@ -97,10 +97,13 @@ def _agree(watched: Watched, instance: Instance) -> None:
         watched.flag("variables are right", f"{instance.variables!r}, not {watched.variables}")
     for path, node in watched.nodes.items():
         state = instance.nodes[instance.plan.by_path[path].index]
-        mine = (node.status, node.attempt, node.failures, node.crashes)
-        theirs = None if state is None else (state.status, state.attempt, state.failures, state.crashes)
+        mine = (node.status, node.run, node.attempt, node.failures, node.crashes)
+        theirs = state and (state.status, state.run, state.attempt, state.failures, state.crashes)
         if mine != theirs:
-            watched.flag("counts are right", f"{path}: status, attempts, failures, crashes are {theirs}, not {mine}")
+            watched.flag("counts are right", f"{path}: status, run, attempts, failures, crashes: {theirs}, not {mine}")
+        output = None if state is None or state.output is None else msgspec.json.decode(state.output)
+        if output != node.output:
+            watched.flag("outputs are right", f"{path} is left with {output}, not {node.output}")
 
 
 def _record(watched: Watched, record: InstanceRecord) -> None:

@@ -1,4 +1,4 @@
-"""What the rules say, worked out a second time: routing, inputs, retries. Written from SEMANTICS.md, not from the machine."""
+"""What the rules say, worked out a second time: routing, retries, mappings. Written from SEMANTICS.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from mainspring.definition.model import Node, Retry, Workflow
-from mainspring.testing.simulation.workflows import RAISING
+from mainspring.testing.simulation.joins import Edge, rules
+from mainspring.testing.simulation.workflows import DURATION_TEMPLATE, RAISING
 
 Condition = Callable[[Any, Any, "Values"], bool]
 
@@ -39,19 +40,8 @@ CONDITIONS: dict[str, Condition] = {
 }
 
 
-class Edge(Struct, frozen=True):
-    """A connection, written or implied."""
-
-    index: int
-    source: str
-    target: str
-    trigger: str = "complete"
-    port: str | None = None
-    condition: str | None = None
-
-
 class Graph:
-    """A workflow's connections by their ends."""
+    """A workflow's connections by their ends, and how its nodes join."""
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
@@ -59,10 +49,10 @@ class Graph:
         self.incoming: dict[str, list[Edge]] = {path: [] for path in self.nodes}
         self.outgoing: dict[str, list[Edge]] = {path: [] for path in self.nodes}
         edges = [
-            Edge(index, one.source, one.target, one.trigger, one.source_port, one.condition)
+            Edge(index, one.source, one.target, one.trigger, one.source_port, one.condition, one.target_port, one.id)
             for index, one in enumerate(workflow.connections)
         ]
-        known = {(edge.source, edge.target) for edge in edges}
+        known = {(edge.source, edge.target) for edge in edges if edge.trigger != "fail"}
         for node in workflow.nodes:
             for source in node.depends_on:
                 if (source, node.id) not in known:
@@ -72,6 +62,7 @@ class Graph:
         for edge in edges:
             self.incoming[edge.target].append(edge)
             self.outgoing[edge.source].append(edge)
+        self.rules = rules(self.nodes, self.incoming)
 
     def fired_by_completion(
         self, path: str, port: str | None, output: Any, values: Values
@@ -84,15 +75,6 @@ class Graph:
         """The same for a node that failed for good."""
         wanted = [edge for edge in self.outgoing[path] if edge.trigger != "complete" and edge.port is None]
         return _fired(wanted, None, error, values)
-
-    def default_input(self, path: str, messages: set[int], payloads: dict[str, Any], whole: Any) -> Any:
-        """SEMANTICS 18: the bare payload, an object by source, or the instance's input."""
-        incoming = self.incoming[path]
-        if not incoming:
-            return whole
-        if len(incoming) == 1:
-            return payloads.get(incoming[0].source)
-        return {edge.source: payloads.get(edge.source) for edge in incoming if edge.index in messages}
 
     def retry_of(self, path: str) -> Retry | None:
         """The policy that holds for a node."""
@@ -128,3 +110,22 @@ def backoff_bounds(retry: Retry, failures: int) -> tuple[int, int]:
         base *= retry.multiplier ** (failures - 1)
     least, most = base * (1 - retry.jitter), base * (1 + retry.jitter)
     return int(min(least, retry.max_delay)), int(min(most, retry.max_delay) + 1)
+
+
+def mapped_input(template: dict[str, Any], values: Values) -> dict[str, Any] | None:
+    """What an input mapping of the drawn shapes gives; None where it cannot be evaluated."""
+    if "z" in template and values.input["k"] == 2:
+        return None
+    other = values.outputs[template["y"].split(".")[1]]
+    found = {"x": values.input["k"], "y": other.get("v") if isinstance(other, dict) else None}
+    if "z" in template:
+        found["z"] = 6 // (values.input["k"] - 2)
+    return found
+
+
+def delay_of(config: dict[str, Any], input: Any) -> int | None:
+    """How long a delay lasts, in milliseconds; None where its expression gives no duration."""
+    duration = config["duration"]
+    if duration == DURATION_TEMPLATE:
+        duration = input["k"] * 150 - 150
+    return int(duration) if duration >= 0 else None

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-VERBS = ("acquire", "renew", "claim", "mail", "next_wake", "numbers", "define", "commit", "post", "load", "find")
+VERBS = (
+    "acquire",
+    "renew",
+    "claim",
+    "mail",
+    "next_wake",
+    "numbers",
+    "define",
+    "commit",
+    "post",
+    "load",
+    "find",
+    "definition",
+)
 """The store's verbs at which a process can die, before or after."""
 
-FAILING = ("acquire", "renew", "claim", "mail", "next_wake", "numbers", "define", "post", "load", "find")
+FAILING = ("acquire", "renew", "claim", "mail", "next_wake", "numbers", "define", "post", "load", "find", "definition")
 """The store's verbs that can fail without an effect (`commit` has two ways of its own)."""
 
 POINTS: tuple[str, ...] = (
@@ -15,6 +28,7 @@ POINTS: tuple[str, ...] = (
     "commit fails unwritten",
     "commit fails though written",
     "commit is slow",
+    "read is slow",
     "crash at any time",
     "kill at any time",
     "orderly restart",
@@ -37,6 +51,14 @@ POINTS: tuple[str, ...] = (
     "start with the same key twice",
     "keyless start",
     "large output",
+    "template raises",
+    "upstream waits for room",
+    "late message absorbed",
+    "others stopped",
+    "the machine fails",
+    "the machine fails half-way",
+    "resume by engine",
+    "resume by inbox",
 )
 
 

@@ -193,5 +193,12 @@ class Process:
         except MainspringError as error:
             self.world.tell(f"{self.name}: cancelling {id}: {error}")
 
+    async def resume(self, id: str) -> None:
+        """Have a parked instance go on."""
+        try:
+            await self.engine.resume(id, by="simulated")
+        except MainspringError as error:
+            self.world.tell(f"{self.name}: resuming {id}: {error}")
+
     def _complain(self, context: dict[str, Any]) -> None:
         self.world.fail("no error is lost", f"{self.name}: {context.get('message')}: {context.get('exception')!r}")

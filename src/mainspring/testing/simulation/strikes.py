@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.journal.messages import Cancel, encode
 from mainspring.journal.records import InboxMessage
+from mainspring.testing.simulation.poison import poison
 from mainspring.testing.virtual import BEGINNING, at_once
 
 if TYPE_CHECKING:
@@ -43,8 +44,11 @@ async def _post(world: World, message: InboxMessage) -> bool:
 def strike(world: World) -> None:
     """One thing happens to one of them, from outside."""
     what = world.random.random()
-    if what < 0.25:
+    if what < 0.18:
         _cancel(world)
+        return
+    if what < 0.28:
+        poison(world)
         return
     process = world.owner() if world.random.random() < 0.8 else None
     process = process or next(iter(world.processes.values()), None)

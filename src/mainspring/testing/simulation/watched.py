@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from mainspring.testing.simulation.joins import Rule, Token, default_input
 from mainspring.testing.simulation.oracle import Graph, Values
 
 if TYPE_CHECKING:
@@ -27,8 +28,21 @@ ENDS = {
 TIMEOUT_KINDS = ("NodeTimeout", "TimeoutError", "builtins.TimeoutError", "Exception")
 
 
+class RunEnd(Struct, frozen=True):
+    """How one run of a repeating node ended: with an output, or with an error."""
+
+    output: Any
+    error: Any
+    handled: bool
+
+
 class WatchedNode(Struct):
-    """What is known of a node. `since`: when (in virtual seconds) it came into its status."""
+    """What is known of a node. `since`: when (in virtual seconds) it came into its status.
+
+    `arrived` are the messages that count for its join, in order; `tokens` counts messages and skips. Where it has an
+    inbox, `lanes` are the queues, `closed` counts for each the connections that will bring nothing more, `taken` is what
+    the run under way works on, `ends` how the runs before it ended.
+    """
 
     status: str = "pending"
     run: int = 1
@@ -38,8 +52,12 @@ class WatchedNode(Struct):
     started_at: int = 0
     epoch: int = 0
     due: int | None = None
-    messages: set[int] = msgspec.field(default_factory=set)
+    arrived: list[Token] = msgspec.field(default_factory=list)
     tokens: int = 0
+    lanes: list[list[Token]] = msgspec.field(default_factory=list)
+    closed: list[int] = msgspec.field(default_factory=list)
+    taken: list[Token] = msgspec.field(default_factory=list)
+    ends: list[RunEnd] = msgspec.field(default_factory=list)
     mapped: Any = None
     is_mapped: bool = False
     output: Any = None
@@ -49,14 +67,14 @@ class WatchedNode(Struct):
 
 
 class Watched:
-    """See the module's text. `now`, `at` and `epoch` are those of the row that is being looked at."""
+    """See the module's text. `at`, `epoch` and `resumed` are those of the row that is being looked at."""
 
     def __init__(self, audit: Audit, id: str, number: int, graph: Graph) -> None:
         self.audit = audit
         self.id = id
         self.number = number
         self.graph = graph
-        self.nodes = {path: WatchedNode() for path in graph.nodes}
+        self.nodes = {path: _node(rule) for path, rule in graph.rules.items()}
         self.status = "pending"
         self.seq = 0
         self.input: Any = None
@@ -69,6 +87,7 @@ class Watched:
         self.since = 0.0
         self.at = 0
         self.epoch = 0
+        self.resumed = False
 
     def flag(self, invariant: str, text: str) -> None:
         """Something is wrong."""
@@ -93,23 +112,25 @@ class Watched:
         node.status = status
         node.since = self.audit.world.scheduler.now
 
-    def joined(self, path: str, node: WatchedNode) -> None:
-        incoming = self.graph.incoming[path]
-        ended = all(self.nodes[edge.source].status in FINAL for edge in incoming)
-        self.must(ended, "a join waits for all", f"{path} starts before its sources have ended")
-        self.must(not incoming or bool(node.messages), "a join needs a message", f"{path} starts, and nothing fired")
-
-    def tokens(self, path: str, fired: set[int]) -> None:
-        for edge in self.graph.outgoing[path]:
-            target = self.nodes[edge.target]
-            target.tokens += 1
-            if edge.index in fired:
-                target.messages.add(edge.index)
-
     def input_of(self, path: str) -> Any:
-        """What the node must be given."""
-        node = self.nodes[path]
+        """What the node's present run must be given."""
+        node, rule, incoming = self.nodes[path], self.graph.rules[path], self.graph.incoming[path]
         if node.is_mapped:
             return node.mapped
-        payloads = {other: one.output if one.status == "completed" else one.error for other, one in self.nodes.items()}
-        return self.graph.default_input(path, node.messages, payloads, self.input)
+        if not incoming:
+            return self.input
+        counting = node.taken if rule.lanes else node.arrived[: rule.need] if rule.need else node.arrived
+        return default_input(rule, incoming, {token[0]: self.payload(token) for token in counting})
+
+    def payload(self, token: Token) -> Any:
+        """What a message brings: an output, or the error of what failed."""
+        source = self.graph.edges[token[0]].source
+        if self.graph.rules[source].repeating:
+            end = self.nodes[source].ends[token[1] - 1]
+            return end.output if end.error is None else end.error
+        node = self.nodes[source]
+        return node.output if node.status == "completed" else node.error
+
+
+def _node(rule: Rule) -> WatchedNode:
+    return WatchedNode(lanes=[[] for _ in rule.lanes], closed=[0] * len(rule.lanes))

@@ -20,6 +20,7 @@ from mainspring.testing.simulation.audit import Audit
 from mainspring.testing.simulation.due import overdue
 from mainspring.testing.simulation.final import check_all, compare_lives
 from mainspring.testing.simulation.points import Points
+from mainspring.testing.simulation.poison import ask_again
 from mainspring.testing.simulation.process import Process
 from mainspring.testing.simulation.profile import Order, draw_profile
 from mainspring.testing.simulation.strikes import CLOCK_NOTICED_SECONDS, resume, strike
@@ -70,6 +71,8 @@ class World:
         self.processes: dict[str, Process] = {}
         self.posts: dict[str, Post] = {}
         self.cancels: dict[str, int] = {}
+        self.poisoned: dict[str, int] = {}
+        self.resumes: dict[str, float] = {}
         self.acked: set[str] = set()
         self.healing = False
         self.closing = False
@@ -248,6 +251,9 @@ class World:
                 self.fail("nothing due is left lying", f"{process.name}: {late}")
         if process is not None and self.random.random() < 0.2:
             compare_lives(self, process)
+        if self.healing:
+            for watched in self.audit.instances.values():
+                ask_again(self, watched)
         if self.healing and process is not None and self._over(process):
             self._close_down()
             return
