@@ -29,10 +29,9 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
-def test_tables_are_those_of_the_code() -> None:
-    done = subprocess.run(
-        [sys.executable, "tools/semantics_tables.py", "--check"], cwd=ROOT, capture_output=True, text=True
-    )
+@pytest.mark.parametrize("tool", ["semantics_tables", "definition_reference"])
+def test_tables_are_those_of_the_code(tool: str) -> None:
+    done = subprocess.run([sys.executable, f"tools/{tool}.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
