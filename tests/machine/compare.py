@@ -33,7 +33,7 @@ def compare(graph: dict[str, Any], random: Random, unkind: int) -> Run:
     world = World(graph, random, unkind)
     run = world.drive()
     ends = run_ends(run)
-    naive = followed(graph, run)
+    naive = followed(graph, world)
     for key, end in ends.items():
         same_end(naive, key, end)
         if key in world.inputs:
@@ -72,23 +72,34 @@ def run_ends(run: Run) -> dict[Key, End]:
     return ends
 
 
-def followed(graph: dict[str, Any], run: Run) -> Naive:
-    """The naive interpreter, led through the graph in the order in which things ended."""
+def followed(graph: dict[str, Any], world: World) -> Naive:
+    """The naive interpreter, led through the graph in the order in which things ended. After each turn they agree."""
     naive = Naive(graph)
-    ends = {id(end): key for key, end in run_ends(run).items()}
-    for event in run.events:
-        if isinstance(event, ev.InstanceStarted):
-            naive.begin()
-        elif isinstance(event, ev.InstanceParked):
-            naive.park()
-        elif isinstance(event, ev.InstanceResumed):
-            naive.resume()
-        elif id(event) in ends:
-            key = ends[id(event)]
-            if key in naive.under_way and not naive.stopped:
-                naive.turn(key)
-            assert key in naive.ended, f"{key} ended, and has not even begun for the naive interpreter"
+    ends = {id(end): key for key, end in run_ends(world.run).items()}
+    before = 0
+    for after, statuses in world.turns:
+        for event in world.run.events[before:after]:
+            if isinstance(event, ev.InstanceStarted):
+                naive.begin()
+            elif isinstance(event, ev.InstanceParked):
+                naive.park()
+            elif isinstance(event, ev.InstanceResumed):
+                naive.resume()
+            elif id(event) in ends:
+                key = ends[id(event)]
+                if key in naive.under_way and not naive.stopped:
+                    naive.turn(key)
+                assert key in naive.ended, f"{key} ended, and has not even begun for the naive interpreter"
+        before = after
+        if not naive.stopped:
+            mine = {id: node.status for id, node in naive.nodes.items()}
+            assert {id: plain_status(status) for id, status in statuses.items()} == mine, f"after {after} events"
     return naive
+
+
+def plain_status(status: str) -> str:
+    """A run under way is one to the naive interpreter, whatever it waits for."""
+    return "running" if status in ("ready", "waiting", "retrying") else status
 
 
 def same_end(naive: Naive, key: Key, end: End) -> None:

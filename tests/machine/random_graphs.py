@@ -51,6 +51,9 @@ def random_graph(random: Random, policy: str = "continue", style: str | None = N
     }
     for number in range(count):
         _add(random, graph, number, style)
+    if random.random() < 0.5:  # the order of the definition is the author's
+        random.shuffle(graph["nodes"])
+        random.shuffle(graph["connections"])
     if random.random() < 0.2:
         graph["output"] = random.sample([node["id"] for node in graph["nodes"]], 1)
     return graph
@@ -162,10 +165,10 @@ def _join(random: Random, graph: dict[str, Any], id: str, style: str) -> dict[st
 
 
 def _ports(random: Random, graph: dict[str, Any], node: dict[str, Any]) -> None:
-    """Target ports: of some nodes, and of each that joins by ports (one at least has a name where there are several)."""
+    """Target ports: of some nodes, and of each that joins by ports (one at least has a name)."""
     incoming = [edge for edge in graph["connections"] if edge["target"] == node["id"]]
     shape = Shape(graph)
-    must = shape.join(node["id"]) == "ports" and len(shape.incoming[node["id"]]) > 1
+    must = shape.join(node["id"]) == "ports"
     if must and not incoming:
         node["join"] = None
     elif incoming and (must or random.random() < 0.25):

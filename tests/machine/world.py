@@ -23,7 +23,10 @@ TURNS_MAX = 4_000
 
 
 class World:
-    """A run of a random graph. `unkind` is how many times it does something that only an unlucky day brings."""
+    """A run of a random graph. `unkind` is how many times it does something that only an unlucky day brings.
+
+    `turns` is its story: how many events there were after each turn, and all nodes' statuses.
+    """
 
     def __init__(self, graph: dict[str, Any], random: Random, unkind: int) -> None:
         self.graph = graph
@@ -39,6 +42,7 @@ class World:
         self.reported: list[inputs.Input] = []
         self.inputs: dict[tuple[str, int], Any] = {}
         self.ended: dict[str, str] = {}
+        self.turns: list[tuple[int, dict[str, str]]] = []
 
     def drive(self) -> Run:
         """To the end, whatever happens on the way."""
@@ -62,7 +66,9 @@ class World:
         if isinstance(input, (inputs.TaskFinished, inputs.TaskFailed, inputs.TimerFired)) and not turn.dropped:
             self.reported.append(input)  # (a timer that rings while the instance is parked is armed again on resume)
         self.obey(turn)
-        for path, status in self.run.nodes.items():
+        statuses = self.run.nodes
+        self.turns.append((len(self.run.events), statuses))
+        for path, status in statuses.items():
             if path in self.ended:
                 assert self.ended[path] == status, f"{path} left the final state {self.ended[path]}"
             elif status in NODE_FINAL:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection
 from typing import Any
 
+from .joins import Joins
 from .shape import Graph, Shape
 from .state import NodeState, Run
 from .tasks import ends_at_once, perform
@@ -19,6 +20,7 @@ class Naive:
         self.graph = graph
         self.shape = Shape(graph)
         self.nodes = {id: NodeState(id, [*self._queues(id)]) for id in self.shape.nodes}
+        self.joins = Joins(self.shape, self.nodes)
         self.under_way: dict[tuple[str, int], Run] = {}
         self.under_way_before: set[tuple[str, int]] = set()
         self.ended: dict[tuple[str, int], Run] = {}
@@ -39,16 +41,15 @@ class Naive:
         self.waves(self.second_part())
 
     def turn(self, key: tuple[str, int]) -> None:
-        """A run's work is over. In a parked instance nothing comes of it yet."""
+        """A run's work is over."""
         self.under_way_before = set(self.under_way)
         run = self.under_way.pop(key)
         perform(self.shape, run)
         self.ends(run)
-        if not self.parked:
-            self.waves([run.node])
+        self.waves([run.node])
 
     def park(self) -> None:
-        """Nothing starts from here on."""
+        """Nothing starts from here on. What is skipped or ends for want of messages is decided as ever."""
         self.parked = True
 
     def resume(self) -> None:
@@ -84,7 +85,7 @@ class Naive:
         """Those that wait for room alone decide again, in the order of the definition."""
         before = len(self.starting)
         for id, node in self.nodes.items():
-            if self.shape.repeats(id) and self.can_take(node):
+            if self.shape.repeats(id) and self.joins.can_take(node):
                 self.decide(id)
         return len(self.starting) > before
 
@@ -103,39 +104,18 @@ class Naive:
         if self.shape.repeats(id):
             self.decide_repeating(node)
             return
-        taken = self.satisfied(node)
+        taken = self.joins.satisfied(node)
         if taken is not None:
-            self.starts(node, taken)
-            if self.shape.nodes[id]["join"] and self.shape.nodes[id]["join"].get("cancelOthers"):
-                self.stop_others(id)
-        elif self.hopeless(node):
+            if not self.parked:
+                self.joined(node, taken)
+        elif self.joins.hopeless(node):
             self.skip(node)
 
-    def satisfied(self, node: NodeState) -> list[Message] | None:
-        """The messages that a node which runs once starts with; None while it cannot."""
-        join = self.shape.join(node.id)
-        if join == "ports":
-            return [queue[0] for queue in node.inbox.values()] if all(node.inbox.values()) else None
-        came = list(node.inbox[None])
-        if join == "all":
-            return came if came and not self.open(self.shape.incoming[node.id]) else None
-        needed = self.needed(node.id)
-        return came[:needed] if len(came) >= needed else None
-
-    def hopeless(self, node: NodeState) -> bool:
-        """Whether a node that runs once can never start."""
-        if self.shape.join(node.id) == "ports":
-            ports = self.shape.ports(node.id)
-            return any(not queue and not self.open(ports[port]) for port, queue in node.inbox.items())
-        return node.waiting + self.open(self.shape.incoming[node.id]) < self.needed(node.id)
-
-    def needed(self, id: str) -> int:
-        """How many messages a node must have at least."""
-        return int(self.shape.nodes[id]["join"]["n"]) if self.shape.join(id) == "n" else 1
-
-    def open(self, connections: list[int]) -> int:
-        """How many of the connections have no token yet: those whose source is not final."""
-        return sum(not self.nodes[self.shape.edges[index]["source"]].final for index in connections)
+    def joined(self, node: NodeState, taken: list[Message]) -> None:
+        """The join of a node that runs once is satisfied."""
+        self.starts(node, taken)
+        if (self.shape.nodes[node.id]["join"] or {}).get("cancelOthers"):
+            self.stop_others(node.id)
 
     def starts(self, node: NodeState, taken: list[Message]) -> None:
         node.status = "chosen"
@@ -163,37 +143,12 @@ class Naive:
     # --- nodes that run more than once
 
     def decide_repeating(self, node: NodeState) -> None:
-        if self.can_take(node):
-            if self.has_room(node):
+        if self.joins.can_take(node):
+            if self.joins.has_room(node) and not self.parked:
                 self.starts(node, [queue.popleft() for queue in node.inbox.values()])
-        elif self.nothing_can_come(node):
+        elif self.joins.nothing_can_come(node):
             node.status = ("failed" if node.failures else "completed") if node.runs else "skipped"
             self.line.append(node.id)
-
-    def can_take(self, node: NodeState) -> bool:
-        """Whether the next run could begin but for the room."""
-        return not node.final and not node.busy and all(node.inbox.values())
-
-    def nothing_can_come(self, node: NodeState) -> bool:
-        ports = self.shape.ports(node.id)
-        if self.shape.join(node.id) != "ports":
-            ports = {None: self.shape.incoming[node.id]}
-        return any(not queue and not self.open(ports[port]) for port, queue in node.inbox.items())
-
-    def has_room(self, node: NodeState) -> bool:
-        """Whether each target that is not final has room for what the node may send."""
-        targets = {self.shape.edges[index]["target"] for index in self.shape.outgoing[node.id]}
-        return all(self.nodes[id].final or self.claims(node.id, id) <= self.shape.places(id) for id in targets)
-
-    def claims(self, asking: str, target: str) -> int:
-        """The places of the target's inbox that are taken or spoken for, once the asking node has taken a message."""
-        sources = self.shape.sources(target)
-        return self.nodes[target].waiting + sum(source == asking or self.may_send(source) for source in sources)
-
-    def may_send(self, source: str) -> bool:
-        """Whether a source may still send from what it is doing now."""
-        node = self.nodes[source]
-        return node.busy if self.shape.repeats(source) else not node.final
 
     # --- runs
 
