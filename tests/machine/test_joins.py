@@ -374,6 +374,16 @@ def test_what_became_startable_while_parked_starts_when_it_is_resumed() -> None:
     assert run.nodes["d"] == "completed"
 
 
+def test_a_run_that_failed_while_the_instance_stood_still_is_named() -> None:
+    run = run_of("a -> d; b -> d; c", workflow={"failure_policy": "fail_fast"}, d=EACH)
+    run.finish("a")
+    run.take(inputs.ParkInstance(reason="by hand"))
+    run.fail("d")
+    turn = run.take(inputs.ResumeInstance())
+    assert turn.events[1] == ev.InstanceFailing("a run of d failed while the instance stood still", "d")
+    assert run.status == "failed"
+
+
 @pytest.mark.parametrize("join", [ANY, n(2), EACH, PORTS], ids=["any", "n", "each", "ports"])
 def test_a_node_that_ended_takes_no_more_tokens(join: dict[str, Any]) -> None:
     run = run_of("a -:x-> d; b -:y-> d; c -:x-> d", d=join)

@@ -120,7 +120,7 @@ codes: dict[str, Code] = {
         "compensation or fallback loop", "Following compensation and fallback nodes leads back to the start."
     ),
     "MS217": Code(
-        "connection into an off-graph node",
+        "connection of an off-graph node",
         "Compensation and fallback nodes are off the graph: they run when called upon, and take no tokens.",
     ),
     "MS218": Code(
@@ -268,7 +268,8 @@ def finding(code: str, message: str, pointer: Pointer = (), hint: str | None = N
 
 def did_you_mean(word: Any, known: Collection[str]) -> str | None:
     """The hint for a misspelled word, or None where nothing is like it."""
-    close = _nearest(word, known, 1, 0.7)
+    # Of a short word one letter is much: `lgo` is two thirds of `log`.
+    close = _nearest(word, known, 1, 0.7 if len(str(word)) > 4 else 0.6)
     return f"did you mean `{close[0]}`?" if close else None
 
 

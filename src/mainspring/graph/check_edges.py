@@ -103,9 +103,11 @@ class EdgeChecks:
     # -- checking
 
     def off_graph(self, off: set[str]) -> None:
-        for (_, target), at in self.edges.items():
-            if target in off:
-                message = f"`{target}` is a compensation or fallback node: no normal connection may lead into it"
+        for (source, target), at in self.edges.items():
+            named = target if target in off else source
+            if named in off:
+                way = "into it" if named == target else "out of it"
+                message = f"`{named}` is a compensation or fallback node: no normal connection may lead {way}"
                 self.report("MS217", message, at, "leave out the connection")
 
     def cycles_of(self, edges: dict[tuple[str, str], Pointer], code: str, what: str) -> set[str]:

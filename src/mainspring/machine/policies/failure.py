@@ -6,8 +6,10 @@ import msgspec
 from msgspec import Raw
 
 from mainspring.errors import ExpressionError
+from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
+from mainspring.machine.instance import NodeState
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.stopping import stop_nodes
 from mainspring.machine.turn import Turn
@@ -25,9 +27,22 @@ def catch_up(turn: Turn) -> None:
     """What `unhandled` could not do while the instance was parked or paused, it does when that ends."""
     if turn.instance.unhandled:
         pairs = zip(turn.plan.nodes, turn.instance.nodes, strict=True)
-        failed = (node.path for node, state in pairs if state and state.status == "failed" and not state.handled)
-        path = next(failed, "")
-        unhandled(turn, path, f"{path or 'a connection'} failed while the instance stood still")
+        path, what = next(
+            (node.path, what)
+            for node, state in pairs
+            if state is not None and (what := _what_failed(turn, node, state))
+        )
+        unhandled(turn, path, f"{what} failed while the instance stood still")
+
+
+def _what_failed(turn: Turn, node: PlanNode, state: NodeState) -> str:
+    """The node, one of its runs, or one of its conditions, where that failed and nobody took it. Else ""."""
+    inbox = turn.instance.inboxes.get(node.index)
+    if inbox is not None and any(one.error is not None and not one.handled for one in inbox.results):
+        return f"a run of {node.path}"
+    if state.status == "failed" and not state.handled:
+        return node.path
+    return f"a condition after {node.path}" if state.misrouted else ""
 
 
 def stop_all(turn: Turn, reason: str, because: str) -> None:
