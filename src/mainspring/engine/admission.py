@@ -52,10 +52,13 @@ class Admission:
             self._holder = None
             self._next()
 
-    def ask_anew(self, live: Live, running: Callable[[str], bool]) -> None:
-        """The instance was loaded again and will ask again: it keeps only the slot of a node that still runs."""
+    def ask_anew(self, live: Live, running: Callable[[str, int], bool]) -> None:
+        """The instance was loaded again and will ask again: it keeps only the slot of a run that is still under way.
+
+        Of a run, not of a node: the next run of a repeating one may be under way already, and would never give it back.
+        """
         self._queue = deque((one, ask) for one, ask in self._queue if one is not live)
-        if self._holder is not None and self._holder[0] is live and not running(self._holder[1]):
+        if self._holder is not None and self._holder[0] is live and not running(*self._holder[1:]):
             self._holder = None
             self._next()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mainspring.engine.live import Entry, Live
@@ -286,12 +287,17 @@ class Recovery:
             again = [one for one in held if isinstance(one, Recover) and one.seq == live.seq]
             # It also asks again for every slot and for missing code; a release may have been lost with the group.
             held = [one for one in held if not isinstance(one, ASKED_ANEW)]
-            self._host.admission.ask_anew(live, lambda path: live.instance.status_of(path) == "running")
+            self._host.admission.ask_anew(live, partial(_is_running, live))
             seed = self._host.clock.seed()
             self._host.loop.post(live, again[0] if again else Reattach(known=_known(live, held), seed=seed))
         live.snapshot_seq = live.seq if loaded is None or loaded.snapshot is None else loaded.snapshot.seq
         for input in held:
             self._host.loop.post(live, input)
+
+
+def _is_running(live: Live, path: str, run: int) -> bool:
+    state = live.instance.nodes[live.instance.plan.by_path[path].index]
+    return state is not None and (state.status, state.run) == ("running", run)
 
 
 def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:
