@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import mainspring as ms
 from mainspring.definition.model import Node
 from mainspring.errors import HandlerNotFound
 from mainspring.messaging.task import TaskCall
@@ -61,6 +62,12 @@ def unstorable() -> Any:
 
 def gives_itself_up(ctx: TaskContext) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def says_who_and_spins(pid_file: str) -> None:
+    Path(pid_file).write_text(str(os.getpid()))
+    while True:
+        pass
 
 
 def has_children(pid_file: str) -> None:
@@ -175,6 +182,27 @@ async def test_a_worker_that_was_ended_from_outside_is_replaced(
     await until(lambda: not alive(first))
     second = msgspec.json.decode((await prepare(kind, "meeting").invoke(new_call(call))).value)
     assert second != first
+
+
+def test_a_timeout_kills_the_process_and_the_next_node_has_another(tmp_path: Path) -> None:
+    """N1: in a workflow: the timed out attempt's process is gone, the branch behind it goes on."""
+    config = {"handler": "test_process:says_who_and_spins", "process": True}
+    again = {"handler": "test_process:mean", "process": True}
+    sample = {"values": [1, 3], "at": "2026-01-02T00:00:00Z"}
+    wf = ms.Workflow(
+        "timed",
+        folder=HERE,
+        nodes=[
+            ms.Node("spin", "function", config=config, input={"pid_file": str(tmp_path / "pid")}, timeout="1500ms"),
+            ms.Node("mean", "function", config=again, input=sample),
+        ],
+        connections=[ms.Connection("spin", "mean", trigger="fail")],
+    )
+    done = ms.run(wf)
+    assert done.nodes["spin"].error is not None and done.nodes["spin"].error.type == "NodeTimeout"
+    assert done.nodes["mean"].output["values"] == [2.0]
+    pid = int((tmp_path / "pid").read_text())
+    assert not alive(pid)
 
 
 @task(name="closure-in-process", process=True)

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict, Uni
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mainspring as ms
 from mainspring.messaging.task import TaskCall
@@ -75,6 +77,9 @@ class Transfer:
 
 
 ORDER = {"id": 1, "items": [{"sku": "a", "price": 2}]}
+KEYS = st.sampled_from(
+    ["value", "id", "items", "sku", "price", "colour", "total", "number", "iban", "streetName", "a.b", "[0]", "`"]
+)
 KEY = uuid.UUID(int=5)
 
 
@@ -269,6 +274,73 @@ def test_what_cannot_be_held_comes_as_it_is(new_call: NewCall) -> None:
     assert conversion_of(list[Card | Transfer]) is None
     assert "may not contain more than one dataclass" in str(why_unchecked(list[Card | Transfer]))
     assert why_unchecked(Any) is None and why_unchecked(Order) is None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+PLAINLY_READ = (
+    *(
+        int,
+        str,
+        Order,
+        list[Item],
+        dict[str, Order],
+        dict[str, dict[str, int]],
+        Receipt,
+        Point,
+        Colour,
+        Literal["a", 1],
+    ),
+    *(datetime, decimal.Decimal, Optional[Order], Address, tuple[int, str], bytes),
+)
+ASKED = st.sampled_from([*PLAINLY_READ, Path, Union[Card, Transfer], Union[str, Path]])
+
+
+@given(ASKED, JSON, st.booleans())
+def test_any_payload_is_taken_or_refused_with_a_place(asked: Any, payload: Any, alone: bool) -> None:
+    """E9: whatever is sent, the function is called with what its annotation says, or one of our two errors names why."""
+
+    def beside(value: Any, other: Any = None) -> Any:
+        return value
+
+    def only(value: Any) -> Any:
+        return value
+
+    function = only if alone else beside
+    function.__annotations__["value"] = asked
+    raw = msgspec.json.encode(payload)
+    call = TaskCall("i", "n", 1, 1, "k", raw, b"{}", lambda percent, text: None)
+    try:
+        value = caller(function)(call)
+    except InputMismatch as error:
+        assert error.place.startswith("input") and error.reason
+    except MissingParameter as error:
+        assert "`value`" in str(error)
+    else:
+        sent = payload["value"] if isinstance(payload, dict) and "value" in payload else payload
+        if asked in PLAINLY_READ:
+            assert value == msgspec.json.decode(msgspec.json.encode(sent), type=asked)
+        elif asked is Path:
+            assert value == Path(sent)
+
+
+def test_looking_for_the_key_has_a_bound(new_call: NewCall, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = {"value": {**{f"k{number}": 1 for number in range(1_000)}, "last": "x"}}
+
+    def counts(value: dict[str, int], other: int = 0) -> None: ...
+
+    with pytest.raises(InputMismatch, match=r"^input\.value\.last: expected int, got str$"):
+        caller(counts)(new_call(sent))
+    monkeypatch.setattr("mainspring.tasks.mismatch.TRIED_BYTES_MAX", 1_000)
+    with pytest.raises(InputMismatch, match=r"^input\.value\[\.\.\.\]: expected int, got str$"):
+        caller(counts)(new_call(sent))
 
 
 # -- outputs

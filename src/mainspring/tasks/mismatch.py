@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-KEYS_TRIED_MAX = 1_000
+TRIED_BYTES_MAX = 4 * 1024 * 1024
+"""How much is read again to find out which key of an object it is; a larger value keeps `[...]` in its place."""
 CHOICES_SHOWN_MAX = 12
 
 _PLACE = re.compile(r"(?s)(.*) - at (`key` in )?`\$(.*)`")
@@ -58,25 +59,32 @@ def explained(
 
 def _exact(path: str, value: Any, decode: Callable[[bytes], Any]) -> str:
     """A path whose `[...]` (some value of an object) is named: each value is tried alone in its place."""
+    left = TRIED_BYTES_MAX
     while "[...]" in path:
         before, _, after = path.partition("[...]")
         steps = _steps(before)
         holder = _at(value, steps)
-        if not isinstance(holder, dict):
-            return path
-        for key in list(holder)[:KEYS_TRIED_MAX]:
-            try:
-                decode(msgspec.json.encode(_with(value, steps, {key: holder[key]})))
-            except msgspec.ValidationError:
-                break
-            except Exception:
+        for key in holder if isinstance(holder, dict) else ():
+            alone = msgspec.json.encode(_with(value, steps, {key: holder[key]}))
+            left -= len(alone)
+            if left < 0:
                 return path
+            if not _fits(alone, decode):
+                break
         else:
             return path
         path = f"{before}.{key}{after}"
         if "." in key or "[" in key:
             return path  # its steps could no longer be told apart
     return path
+
+
+def _fits(raw: bytes, decode: Callable[[bytes], Any]) -> bool:
+    try:
+        decode(raw)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _steps(path: str) -> list[str | int]:

@@ -41,8 +41,11 @@ def main(descriptor: int) -> None:
             return
         assert isinstance(work, Work)
         ended = _attempt(work, report, callers)
-        with sending:
-            wire.send(ended)
+        try:
+            with sending:
+                wire.send(ended)
+        except OSError:
+            return
 
 
 def _end_with_the_engine() -> None:
