@@ -29,6 +29,7 @@ NULL = b"null"
 logger = logging.getLogger("mainspring.engine")
 
 Report = Callable[[Live, Input], None]
+Finish = Callable[[Live, TaskCall, Any], None]
 
 
 class _Reused(Struct, frozen=True):
@@ -42,9 +43,6 @@ class _Fresh(Struct, frozen=True):
 
     value: Any
     key: bytes
-
-
-_WRAPPED = frozenset({Output, _Reused, _Fresh})
 
 
 class Dispatcher:
@@ -65,6 +63,9 @@ class Dispatcher:
         self._seed = seed
         self._progressed = progressed
         self._cache = cache
+        # Bound once, not for each attempt.
+        self._finish: Finish = self._finished
+        self._finish_looked_up: Finish = self._looked_up
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.in_flight = 0
@@ -96,8 +97,10 @@ class Dispatcher:
             work: Awaitable[Any]
             if order.cache_key:
                 work = self._through_cache(live.program, node, order.cache_key, call, prepared)
+                finish = self._finish_looked_up
             else:
                 work = prepared.invoke(call)
+                finish = self._finish
         except HandlerNotFound as error:
             self.missing.setdefault(live.number, set()).add(path)
             logger.warning("%s: %s waits for its code: %s", live.id, path, error)
@@ -106,7 +109,7 @@ class Dispatcher:
         except Exception as error:
             self._failed(live, call, error)
             return
-        live.tasks[path] = (call, self._loop.create_task(self._attempt(live, call, work)), work)
+        live.tasks[path] = (call, self._loop.create_task(self._attempt(live, call, work, finish)), work)
         self.in_flight += 1
 
     async def _through_cache(
@@ -133,7 +136,7 @@ class Dispatcher:
         if inspect.iscoroutine(work) and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
             work.close()  # the attempt is cancelled before its first step: nobody will ever await this
 
-    async def _attempt(self, live: Live, call: TaskCall, work: Awaitable[Any]) -> None:
+    async def _attempt(self, live: Live, call: TaskCall, work: Awaitable[Any], finish: Finish) -> None:
         """One attempt, as an asyncio task of its own, to its report. An abandoned one is not reported."""
         error: BaseException | None = None
         value = None
@@ -147,20 +150,14 @@ class Dispatcher:
         del live.tasks[call.path]
         self.in_flight -= 1
         if error is None:
-            self._finished(live, call, value)
+            finish(live, call, value)
         else:
             self._failed(live, call, error)
 
-    def _finished(self, live: Live, call: TaskCall, value: Any) -> None:
-        port, keep = None, b""
-        if type(value) in _WRAPPED:
-            if type(value) is _Reused:
-                self._reuse(live, call, value.result)
-                return
-            if type(value) is _Fresh:
-                value, keep = value.value, value.key
-            if type(value) is Output:
-                value, port = value.value, value.port
+    def _finished(self, live: Live, call: TaskCall, value: Any, keep: bytes = b"") -> None:
+        port = None
+        if type(value) is Output:
+            value, port = value.value, value.port
         try:
             output = encode_payload(value, "output")
             variables = None if call.variables_set is None else encode_payload(call.variables_set, "variables")
@@ -181,6 +178,12 @@ class Dispatcher:
                 keep=keep,
             ),
         )
+
+    def _looked_up(self, live: Live, call: TaskCall, value: _Reused | _Fresh) -> None:
+        if isinstance(value, _Reused):
+            self._reuse(live, call, value.result)
+        else:
+            self._finished(live, call, value.value, value.key)
 
     def _reuse(self, live: Live, call: TaskCall, result: Kept) -> None:
         variables = bytes(result.variables)

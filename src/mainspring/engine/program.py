@@ -14,7 +14,6 @@ from mainspring.graph.plan import Plan, PlanNode
 from mainspring.journal.records import DefinitionRecord
 from mainspring.messaging.task import PreparedTask, TaskKind
 
-
 MISSING_LISTED_MAX = 200
 
 
