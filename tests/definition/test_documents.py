@@ -13,7 +13,7 @@ json_head = '{"id": "w", "nodes": [{"id": "a", "type": "log"}]'
 broken_yaml = [
     ("", "MS004", (1, 1)),
     ("# nothing\n", "MS004", (1, 1)),
-    ("id: [", "MS004", (2, 1)),
+    ("id: [", "MS004", (1, 6)),
     (head + "\tname: x", "MS004", (3, 1)),
     (head + "id: x\n", "MS006", (3, 1)),
     (head + "name: !!python/object:os.system x\n", "MS007", (3, 7)),

@@ -90,7 +90,9 @@ def _windows(
     result: dict[tuple[str | None, int | None, int | None], Window] = {}
     for file, ones in by_file.items():
         text = texts[file] if file in texts else _text(file)
-        starts = _line_starts(text, sorted({one.line for one in ones if one.line is not None}))
+        # JSON knows one end of a line, YAML five.
+        ends = "\n" if file.lower().endswith(".json") else "\r\n\x85\u2028\u2029"
+        starts = _line_starts(text, sorted({one.line for one in ones if one.line is not None}), ends)
         for one in ones:
             start = starts.get(one.line or 0)
             if start is not None and (window := _window(text, start, one.column or 1, room)) is not None:
@@ -109,13 +111,12 @@ def _text(file: str) -> str:
         return ""
 
 
-def _line_starts(text: str, lines: list[int]) -> dict[int, int]:
+def _line_starts(text: str, lines: list[int], ends: str) -> dict[int, int]:
     """Where these lines begin. Many lines are skipped in one go, and none is copied."""
     import re
 
-    # As YAML counts lines, which is as JSON does but for characters that JSON has within strings only.
-    end = "(?:\r\n|[\r\n])"
-    one, many = re.compile(f"[^\r\n]*+{end}"), re.compile(f"(?:[^\r\n]*+{end}){{1000}}+")
+    one = re.compile(f"[^{ends}]*+(?:\r\n|[{ends}])")
+    many = re.compile(f"(?:{one.pattern}){{1000}}+")
     found: dict[int, int] = {}
     line, at = 1, 0
     for wanted in lines:
@@ -134,7 +135,7 @@ def _window(text: str, start: int, column: int, room: int) -> Window | None:
     at = start + column - 1
     first = max(start, at - room * 2 // 3) if column > room * 2 // 3 else start
     piece = text[first : max(first, at) + room]
-    end = min((found for mark in "\r\n" if (found := piece.find(mark)) >= 0), default=len(piece))
+    end = min((found for mark in "\r\n\x85\u2028\u2029" if (found := piece.find(mark)) >= 0), default=len(piece))
     behind = len(piece) == end and first + end < len(text) and text[first + end] not in "\r\n"
     piece = piece[:end]
     if not piece.strip():

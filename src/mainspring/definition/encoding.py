@@ -29,7 +29,7 @@ def decode(data: str | bytes) -> str:
     text = _checked(data) if isinstance(data, str) else _decoded(data)
     nul = text.find("\0")
     if nul >= 0:
-        line, column = text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul)
+        line, column = line_and_column(text, nul)
         alternate = text[: nul + 64].count("\0") * 3 > len(text[: nul + 64].rstrip("\0")) and nul < 2
         hint = "this looks like UTF-16: save the file as UTF-8" if alternate else "take it out"
         raise NotText("a NUL character is no text", hint, line, column)
@@ -46,8 +46,7 @@ def _checked(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        line, column = text.count("\n", 0, error.start) + 1, error.start - text.rfind("\n", 0, error.start)
-        raise NotText("half of a surrogate pair is no text", None, line, column) from None
+        raise NotText("half of a surrogate pair is no text", None, *line_and_column(text, error.start)) from None
     return text.removeprefix("\ufeff")
 
 
@@ -57,8 +56,7 @@ def _decoded(data: bytes) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         start = error.start
-        line = data.count(b"\n", 0, start) + 1
-        before = data[data.rfind(b"\n", 0, start) + 1 : start]
+        before = data[:start].decode(encoding, "replace")
         name = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
         message = f"the byte {data[start]:#04x} is not {name}: {error.reason}"
         hint = (
@@ -66,7 +64,16 @@ def _decoded(data: bytes) -> str:
             if name == "UTF-8"
             else f"the byte order mark at its start says {name}; save it as UTF-8"
         )
-        raise NotText(message, hint, line, len(before.decode("utf-8", "replace")) + 1) from None
+        raise NotText(message, hint, *line_and_column(before, len(before))) from None
+
+
+_ends_of_lines = ("\n", "\r", "\x85", "\u2028", "\u2029")
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Where a character stands, from 1, with the ends of lines that YAML knows."""
+    ends = sum(text.count(end, 0, offset) for end in _ends_of_lines) - text.count("\r\n", 0, offset)
+    return ends + 1, offset - max(text.rfind(end, 0, offset) for end in _ends_of_lines)
 
 
 def _guess(data: bytes, start: int) -> str:

@@ -55,7 +55,7 @@ def _neighbour(path: str | Path) -> str | None:
     wanted = Path(path)
     try:
         with os.scandir(wanted.parent) as entries:
-            names = [entry.name for entry in islice(entries, _neighbours_max) if entry.is_file()]
+            names = [entry.name for entry in islice(entries, _neighbours_max)]
     except OSError:
         return None
     return did_you_mean(wanted.name, names)

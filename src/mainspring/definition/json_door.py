@@ -18,7 +18,10 @@ from mainspring.definition.scalars import NotANumber, decimal, integer, no_const
 
 _string = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _piece_count = 4096
-_pieces = re.compile(rf'(?:[^",]*+(?:{_string}[^",]*+)*+,){{{_piece_count}}}+', re.DOTALL)
+# So many commas, or containers, outside of strings.
+_commas = re.compile(rf'(?:[^",]*+(?:{_string}[^",]*+)*+,){{{_piece_count}}}+', re.DOTALL)
+_openings = re.compile(rf'(?:[^"{{\[]*+(?:{_string}[^"{{\[]*+)*+[{{\[]){{{_piece_count}}}+', re.DOTALL)
+_between = re.compile(rf'[^"]*+(?:{_string}[^"]*+)*+', re.DOTALL)
 _half_pair = re.compile(r"\\u[dD][89a-fA-F]")
 _escape = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 # Numbers that might not be any: long ones, those with an exponent, and words.
@@ -142,14 +145,16 @@ _number_kinds: dict[str, Any] = {"parse_int": integer, "parse_float": decimal, "
 def _has_too_many(text: str) -> bool:
     """Whether there are more values than may be; found out before memory is spent on them."""
     # Each value but the first of a container comes after a comma. Most texts are let pass by this alone.
-    openings = text.count("[") + text.count("{")
+    openings = text.count("[") + text.count("{") - text.count("[]") - text.count("{}")
     if text.count(",") + openings < document_nodes_max:
         return False
-    count, at = 0, 0
-    while match := _pieces.match(text, at):
-        count, at = count + _piece_count, match.end()
-        if count > document_nodes_max:
-            return True
+    count = -text.count("[]") - text.count("{}")
+    for pieces in (_commas, _openings):
+        at = 0
+        while match := pieces.match(text, at):
+            count, at = count + _piece_count, match.end()
+            if count > document_nodes_max:
+                return True
     return False
 
 
@@ -160,9 +165,12 @@ _large_object = re.compile(rf"\{{(?:{_member}){{{object_keys_max}}}+", re.DOTALL
 
 def _giant(text: str) -> Finding | None:
     """What alone is too large, found before memory is spent on it: a text, an object of nothing but keys."""
-    if len(text) > text_length_max and (match := _long_text.search(text)) is not None:
-        message = f"a text is longer than text_length_max, {text_length_max}"
-        return _at("MS002", message, *_line_column(text, match.start()), "put data into files or variables of a run")
+    for match in _long_text.finditer(text) if len(text) > text_length_max else ():
+        # Else it begins with the quote that ends a text.
+        if _between.fullmatch(text, 0, match.start()) is not None:
+            message = f"a text is longer than text_length_max, {text_length_max}"
+            place = _line_column(text, match.start())
+            return _at("MS002", message, *place, "put data into files or variables of a run")
     if text.count(":") > object_keys_max and (match := _large_object.search(text)) is not None:
         return _too_many_keys(*_line_column(text, match.start()))
     return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from mainspring.definition.encoding import line_and_column
+
 
 class Said(NamedTuple):
     """How to tell one kind of fault. `at_context`: the place is where the broken thing begins, not where it broke."""
@@ -70,7 +72,16 @@ def explained(error: Any, text: str) -> tuple[str, str | None, int, int]:
     )
     if said.at_context:
         mark = error.context_mark
-    return said.message, said.hint, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1
+    return said.message, said.hint, *_place(mark, text)
+
+
+def _place(mark: Any, text: str) -> tuple[int, int]:
+    """The parser counts a line behind the end; a place is always within the text, at most at its end."""
+    if mark is None:
+        return 1, 1
+    if mark.index < len(text):
+        return mark.line + 1, mark.column + 1
+    return line_and_column(text, len(text.rstrip("\r\n")))
 
 
 def _special(problem: str, context: str, line: str, mark: Any, text: str) -> Said | None:
@@ -114,5 +125,4 @@ _forbidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uff
 def forbidden_at(text: str) -> tuple[int, int]:
     """Line and column of the first character that YAML does not take: control characters, but for tabs and line ends."""
     match = _forbidden.search(text)
-    offset = match.start() if match else 0
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+    return line_and_column(text, match.start() if match else 0)
