@@ -59,11 +59,12 @@ def _said(part: Struct) -> Iterator[tuple[str, Any]]:
     """What differs from the defaults; durations as text, bodies as parts."""
     first = _first.get(type(part), ())
     yield from ((name, getattr(part, name)) for name in first)
-    for name, _, value in said(part, texts=True):
-        if name == "config" and isinstance(part, model.Node):
+    names = dict(zip(part.__struct_encode_fields__, part.__struct_fields__, strict=True))
+    for key, value in said(part, texts=True).items():
+        if key == "config" and isinstance(part, model.Node):
             value = _with_bodies(part)
-        if name not in first:
-            yield name, value
+        if names[key] not in first:
+            yield names[key], value
 
 
 def _with_bodies(node: model.Node) -> dict[str, Any]:
