@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
+from mainspring.graph.plan import Plan
 from mainspring.machine import events as ev
 
-from .harness import names, run_of
+from .harness import Run, graph, names, run_of
 
 # How a leaves; the arrow from a to b; does b run, or why not. (c keeps the port known.)
 FIRES = [
@@ -223,3 +227,28 @@ def test_errors_of_the_machine_tell_the_attempts_too() -> None:
     run = run_of("a", a={"retry": {"maxAttempts": 4}})
     run.finish("a", port="nowhere")
     assert (run.state("a").error.attempt, run.state("a").error.max_attempts) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("condition", "output", "fires"),
+    [
+        ("output.n > 1", {"n": 2, "rest": [1] * 50}, True),
+        ("output.n > 1", 5, False),  # no object: a missing field is null
+        ("output.n > 1", None, False),
+        ("output.n > 1", [1, 2], False),
+        ("output[0] == 1", [1, 2], True),
+        ("output.a.b == 'x' && output.c", {"a": {"b": "x"}, "c": 1}, True),
+        ("len(output) == 2", {"a": 1, "b": 2}, True),
+        ("true", {"a": 1}, True),
+        ("output.n == 'a' && output.m > 1", {"n": "a", "m": "2"}, True),
+        ("output.n == 'a' && output.m > 1", {"n": "b", "m": "no number"}, False),
+    ],
+)
+def test_conditions_see_all_they_look_at(condition: str, output: Any, fires: bool) -> None:
+    """R2: an output is read only as far as conditions look, and what they say stays the same."""
+    plan = graph("a -> b")
+    edge = msgspec.structs.replace(plan.workflow.connections[0], condition=condition)
+    run = Run(Plan(msgspec.structs.replace(plan.workflow, connections=(edge,)), "v1"))
+    run.start()
+    run.finish("a", output)
+    assert run.nodes["b"] == ("running" if fires else "skipped")

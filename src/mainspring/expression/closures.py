@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mainspring.expression.functions import Function
 from mainspring.expression.steps import Place, charge_whole
@@ -36,13 +36,31 @@ _fast: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+class FieldTest(NamedTuple):
+    """A comparison of one field of a root with a constant, taken apart. `fast` serves values of the constant's `kind`."""
+
+    root: str
+    name: str
+    kind: type
+    value: Any
+    fast: Callable[[Any, Any], Any]
+    slow: Callable[[Any, Any], bool]
+
+
 class Code:
-    __slots__ = ("constant", "path", "run", "value")
+    __slots__ = ("constant", "field", "path", "run", "value")
 
     def __init__(
-        self, run: Run, *, constant: bool = False, value: Any = None, path: tuple[Any, ...] | None = None
+        self,
+        run: Run,
+        *,
+        constant: bool = False,
+        value: Any = None,
+        path: tuple[Any, ...] | None = None,
+        field: FieldTest | None = None,
     ) -> None:
         self.run = run
+        self.field = field
         self.constant = constant
         self.value = value
         self.path = path
@@ -111,6 +129,9 @@ def all_of(parts: Sequence[Code]) -> Code:
     runs = tuple(part.run for part in parts)
     if len(runs) == 2:
         first, second = runs
+        one, other = parts[0].field, parts[1].field
+        if one is not None and other is not None and one.root == other.root:
+            return Code(_two_fields(one, other, first, second))
 
         def both(scope: Any) -> Any:
             value = first(scope)
@@ -129,6 +150,24 @@ def all_of(parts: Sequence[Code]) -> Code:
         return True
 
     return Code(run)
+
+
+def _two_fields(one: FieldTest, other: FieldTest, first: Run, second: Run) -> Run:
+    """`output.rows > 0 && output.status == "ok"`, the usual condition, in one call instead of three."""
+    root, name, kind, value, fast, slow = one
+    _, name_2, kind_2, value_2, fast_2, slow_2 = other
+
+    def both(scope: Any) -> Any:
+        fields = scope.get(root)
+        if type(fields) is not dict:
+            return bool(first(scope) and second(scope))
+        x = fields.get(name)
+        if not (fast(x, value) if type(x) is kind else slow(x, value)):
+            return False
+        x = fields.get(name_2)
+        return fast_2(x, value_2) if type(x) is kind_2 else slow_2(x, value_2)
+
+    return both
 
 
 def any_of(parts: Sequence[Code]) -> Code:
@@ -158,7 +197,7 @@ def minus(part: Code, place: Place) -> Code:
 
 def compare(symbol: str, left: Code, right: Code, place: Place) -> Code:
     if right.constant:
-        return Code(_against_constant(symbol, left, right.value, place))
+        return _against_constant(symbol, left, right.value, place)
     slow = _rule(symbol, place)
     fast = _fast[symbol]
     a, b = left.run, right.run
@@ -174,13 +213,13 @@ def compare(symbol: str, left: Code, right: Code, place: Place) -> Code:
     return Code(run)
 
 
-def _against_constant(symbol: str, left: Code, value: Any, place: Place) -> Run:
+def _against_constant(symbol: str, left: Code, value: Any, place: Place) -> Code:
     slow = _rule(symbol, place)
     fast = _fast[symbol]
     kind = type(value)
     if kind is not int and kind is not str and kind is not float:
         a = left.run
-        return lambda scope: slow(a(scope), value)
+        return Code(lambda scope: slow(a(scope), value))
     if left.path is not None and len(left.path) == 2 and isinstance(left.path[1], str):
         root, name = left.path
 
@@ -189,14 +228,14 @@ def _against_constant(symbol: str, left: Code, value: Any, place: Place) -> Run:
             x = x.get(name) if type(x) is dict else member(x, name)
             return fast(x, value) if type(x) is kind else slow(x, value)
 
-        return compare_field
+        return Code(compare_field, field=FieldTest(root, name, kind, value, fast, slow))
     a = left.run
 
     def run(scope: Any) -> Any:
         x = a(scope)
         return fast(x, value) if type(x) is kind else slow(x, value)
 
-    return run
+    return Code(run)
 
 
 def _rule(symbol: str, place: Place) -> Callable[[Any, Any], bool]:

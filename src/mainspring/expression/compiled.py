@@ -12,12 +12,13 @@ from mainspring.expression.parser import Parser
 class Expression:
     """A compiled expression. `scope` is anything whose `get(root)` gives the root's value or None.
 
-    `roots` are the names it starts from; `references` are the nodes it names by a constant (`nodes.charge`), each with
-    its position in the text. `warnings` are strings where a truth is wanted, each with its position; `as_condition` has
-    those too that hold only where the whole is a condition. `run` is the bare closure, for the hot path.
+    `roots` are the names it starts from, `fields` what it looks at in each (None: perhaps all of it); `references` are
+    the nodes it names by a constant (`nodes.charge`), each with its position in the text. `warnings` are strings where a
+    truth is wanted, each with its position; `as_condition` has those too that hold only where the whole is a condition.
+    `run` is the bare closure, for the hot path.
     """
 
-    __slots__ = ("as_condition", "references", "roots", "run", "text", "warnings")
+    __slots__ = ("as_condition", "fields", "references", "roots", "run", "text", "warnings")
 
     def __init__(self, text: str) -> None:
         parser = Parser(text)
@@ -33,6 +34,7 @@ class Expression:
         self.text = text
         self.roots = frozenset(parser.roots)
         self.references = tuple(parser.references)
+        self.fields = {root: None if names is None else frozenset(names) for root, names in parser.fields.items()}
 
     def __call__(self, scope: Any) -> Any:
         return self.run(scope)

@@ -45,6 +45,7 @@ class Parser:
         self.depth = 0
         self.nodes = 0
         self.roots: set[str] = set()
+        self.fields: dict[str, set[str] | None] = {}
         self.references: list[tuple[str, int]] = []
         self.warnings: list[tuple[str, int]] = []
         self.linear = False
@@ -266,6 +267,11 @@ class Parser:
                 last = self.tokens[self.at - 1]
                 self.references.append((key, (self.tokens[self.at - 2] if last.value == "]" else last).position))
             keys.append(key)
+        named = self.fields.setdefault(root, set())
+        if not keys or not isinstance(keys[0], str):
+            self.fields[root] = None
+        elif named is not None:
+            named.add(keys[0])
         return closures.path(root, tuple(keys))
 
     def constant_key(self) -> str | int | None:

@@ -26,9 +26,10 @@ def truthy(value: Any) -> bool:
         return False
     if value is True:
         return True
-    if isinstance(value, str | int | float | list | tuple | Mapping):
+    kind = type(value)
+    if kind is str or kind is int or kind is float or kind is list or kind is dict:
         return bool(value)
-    return True
+    return bool(value) if isinstance(value, str | int | float | list | tuple | Mapping) else True
 
 
 def kind_of(value: Any) -> str:

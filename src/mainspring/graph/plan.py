@@ -7,7 +7,9 @@ numbering must never differ between versions of mainspring.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -60,10 +62,10 @@ class Route:
 
     `asked` has each with its compiled condition, `all` their numbers, for when all of them fire. `fired` is not None where
     no condition has to be asked; `only` is the condition where there is a single connection. `reads_output_only` says
-    that the conditions look at nothing but `output`.
+    that the conditions look at nothing but `output`, and `decode` reads no more of it than they look at.
     """
 
-    __slots__ = ("all", "asked", "fired", "only", "reads_output_only")
+    __slots__ = ("all", "asked", "decode", "fired", "only", "reads_output_only")
 
     def __init__(self, edges: list[PlanConnection]) -> None:
         self.asked = tuple((edge, None if edge.condition is None else edge.condition.run) for edge in edges)
@@ -72,6 +74,25 @@ class Route:
         self.fired = None if conditions else self.all
         self.only = conditions[0].run if len(edges) == 1 and conditions else None
         self.reads_output_only = all(condition.roots <= {"output"} for condition in conditions)
+        self.decode = _reader(_looked_at(conditions))
+
+
+@lru_cache(maxsize=1024)
+def _reader(names: frozenset[str] | None) -> Callable[[bytes], Any]:
+    """A decoder for objects that leaves out all but these fields: a large output costs no more than a small one.
+
+    It raises msgspec.ValidationError where the output is no object.
+    """
+    if names is None:
+        return msgspec.json.Decoder().decode
+    return msgspec.json.Decoder(TypedDict("Read", dict.fromkeys(names, Any), total=False)).decode  # type: ignore[operator]
+
+
+def _looked_at(conditions: list[Expression]) -> frozenset[str] | None:
+    """The fields of the output that conditions look at, None where it may be all of it."""
+    fields = [condition.fields.get("output", frozenset()) for condition in conditions]
+    known = [names for names in fields if names is not None]
+    return frozenset().union(*known) if len(known) == len(fields) else None
 
 
 class PlanNode:

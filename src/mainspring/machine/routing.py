@@ -34,16 +34,16 @@ def route_completed(turn: Turn, node: PlanNode, port: str | None, output: bytes)
         return _NOTHING
     if route.fired is not None:
         return route.fired, ()
-    value = _decode(output)
     if route.reads_output_only:
-        scope = {"output": value}
-        if route.only is None:
+        try:  # the usual: one connection, one condition, which looks at a field or two of the output
+            scope = {"output": route.decode(output)}
+            if route.only is not None:
+                holds = route.only(scope)
+                return (route.all, ()) if holds is True or truthy(holds) else _NOTHING
             return _evaluate(node, route, scope)
-        try:  # the usual: one connection, one condition, which looks at the output
-            holds = route.only(scope)
-            return (route.all, ()) if holds is True or truthy(holds) else _NOTHING
-        except ExpressionError:
-            return _evaluate(node, route, scope)
+        except (ExpressionError, msgspec.ValidationError):
+            return _evaluate(node, route, {"output": _decode(output)})
+    value = _decode(output)
     ended = {"status": "completed", "completed": True, "output": value, "error": None, "port": port}
     return _evaluate(node, route, Scope(turn.instance, (node.path, ended), output=value))
 
