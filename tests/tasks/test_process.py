@@ -178,8 +178,7 @@ async def test_a_worker_that_was_ended_from_outside_is_replaced(
     (tmp_path / "there").touch()
     call = {"folder": str(tmp_path), "me": "me", "other": "there"}
     first = msgspec.json.decode((await prepare(kind, "meeting").invoke(new_call(call))).value)
-    os.kill(first, signal.SIGKILL)
-    await until(lambda: not alive(first))
+    os.kill(first, signal.SIGKILL)  # and no waiting: it may be found dead, or die as it is handed the work
     second = msgspec.json.decode((await prepare(kind, "meeting").invoke(new_call(call))).value)
     assert second != first
 

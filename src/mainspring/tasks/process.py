@@ -25,7 +25,7 @@ import msgspec
 from mainspring.messaging.task import Output, TaskCall
 from mainspring.tasks.fault import FaultElsewhere, Reported
 from mainspring.tasks.threads import Threads
-from mainspring.tasks.wire import Ended, Progress, Wire, Work
+from mainspring.tasks.wire import Ended, Progress, Taken, Wire, Work
 
 END_SECONDS_MAX = 5.0
 """How long a worker may take to be gone once its line has ended."""
@@ -125,16 +125,9 @@ class Processes:
         self._threads.close()
 
     def _conduct(self, talk: _Talk) -> Any:
-        worker = self._take(talk)
-        healthy = False
-        try:
-            ended = talk.hold(worker.wire)
-            healthy = True
-        except (EOFError, OSError) as error:
-            code = _exit_code(worker)
-            raise TaskProcessDied(_death(talk.work.reference, code), code=code) from error
-        finally:
-            self._give_back(talk, worker, healthy)
+        ended = None
+        while ended is None:
+            ended = self._attempted(talk)
         if ended.fault is not None:
             raise FaultElsewhere(ended.fault)
         # What crossed as JSON goes on as JSON: it is not read and written once more.
@@ -142,22 +135,33 @@ class Processes:
             talk.call.variables_set = {name: msgspec.Raw(value) for name, value in ended.variables.items()}
         return Output(msgspec.Raw(ended.output), ended.port)
 
-    def _take(self, talk: _Talk) -> _Worker:
-        worker = self._idle_one() or _Worker()
+    def _attempted(self, talk: _Talk) -> Ended | None:
+        """How it ended with one worker. None where that had been ended from outside, idle, before it could take the work."""
+        worker, kept = self._take(talk)
+        healthy = False
+        try:
+            ended = talk.hold(worker.wire)
+            healthy = True
+            return ended
+        except (EOFError, OSError) as error:
+            if kept and not (talk.taken or talk.cancelled or self._closed):
+                return None
+            code = _exit_code(worker)
+            raise TaskProcessDied(_death(talk.work.reference, code), code=code) from error
+        finally:
+            self._give_back(talk, worker, healthy)
+
+    def _take(self, talk: _Talk) -> tuple[_Worker, bool]:
+        """An idle worker (True) or a new one."""
+        with self._lock:
+            kept = self._idle.pop() if self._idle else None
+        worker = kept or _Worker()
         with self._lock:
             self._busy.add(worker)
             talk.worker = worker
             if talk.cancelled or self._closed:
                 worker.kill()
-        return worker
-
-    def _idle_one(self) -> _Worker | None:
-        while True:
-            with self._lock:
-                worker = self._idle.pop() if self._idle else None
-            if worker is None or worker.process.poll() is None:
-                return worker
-            worker.stop()  # it was ended from outside while it had nothing to do
+        return worker, kept is not None
 
     def _give_back(self, talk: _Talk, worker: _Worker, healthy: bool) -> None:
         with self._lock:
@@ -178,6 +182,7 @@ class _Talk:
         self.call = call
         self.worker: _Worker | None = None
         self.cancelled = False
+        self.taken = False
 
     def hold(self, wire: Wire) -> Ended:
         wire.send(self.work)
@@ -185,7 +190,9 @@ class _Talk:
             message = wire.receive()
             if isinstance(message, Ended):
                 return message
-            if isinstance(message, Progress):
+            if isinstance(message, Taken):
+                self.taken = True
+            elif isinstance(message, Progress):
                 self.call.report(message.percent, message.text)
 
 

@@ -34,6 +34,10 @@ class Work(Struct, tag="work"):
     max_attempts: int
 
 
+class Taken(Struct, tag="taken"):
+    """The worker has the order. Whoever hears nothing after this knows that the work had begun."""
+
+
 class Progress(Struct, tag="progress"):
     """The task says how far it is."""
 
@@ -50,7 +54,7 @@ class Ended(Struct, tag="ended"):
     fault: TaskFault | None = None
 
 
-Message = Work | Progress | Ended
+Message = Work | Taken | Progress | Ended
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

@@ -20,7 +20,7 @@ from mainspring.journal.payload import encode_payload
 from mainspring.messaging.task import Output, TaskCall, TaskFault
 from mainspring.tasks.binding import Caller
 from mainspring.tasks.fault import describe
-from mainspring.tasks.wire import Ended, Progress, Wire, Work
+from mainspring.tasks.wire import Ended, Progress, Taken, Wire, Work
 
 
 def main(descriptor: int) -> None:
@@ -40,8 +40,9 @@ def main(descriptor: int) -> None:
         except (EOFError, OSError):
             return
         assert isinstance(work, Work)
-        ended = _attempt(work, report, callers)
         try:
+            wire.send(Taken())
+            ended = _attempt(work, report, callers)
             with sending:
                 wire.send(ended)
         except OSError:
