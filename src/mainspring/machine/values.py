@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mainspring.errors import ExpressionError
 from mainspring.graph.joining import DEFAULT_PORT
 from mainspring.graph.plan import PlanConnection, PlanNode
 from mainspring.machine.events import ErrorRecord, Token
@@ -116,19 +117,36 @@ def error_value(error: ErrorRecord) -> dict[str, Any]:
     }
 
 
+def mapping_fault(what: str, error: Exception) -> str:
+    """What went wrong in a mapping, at which of its fields, and in which expression."""
+    if not isinstance(error, ExpressionError):
+        return f"{what} failed: {error}"
+    at = f" at `{error.path}`" if error.path else ""
+    return (
+        f"{what} failed{at}: {error.message} in `{error.text}`" if error.text else f"{what} failed{at}: {error.message}"
+    )
+
+
 class Nodes(Mapping[str, Any]):
-    """`nodes.<id>` in an expression: status, output, error, attempts of each node, decoded when asked for.
+    """`nodes.<id>` in an expression: status, output, error, attempts of each node, decoded when first asked for.
 
     `ending` is the node whose connections are being decided: it has not been folded yet, but has ended for its conditions.
     """
 
-    __slots__ = ("_ending", "_instance")
+    __slots__ = ("_ending", "_instance", "_known")
 
     def __init__(self, instance: Instance, ending: tuple[str, dict[str, Any]] | None) -> None:
         self._instance = instance
         self._ending = ending
+        self._known: dict[str, dict[str, Any]] = {}
 
     def __getitem__(self, path: str) -> dict[str, Any]:
+        found = self._known.get(path)
+        if found is None:
+            found = self._known[path] = self._read(path)
+        return found
+
+    def _read(self, path: str) -> dict[str, Any]:
         node = self._instance.plan.by_path[path]
         state = self._instance.nodes[node.index] or NodeState()
         found = {

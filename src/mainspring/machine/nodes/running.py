@@ -19,7 +19,7 @@ from mainspring.machine.nodes import delay, reading
 from mainspring.machine.policies import failure
 from mainspring.machine.routing import route_completed, route_failed
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import PAYLOAD_BYTES_MAX, Scope, input_of
+from mainspring.machine.values import PAYLOAD_BYTES_MAX, Scope, input_of, mapping_fault
 
 SUSPECT_CRASHES = 2
 """A node that was in flight at so many crashes starts one at a time, engine-wide (SEMANTICS 9)."""
@@ -57,7 +57,7 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
                 ev.InputMapped(node.path, state.run, Raw(msgspec.json.encode(node.template(Scope(turn.instance)))))
             )
         except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
-            return fail_with(turn, node, state, "MappingError", f"the input mapping failed: {error}")
+            return fail_with(turn, node, state, "MappingError", mapping_fault("the input mapping", error))
     cache_key = b""
     if node.reads_input:
         fault, cache_key = reading.read(turn.instance, node, state)

@@ -13,7 +13,7 @@ from mainspring.machine.instance import NodeState
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.stopping import stop_nodes
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import Scope
+from mainspring.machine.values import Scope, mapping_fault
 
 
 def unhandled(turn: Turn, path: str, reason: str) -> None:
@@ -77,7 +77,7 @@ def _end(turn: Turn) -> None:
     try:
         output = _output(turn)
     except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
-        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), f"the output mapping failed: {error}"))
+        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), mapping_fault("the output mapping", error)))
         return
     faults = () if turn.plan.output_check is None else turn.plan.output_check(output)
     if faults:
