@@ -11,7 +11,7 @@ from mainspring.graph import plan
 from mainspring.graph.plan import Plan, PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine import fold, inputs, joins, values, waves
+from mainspring.machine import fold, inputs, instance, joins, values, waves
 from mainspring.machine.inbox import Inbox
 from mainspring.machine.instance import Instance, NodeState
 from mainspring.machine.turn import Turn
@@ -116,6 +116,31 @@ def taken_message_lost_at_a_crash(stack: ExitStack) -> None:
                 inbox.take(at)
 
     stack.enter_context(patch.dict(fold.FOLD, {ev.NodesRequeued: requeued}))
+
+
+@mutant
+def second_message_in_a_queue_lost(stack: ExitStack) -> None:
+    original = Inbox.deliver
+
+    def deliver(self: Inbox, token: ev.Token, at: int) -> None:
+        if not self.lanes[self.plan.lane_of[token.connection]].depth:
+            original(self, token, at)
+
+    put(stack, Inbox, "deliver", deliver)
+
+
+@mutant
+def taken_message_comes_back_with_a_snapshot(stack: ExitStack) -> None:
+    original = instance.restore_inbox
+
+    def restore(plan: Any, state: Any) -> Inbox:
+        inbox = original(plan, state)
+        for lane, lease in zip(inbox.lanes, inbox.taken, strict=False):
+            if not lane.depth:
+                lane.offer(lease.payload, 0)
+        return inbox
+
+    put(stack, instance, "restore_inbox", restore)
 
 
 @mutant
@@ -231,3 +256,8 @@ def half_taken_input_left_in_memory(stack: ExitStack) -> None:
 @mutant
 def parked_instance_starts_nodes(stack: ExitStack) -> None:
     put(stack, waves, "STARTING", frozenset({"running", "parked"}))
+
+
+@mutant
+def resumed_instance_forgets_what_became_startable(stack: ExitStack) -> None:
+    put(stack, waves, "go_on", lambda turn: None)

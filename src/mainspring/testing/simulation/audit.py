@@ -202,8 +202,7 @@ class Audit:
             self.world.fail("effect after commit", f"{key} begins, and its start is not durable")
             return
         if node.status in ("completed", "failed", "skipped", "gathering") or run < node.run:
-            text = f"{path} run {run} attempt {attempt} begins, and the node is {node.status} after run {node.run}"
-            watched.flag("what has ended never runs again", text)
+            begin.too_late = f"{id}: {path} run {run} attempt {attempt} begins, and run {node.run} is {node.status}"
         elif node.attempt != attempt or node.run != run:
             watched.flag("attempts are counted", f"{path} attempt {attempt} begins, and {node.attempt} is current")
         if call.idempotency_key != f"{id}/{path}/{run}":

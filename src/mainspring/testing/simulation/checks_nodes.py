@@ -164,6 +164,7 @@ def _did(watched: Watched, path: str, node: WatchedNode, event: ev.NodeCompleted
     node.error, node.due = None, None
     values = watched.values()
     values.outputs[path] = output  # its own source has ended for a condition
+    values.completed.add(path)
     fired, raising = watched.graph.fired_by_completion(path, event.port, output, values)
     _routed(watched, path, node, set(event.fired), fired, raising)
     return fired

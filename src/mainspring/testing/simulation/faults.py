@@ -152,7 +152,7 @@ class FaultyStore:
             "commit",
             lambda: self._inner_commit(lease, writes),
             lambda _: self._world.audit.committed(self._process, lease, writes),
-            8.0 if any(write.consumed for write in writes) else 1.0,  # few commits have mail in them
+            15.0 if any(write.consumed for write in writes) else 1.0,  # few commits have mail in them
         )
 
     async def _inner_commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:

@@ -19,6 +19,7 @@ class Values(Struct):
 
     input: Any
     outputs: dict[str, Any]
+    completed: set[str]
 
 
 def _v(output: Any) -> int | None:
@@ -34,6 +35,8 @@ CONDITIONS: dict[str, Condition] = {
     "output.v >= 50": lambda output, error, values: _at_least(_v(output), 50),
     "output.v < 30": lambda output, error, values: (value := _v(output)) is not None and value < 30,
     "nodes.n0.output.v >= 20": lambda output, error, values: _at_least(_v(values.outputs.get("n0")), 20),
+    "nodes.n1.output.v >= 20": lambda output, error, values: _at_least(_v(values.outputs.get("n1")), 20),
+    "nodes.n1.completed": lambda output, error, values: "n1" in values.completed,
     "input.k >= 3": lambda output, error, values: values.input["k"] >= 3,
     'error.type == "Flaky"': lambda output, error, values: error is not None and error["type"] == "Flaky",
     'error.type != "Broken"': lambda output, error, values: error is not None and error["type"] != "Broken",

@@ -14,6 +14,7 @@ from mainspring.testing.virtual import BEGINNING, at_once
 if TYPE_CHECKING:
     from mainspring.testing.simulation.world import World
 
+TRIED_AGAIN_SECONDS = 0.4
 ASKED_AGAIN_SECONDS = 3.0
 """Whoever asked for an instance to go on asks again after this time, when all is to come to its end."""
 
@@ -27,16 +28,19 @@ def poison(world: World) -> None:
     process = world.serving()
     lives = [] if process is None else list(process.engine.host.lives.values())
     lives = [live for live in lives if live.started is None and live.id in world.audit.by_id]
+    busy = [live for live in lives if live.tasks]
     if process is None or not lives:
+        if not world.healing:
+            world.later(TRIED_AGAIN_SECONDS, lambda: poison(world))
         return
-    live = world.random.choice(lives)
+    live = world.random.choice(busy or lives)
     spoilt = _half_way(live) if world.random.random() < 0.7 else None
     point = "the machine fails" if spoilt is None else "the machine fails half-way"
     world.points.hit(point)
     world.tell(f"{process.name}: {point}: {live.id}")
     world.poisoned[live.id] = world.poisoned.get(live.id, 0) + 1
     process.engine.host.loop.post(live, spoilt or Poison())
-    world.later(0.05 + 1.5 * world.random.random(), lambda: resume_parked(world, live.id))
+    world.later(0.05 + 3 * world.random.random(), lambda: resume_parked(world, live.id))
 
 
 def _half_way(live: Live) -> Input | None:

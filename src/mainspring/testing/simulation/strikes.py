@@ -44,29 +44,29 @@ async def _post(world: World, message: InboxMessage) -> bool:
 def strike(world: World) -> None:
     """One thing happens to one of them, from outside."""
     what = world.random.random()
-    if what < 0.18:
+    if what < 0.22:
         _cancel(world)
         return
-    if what < 0.28:
+    if what < 0.36:
         poison(world)
         return
     process = world.owner() if world.random.random() < 0.8 else None
     process = process or next(iter(world.processes.values()), None)
     if process is None:
         return
-    if what < 0.4:
+    if what < 0.48:
         _hit(world, process, "crash at any time")
         process.finish("crash")
-    elif what < 0.5:
+    elif what < 0.56:
         if process.up:
             _hit(world, process, "kill at any time")
             process.stop("kill")
-    elif what < 0.62:
+    elif what < 0.66:
         if process.up:
             _hit(world, process, "orderly restart")
             process.stop("orderly")
-    elif what < 0.85 or not world.profile.jumps:
-        _pause(world, process, long=what < 0.75)
+    elif what < 0.87 or not world.profile.jumps:
+        _pause(world, process, long=what < 0.77)
     else:
         _jump(world, process)
 

@@ -105,7 +105,9 @@ class Watched:
 
     def values(self) -> Values:
         """What expressions see."""
-        return Values(self.input, {path: node.output for path, node in self.nodes.items()})
+        nodes = self.nodes.items()
+        completed = {path for path, node in nodes if node.status == "completed"}
+        return Values(self.input, {path: node.output for path, node in nodes}, completed)
 
     def move(self, node: WatchedNode, status: str) -> None:
         """The node's status changes."""

@@ -92,10 +92,15 @@ def deed(seed: int | str, node: Node, key: Key) -> Deed:
 
 
 class Begin(Struct):
-    """An attempt as it happened. `end`: "" (not yet, or never), ok, failed, abandoned."""
+    """An attempt as it happened. `end`: "" (not yet, or never), ok, failed, abandoned.
+
+    `too_late` says why it must not take its first step: its end became durable along with the order to begin it, and the
+    order to abandon it follows at once.
+    """
 
     epoch: int
     at: float
+    too_late: str = ""
     end: str = ""
     ended_at: float = 0.0
     reported: bool = False
@@ -117,6 +122,8 @@ class Work:
 
     async def _do(self, call: TaskCall, key: Key, begin: Begin) -> Any:
         world, points = self._world, self._world.points
+        if begin.too_late:
+            world.fail("what has ended never runs again", begin.too_late)
         mine = deed(world.seed, self._node, key)
         try:
             if mine.kind == "block":

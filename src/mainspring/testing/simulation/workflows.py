@@ -12,7 +12,14 @@ from mainspring.testing.simulation.draw_joins import Joiner
 
 PORTS = ("left", "right")
 
-CONDITIONS = ("output.v >= 50", "output.v < 30", "nodes.n0.output.v >= 20", "input.k >= 3")
+CONDITIONS = (
+    "output.v >= 50",
+    "output.v < 30",
+    "nodes.n0.output.v >= 20",
+    "nodes.n1.output.v >= 20",
+    "nodes.n1.completed",
+    "input.k >= 3",
+)
 FAIL_CONDITIONS = ('error.type == "Flaky"', 'error.type != "Broken"')
 RAISING = "1 / 0 > output.v"
 RAISING_TEMPLATE = "${ 6 / (input.k - 2) }"
