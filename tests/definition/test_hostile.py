@@ -72,7 +72,11 @@ DOCUMENTS: dict[str, tuple[str, Callable[[], str | bytes], str]] = {
     "400,000 integers of 30 digits": ("json", lambda: JSON + '{"a":[' + f"{'9' * 30}," * 400_000 + "0]}}", "MS008"),
     "900,000 times NaN": ("json", lambda: JSON + '{"a":[' + "NaN," * 900_000 + "0]}}", "MS008"),
     "a text of 7 MB": ("yaml", lambda: YAML + "name: " + "x" * (7 << 20), "MS002"),
-    "a text of 16 MB, with one wide character": ("json", lambda: JSON + '"😀' + "x" * ((16 << 20) - 200) + '"}', "MS002"),
+    "a text of 16 MB, with one wide character": (
+        "json",
+        lambda: JSON + '"😀' + "x" * ((16 << 20) - 200) + '"}',
+        "MS002",
+    ),
     "a key of 7 MB": ("yaml", lambda: YAML + "x" * (7 << 20) + ": 1\n", "MS004"),
     "a key of 16 MB": ("json", lambda: '{"' + "x" * ((16 << 20) - 10) + '":1}', "MS002"),
     "a flat YAML list of 4,000,000": ("yaml", lambda: YAML + "x: [" + "0," * ((4 << 20) - 100) + "0]", "MS002"),
@@ -82,12 +86,18 @@ DOCUMENTS: dict[str, tuple[str, Callable[[], str | bytes], str]] = {
     "830,000 keys in one object": ("json", lambda: JSON + "{" + many('"k{0}":"v{0}"', 830_000, ",") + "}}", "MS002"),
     "99,000 unknown keys": ("json", lambda: '{"id":"w",' + many('"k{0}":0', 99_000, ",") + "}", "MS104"),
     "290,000 anchors": ("yaml", lambda: YAML + "variables:\n" + many("- &a{0} x\n", 290_000), "MS102"),
-    "80,000 nested maps": ("yaml", lambda: YAML + "variables:\n" + many("  k{0}:\n    a:\n      b: c\n", 80_000), "MS002"),
+    "80,000 nested maps": (
+        "yaml",
+        lambda: YAML + "variables:\n" + many("  k{0}:\n    a:\n      b: c\n", 80_000),
+        "MS002",
+    ),
     "8,000,000 empty lines, then a fault": ("yaml", lambda: "\n" * ((8 << 20) - 100) + "id: w\nnodez: []\n", "MS104"),
     "broken JSON with a mark": ("json", lambda: b'\xef\xbb\xbf{"id": ', "MS004"),
     "100,000 times `?`": ("yaml", lambda: "? " * 100_000, "MS007"),
     "a fault behind 95,000 keys": (
-        "yaml", lambda: "id: w\nvariables:\n" + many("  k{0}: v\n", 95_000) + "nodes: [{id: a, type: lgo}]\n", "MS205"
+        "yaml",
+        lambda: "id: w\nvariables:\n" + many("  k{0}: v\n", 95_000) + "nodes: [{id: a, type: lgo}]\n",
+        "MS205",
     ),
     "a million numbers for nodes": ("json", lambda: '{"id":"w","nodes":[' + "0," * 999_000 + "0]}", "MS102"),
     "15 ids of a megabyte": (
@@ -102,15 +112,19 @@ DOCUMENTS: dict[str, tuple[str, Callable[[], str | bytes], str]] = {
     ),
     "a cycle of 10,000 nodes": (
         "json",
-        lambda: '{"id":"w","nodes":['
-        + ",".join(f'{{"id":"n{n}","type":"log","dependsOn":["n{(n + 1) % 10_000}"]}}' for n in range(10_000))
-        + "]}",
+        lambda: (
+            '{"id":"w","nodes":['
+            + ",".join(f'{{"id":"n{n}","type":"log","dependsOn":["n{(n + 1) % 10_000}"]}}' for n in range(10_000))
+            + "]}"
+        ),
         "MS209",
     ),
     "100,000 expressions in one text": (
-        "json", lambda: '{"id":"w","nodes":[{"id":"a","type":"log","input":"' + "${ 1 } " * 100_000 + '"}]}', "MS213"
+        "json",
+        lambda: '{"id":"w","nodes":[{"id":"a","type":"log","input":"' + "${ 1 } " * 100_000 + '"}]}',
+        "MS213",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
