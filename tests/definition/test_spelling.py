@@ -130,6 +130,21 @@ def test_trigger(key: str, text: str, trigger: str) -> None:
     )
 
 
+def test_stamps_belong_to_the_metadata() -> None:
+    """D5: `createdAt`, `updatedAt` and `createdBy`, wherever they are said."""
+    reading = read_text(
+        "id: w\nnodes: [{id: a, type: log}]\ncreated_at: 2026-01-01\ncreatedBy: me\nmetadata: {updatedAt: x, k: 1}\n"
+    )
+    assert reading.findings == [] and reading.workflow is not None
+    assert reading.workflow.metadata == {"createdAt": "2026-01-01", "createdBy": "me", "updatedAt": "x", "k": 1}
+
+
+def test_what_belongs_to_the_config_is_told() -> None:
+    """D6: a key of a kind of node that stands beside `config`."""
+    (found,) = read_text("id: w\nnodes: [{id: a, type: delay, seconds: 3}]\n").findings
+    assert found.hint == "what a kind of node is told stands in its config: `config: {seconds: …}`"
+
+
 durations: list[tuple[Any, int | None]] = [
     ("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("1h", 3_600_000), ("2d", 172_800_000), (250, 250), ("250", 250),
     ("1.5s", 1_500), ("1h 30m", 5_400_000), (2.0, 2), (0, 0), ("", None), ("5x", None), ("-1s", None), (-1, None),

@@ -145,9 +145,9 @@ def chain(size: int) -> model.Workflow:
 
 def test_large_graphs_need_no_stack() -> None:
     workflow = chain(100_000)
-    began = time.perf_counter()
+    began = time.process_time()
     assert check_workflow(workflow) == ()
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     back = model.Connection(source="n99999", target="n0")
     ring = model.Workflow(id="w", nodes=workflow.nodes, connections=(*workflow.connections, back))
     assert [one.code for one in check_workflow(ring)] == ["MS209", "MS210"]
@@ -155,10 +155,10 @@ def test_large_graphs_need_no_stack() -> None:
 
 def test_five_thousand_nodes_load_quickly() -> None:
     text = canonical.to_yaml(chain(5_000))
-    began = time.perf_counter()
+    began = time.process_time()
     loads(text)
     # 0.2 s on the machine it was written on; the bound only catches what grows faster than the file.
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_python_door_needs_no_places() -> None:

@@ -137,6 +137,8 @@ class _Search:
                 self.check(item, fields[key].type, (*at, key))
             else:
                 hint = keys_hint(key, list(fields)) if len(self.findings) < hints_max else None
+                if expected.cls is Node and not (hint or "").startswith("did you mean"):
+                    hint = f"what a kind of node is told stands in its config: `config: {{{key[:80]}: …}}`"
                 self.report("MS104", f"unknown key `{key[:80]}` in {what}", (*at, key), hint)
         for name, field in fields.items():
             if field.required and name not in value:

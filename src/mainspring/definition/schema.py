@@ -117,6 +117,7 @@ _values: dict[tuple[Struct, str], Schema] = {
     **{(struct, "strategy"): _words(words_of_values.strategies) for struct in (model.Resilience, StepPolicy)},
     **{(model.Join, kind): {"type": ["boolean", "object", "null"]} for kind in ("all", "any", "each", "ports")},
     **{(model.Node, name): _text for name in ("handler", "code", "path", "runtime")},
+    **{(model.Workflow, name): {} for name in ("createdAt", "updatedAt", "createdBy")},
     (model.Node, "data"): _object,
     (model.Node, "action"): _either(_text, {"type": "object", "required": ["type"]}),
     (model.Node, "body"): {},

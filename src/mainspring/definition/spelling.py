@@ -43,8 +43,19 @@ def respell(tree: dict[str, Any], to: Respelling) -> dict[str, Any]:
     to.word(result, "failurePolicy", failure_policies, ())
     to.word(result, "compensationScope", compensation_scopes, ())
     respell_limits(result, to, ())
+    _stamps(result, to)
     respell_tags(result, to, ())
     return result
+
+
+def _stamps(result: dict[str, Any], to: Respelling) -> None:
+    """When and by whom a workflow was made belongs to its metadata."""
+    stamps = {name: result.pop(name) for name in vocabulary.workflow.extra if name in result}
+    metadata = result.get("metadata", {})
+    if stamps and isinstance(metadata, dict):
+        for name in stamps:
+            to.moved(("metadata", name), to.origin((name,)))
+        result["metadata"] = {**stamps, **metadata}
 
 
 def _graph(result: dict[str, Any], to: Respelling, at: Pointer) -> None:

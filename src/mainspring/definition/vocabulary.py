@@ -90,6 +90,7 @@ workflow = Words(
         "failurePolicy": "defaultFailurePolicy onFailure",
         "checkpoint": "checkpointPolicy",
     },
+    dict.fromkeys(("createdAt", "updatedAt", "createdBy"), "Goes to `metadata`."),
 )
 node = Words(
     model.Node,
