@@ -23,11 +23,11 @@ def edge(source: str, target: str, **fields: Any) -> Connection:
 
 
 def edges(made: Plan) -> list[tuple[str, str]]:
-    return [(made.nodes[one.source].path, made.nodes[one.target].path) for one in made.connections]
+    return [(made.nodes[one.source].id, made.nodes[one.target].id) for one in made.connections]
 
 
 def paths(nodes: list[Any]) -> list[str]:
-    return [one.path for one in nodes]
+    return [one.id for one in nodes]
 
 
 def test_connections_are_numbered_as_written_and_implied_ones_come_after() -> None:
@@ -38,14 +38,14 @@ def test_connections_are_numbered_as_written_and_implied_ones_come_after() -> No
     assert edges(made) == [("b", "c"), ("a", "c"), ("a", "b")]
     assert [one.index for one in made.connections] == [0, 1, 2]
     assert [one.only for one in made.connections] == [[0], [1], [2]]
-    assert [one.index for one in made.by_path["c"].incoming] == [0, 1]
-    assert [one.index for one in made.by_path["a"].outgoing] == [1, 2]
+    assert [one.index for one in made.by_id["c"].incoming] == [0, 1]
+    assert [one.index for one in made.by_id["a"].outgoing] == [1, 2]
 
 
 def test_compensation_connections_have_no_number() -> None:
     made = plan([node("a"), node("b"), node("undo")], [edge("a", "undo", is_compensation=True), edge("a", "b")])
     assert edges(made) == [("a", "b")]
-    assert made.by_path["undo"].off_graph
+    assert made.by_id["undo"].off_graph
 
 
 def test_a_doubled_depends_on_is_one_connection_and_doubled_connections_are_two() -> None:
@@ -73,7 +73,7 @@ def test_helpers_are_off_the_graph() -> None:
 
 def test_a_node_with_a_forward_connection_too_is_on_the_graph() -> None:
     made = plan([node("a"), node("b")], [edge("a", "b", is_compensation=True), edge("a", "b")])
-    assert not made.by_path["b"].off_graph
+    assert not made.by_id["b"].off_graph
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_where_routing_needs_no_decision_it_is_made_ahead(
     fields: dict[str, Any], plain: tuple[int, ...] | None
 ) -> None:
     made = plan([node("a"), node("b"), node("c")], [edge("a", "b"), edge("a", "c", **fields)])
-    assert made.by_path["a"].plain_fired == plain
-    assert made.by_path["c"].plain_fired == (), "a leaf"
-    assert made.by_path["a"].ports == ({"p"} if "source_port" in fields else set())
+    assert made.by_id["a"].plain_fired == plain
+    assert made.by_id["c"].plain_fired == (), "a leaf"
+    assert made.by_id["a"].ports == ({"p"} if "source_port" in fields else set())
 
 
 def test_policies_fall_back_to_the_workflow_s() -> None:
@@ -111,7 +111,7 @@ def test_policies_fall_back_to_the_workflow_s() -> None:
     )
     assert [one.retry.max_attempts if one.retry else None for one in made.nodes] == [7, 4, 9]
     assert [one.max_attempts for one in made.nodes] == [7, 4, 1], "the strategy none tries once"
-    assert plan([node("a")]).by_path["a"].max_attempts == 1
+    assert plan([node("a")]).by_id["a"].max_attempts == 1
     assert plan([node("a")]).failure_policy == "continue"
     assert plan([node("a")], failure_policy="fail_fast").failure_policy == "fail_fast"
 

@@ -152,7 +152,7 @@ class Run:
 
     def state(self, path: str) -> Any:
         """The node's state."""
-        state = self.instance.nodes[self.plan.by_path[path].index]
+        state = self.instance.nodes[self.plan.by_id[path].index]
         assert state is not None, f"{path} has no state yet"
         return state
 
@@ -164,7 +164,7 @@ class Run:
     @property
     def nodes(self) -> dict[str, str]:
         """All nodes' statuses."""
-        return {path: self.instance.status_of(path) for path in self.plan.by_path}
+        return {path: self.instance.status_of(path) for path in self.plan.by_id}
 
     @property
     def output(self) -> Any:
@@ -173,7 +173,7 @@ class Run:
 
     def input_of(self, path: str) -> Any:
         """A node's input, decoded."""
-        return json.loads(input_of(self.instance, self.plan.by_path[path]))
+        return json.loads(input_of(self.instance, self.plan.by_id[path]))
 
     def skips(self) -> dict[str, tuple[str, str]]:
         """Reason and culprit of each skipped node."""

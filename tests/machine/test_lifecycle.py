@@ -128,7 +128,7 @@ def test_node(status: str | None, event: ev.Event) -> None:
 @pytest.mark.parametrize("status", NODE_STATES)
 @pytest.mark.parametrize("event", RUN_EVENTS, ids=name)
 def test_node_with_an_inbox(status: str, event: ev.Event) -> None:
-    node = REPEATING.by_path["a"]
+    node = REPEATING.by_id["a"]
     instance = Instance(REPEATING, "i")
     instance.status = "running"
     instance.nodes[node.index] = NodeState(status=status)

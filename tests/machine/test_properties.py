@@ -85,7 +85,7 @@ def runs_follow_one_another(run: Run) -> None:
 def skips_have_reasons(run: Run) -> None:
     for path, (reason, because) in run.skips().items():
         assert reason, path
-        assert because == "" or because in run.plan.by_path
+        assert because == "" or because in run.plan.by_id
         assert because != path
 
 

@@ -162,7 +162,7 @@ def sleeper_not_woken(stack: ExitStack) -> None:
 
 
 def _current_by_status(self: Turn, path: str, run: int, attempt: int, *statuses: str) -> Any:
-    node = self.plan.by_path[path]
+    node = self.plan.by_id[path]
     state = self.instance.nodes[node.index]
     if state is None or state.status not in statuses:
         self.dropped = "stale"
@@ -200,7 +200,7 @@ def orderly_stop_counted_as_crash(stack: ExitStack) -> None:
     def interrupt(turn: Turn, request: inputs.Interrupt) -> None:
         running = [(node, state) for node, state in lifecycle._open_nodes(turn) if state.status == "running"]
         if running:
-            turn.emit(ev.NodesRequeued(tuple(ev.Ref(node.path, state.run) for node, state in running)))
+            turn.emit(ev.NodesRequeued(tuple(ev.Ref(node.id, state.run) for node, state in running)))
 
     rule(stack, inputs.Interrupt, interrupt)
 
@@ -212,7 +212,7 @@ def completed_node_runs_again_on_recovery(stack: ExitStack) -> None:
         for node in turn.plan.nodes:
             state = turn.instance.nodes[node.index]
             if state is not None and state.status == "completed" and not node.machine_kind:
-                turn.ask(fx.DispatchTask(node.path, state.run, state.attempt, turn.instance.variables))
+                turn.ask(fx.DispatchTask(node.id, state.run, state.attempt, turn.instance.variables))
 
     rule(stack, inputs.Recover, recover)
 
@@ -264,14 +264,14 @@ def skip_not_passed_on(stack: ExitStack) -> None:
 
 @mutant
 def join_does_not_wait_for_all(stack: ExitStack) -> None:
-    original = plan._finish
+    original = plan.finish
 
     def finish(node: plan.PlanNode, *args: Any) -> None:
         original(node, *args)
         if node.in_degree > 1:
             node.in_degree -= 1
 
-    put(stack, plan, "_finish", finish)
+    put(stack, plan, "finish", finish)
 
 
 @mutant

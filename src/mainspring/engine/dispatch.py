@@ -80,7 +80,7 @@ class Dispatcher:
                 return  # it was ordered twice, because the instance was loaded again twice in a row
             self._drop(live, path)  # the order to stop it was lost with a commit that was reported as failed
         instance = live.instance
-        node = instance.plan.by_path[path]
+        node = instance.plan.by_id[path]
         call = TaskCall(
             live.id,
             path,

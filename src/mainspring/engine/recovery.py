@@ -296,7 +296,7 @@ class Recovery:
 
 
 def _is_running(live: Live, path: str, run: int) -> bool:
-    state = live.instance.nodes[live.instance.plan.by_path[path].index]
+    state = live.instance.nodes[live.instance.plan.by_id[path].index]
     return state is not None and (state.status, state.run) == ("running", run)
 
 

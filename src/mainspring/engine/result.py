@@ -112,10 +112,10 @@ class NodeResults(Mapping[str, NodeResult]):
         self._instance = instance
 
     def __getitem__(self, path: str) -> NodeResult:
-        return NodeResult(path, self._instance.nodes[self._instance.plan.by_path[path].index])
+        return NodeResult(path, self._instance.nodes[self._instance.plan.by_id[path].index])
 
     def __iter__(self) -> Iterator[str]:
-        return (node.path for node in self._instance.plan.nodes if not node.off_graph)
+        return (node.id for node in self._instance.plan.nodes if not node.off_graph)
 
     def __len__(self) -> int:
         return self._instance.plan.on_graph

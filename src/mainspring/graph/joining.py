@@ -13,7 +13,8 @@ from mainspring.definition.model import Join
 from mainspring.queue import inbox_capacity
 
 if TYPE_CHECKING:
-    from mainspring.graph.plan import Plan, PlanNode
+    from mainspring.graph.plan import Graph
+    from mainspring.graph.plan_node import PlanNode
 
 runs_max = 10_000
 """A graph in which a node could run more often than this is refused (MS225)."""
@@ -87,7 +88,7 @@ def _most(kind: str, into: list[Edge], most: list[int]) -> int:
     return 1
 
 
-def settle_joins(plan: Plan) -> None:
+def settle_joins(plan: Graph) -> None:
     """Give each node of the plan what its join needs: whether it repeats, its threshold, its inbox."""
     kinds = [_join(node).kind for node in plan.nodes]
     most = runs_at_most(kinds, [Edge(edge.source, edge.target, edge.target_port) for edge in plan.connections])

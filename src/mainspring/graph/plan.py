@@ -7,213 +7,53 @@ numbering must never differ between versions of mainspring.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, TypedDict
+from collections.abc import Sequence
 
-import msgspec
-
-from mainspring.definition.model import Cache, Node, Retry, Workflow
-from mainspring.expression import Expression, Template, compile_expression, compile_template
-from mainspring.graph.joining import InboxPlan, settle_joins
+from mainspring.definition.model import Connection, Node, Workflow
+from mainspring.expression import Template, compile_expression, compile_template
+from mainspring.graph.joining import settle_joins
+from mainspring.graph.plan_node import (
+    PASSING_TYPES,
+    SHORT_NODE_TIMEOUT_MS,
+    PlanConnection,
+    PlanNode,
+    Route,
+    finish,
+)
 from mainspring.graph.regions import Regions
 from mainspring.graph.schemas import Check, check_of
 
-SHORT_NODE_TIMEOUT_MS = 10_000
+__all__ = [
+    "PASSING_TYPES",
+    "SHORT_NODE_TIMEOUT_MS",
+    "SHORT_WORKFLOW_TIMEOUT_MS",
+    "Graph",
+    "Plan",
+    "PlanConnection",
+    "PlanNode",
+    "Route",
+]
+
 SHORT_WORKFLOW_TIMEOUT_MS = 30_000
 
-PASSING_TYPES = frozenset({"trigger", "log"})
-"""Kinds of node that hand their input on as their output and do nothing in the world."""
 
-_MACHINE_TYPES = PASSING_TYPES | {"delay"}
+class Graph:
+    """Nodes and connections: those of a workflow, or of a body within one."""
 
+    __slots__ = ("_regions", "by_id", "connections", "leaves", "nodes", "on_graph", "output", "roots")
 
-class PlanConnection:
-    """An edge. `source` and `target` are node numbers."""
-
-    __slots__ = (
-        "condition",
-        "id",
-        "index",
-        "on_complete",
-        "on_fail",
-        "only",
-        "port",
-        "source",
-        "target",
-        "target_port",
-    )
-
-    def __init__(self, index: int, source: int, target: int) -> None:
-        self.index = index
-        self.only = [index]
-        self.source = source
-        self.target = target
-        self.id: str | None = None
-        self.condition: Expression | None = None
-        self.on_complete = True
-        self.on_fail = False
-        self.port: str | None = None
-        self.target_port: str | None = None
-
-
-class Route:
-    """The connections that may fire on one way out of a node.
-
-    `asked` has each with its compiled condition, `all` their numbers, for when all of them fire. `fired` is not None where
-    no condition has to be asked; `only` is the condition where there is a single connection. `reads_output_only` says
-    that the conditions look at nothing but `output`, and `decode` reads no more of it than they look at.
-    """
-
-    __slots__ = ("all", "asked", "decode", "fired", "only", "reads_output_only")
-
-    def __init__(self, edges: list[PlanConnection]) -> None:
-        self.asked = tuple((edge, None if edge.condition is None else edge.condition.run) for edge in edges)
-        self.all = tuple(edge.index for edge in edges)
-        conditions = [edge.condition for edge in edges if edge.condition is not None]
-        self.fired = None if conditions else self.all
-        self.only = conditions[0].run if len(edges) == 1 and conditions else None
-        self.reads_output_only = all(condition.roots <= {"output"} for condition in conditions)
-        self.decode = _reader(_looked_at(conditions))
-
-
-@lru_cache(maxsize=1024)
-def _reader(names: frozenset[str] | None) -> Callable[[bytes], Any]:
-    """A decoder for objects that leaves out all but these fields: a large output costs no more than a small one.
-
-    It raises msgspec.ValidationError where the output is no object.
-    """
-    if names is None:
-        return msgspec.json.Decoder().decode
-    return msgspec.json.Decoder(TypedDict("Read", dict.fromkeys(names, Any), total=False)).decode  # type: ignore[operator]
-
-
-def _looked_at(conditions: list[Expression]) -> frozenset[str] | None:
-    """The fields of the output that conditions look at, None where it may be all of it."""
-    fields = [condition.fields.get("output", frozenset()) for condition in conditions]
-    known = [names for names in fields if names is not None]
-    return frozenset().union(*known) if len(known) == len(fields) else None
-
-
-class PlanNode:
-    """A node, with all that is asked of it at run time.
-
-    `plain_fired` is not None where routing needs no decision: all outgoing connections fire on any completion by the
-    primary output. Else `routes` has the connections of each port, and `on_failure` those of a failure. `template`
-    computes the input where the definition maps it (`constant_input` has it where there is nothing to compute).
-    `resource` names the limit that the node must be admitted by (None: it starts at once).
-
-    `joins_plainly`: by `all`, and it runs at most once. Else `need` is the number of messages that start it (0: not by
-    number), `inbox` what it has where messages wait for their turn, and `repeating` says that it can run more than once.
-
-    `cache`: its results may be used again, by `cache_key` or else by the whole input. `input_check` and `output_check` are
-    its schemas. `reads_input`: there is something to look at before an attempt begins.
-    """
-
-    __slots__ = (
-        "cache",
-        "cache_key",
-        "cancels_others",
-        "constant_input",
-        "definition",
-        "duration",
-        "in_degree",
-        "inbox",
-        "incoming",
-        "index",
-        "input_check",
-        "joins_plainly",
-        "keyed_by_port",
-        "keyed_input",
-        "machine_kind",
-        "max_attempts",
-        "need",
-        "off_graph",
-        "on_failure",
-        "outgoing",
-        "output_check",
-        "path",
-        "plain_fired",
-        "ports",
-        "reads_input",
-        "repeating",
-        "resource",
-        "retry",
-        "routes",
-        "template",
-        "timeout",
-    )
-
-    def __init__(self, index: int, definition: Node) -> None:
-        self.index = index
-        self.path = definition.id
-        self.definition = definition
-        self.incoming: list[PlanConnection] = []
-        self.outgoing: list[PlanConnection] = []
-        self.in_degree = 0
-        self.keyed_input = False
-        self.keyed_by_port = False
-        self.joins_plainly = True
-        self.need = 0
-        self.inbox: InboxPlan | None = None
-        self.repeating = False
-        self.cancels_others = False
-        self.off_graph = False
-        self.machine_kind = definition.type if definition.type in _MACHINE_TYPES else ""
-        self.plain_fired: tuple[int, ...] | None = ()
-        self.routes: dict[str | None, Route] = {}
-        self.on_failure: Route | None = None
-        self.ports: frozenset[str] = frozenset()
-        self.retry: Retry | None = definition.retry
-        self.max_attempts = 1
-        self.timeout = definition.timeout
-        self.template: Template | None = None
-        self.constant_input: bytes | None = None
-        self.duration: Template | None = None
-        self.resource: str | None = None
-        self.cache: Cache | None = None if self.machine_kind else definition.cache
-        self.cache_key: Template | None = None
-        self.input_check: Check | None = check_of(definition.input_schema, "input")
-        self.output_check: Check | None = check_of(definition.output_schema, "output")
-        self.reads_input = self.cache is not None or self.input_check is not None
-
-
-class Plan:
-    """The whole of it."""
-
-    __slots__ = (
-        "_regions",
-        "by_path",
-        "connections",
-        "failure_policy",
-        "input_check",
-        "leaves",
-        "nodes",
-        "on_graph",
-        "output",
-        "output_check",
-        "roots",
-        "timeout",
-        "version",
-        "workflow",
-    )
-
-    def __init__(self, workflow: Workflow, version: str = "") -> None:
-        self.workflow = workflow
-        self.version = version
-        self.nodes = [PlanNode(index, node) for index, node in enumerate(workflow.nodes)]
-        self.by_path = {node.path: node for node in self.nodes}
+    def __init__(
+        self, nodes: Sequence[Node], connections: Sequence[Connection], output: object, workflow: Workflow
+    ) -> None:
+        self.nodes = [PlanNode(index, node) for index, node in enumerate(nodes)]
+        self.by_id = {node.id: node for node in self.nodes}
         self.connections: list[PlanConnection] = []
-        self.failure_policy = workflow.failure_policy or "continue"
+        self.output: Template | None = None if output is None else compile_template(output)
+        self._mark_off_graph(nodes, connections)
+        self._connect(nodes, connections)
         short = workflow.defaults == "short"
-        self.timeout = workflow.timeout or (SHORT_WORKFLOW_TIMEOUT_MS if short else None)
-        self.output = None if workflow.output is None else compile_template(workflow.output)
-        self.input_check: Check | None = check_of(workflow.input_schema, "input")
-        self.output_check: Check | None = check_of(workflow.output_schema, "output")
-        _mark_off_graph(self)
-        _connect(self)
         for node in self.nodes:
-            _finish(node, workflow, short)
+            finish(node, workflow, short)
         settle_joins(self)
         self._regions: Regions | None = None
         self.roots = [node for node in self.nodes if not node.incoming and not node.off_graph]
@@ -226,91 +66,57 @@ class Plan:
             self._regions = Regions([[edge.target for edge in node.outgoing] for node in self.nodes])
         return [self.nodes[index] for index in self._regions.region(join.index)]
 
+    def _mark_off_graph(self, nodes: Sequence[Node], connections: Sequence[Connection]) -> None:
+        """SEMANTICS 22: nodes that only compensate or stand in are not part of the graph."""
+        named = {node.compensation_node_id for node in nodes} | {node.fallback_node_id for node in nodes}
+        undoing = {connection.target for connection in connections if connection.is_compensation}
+        forward = {connection.target for connection in connections if not connection.is_compensation}
+        for id in named | (undoing - forward):
+            if id is not None and id in self.by_id:
+                self.by_id[id].off_graph = True
 
-def _mark_off_graph(plan: Plan) -> None:
-    """SEMANTICS 22: nodes that only compensate or stand in are not part of the graph."""
-    workflow = plan.workflow
-    named = {node.compensation_node_id for node in workflow.nodes} | {node.fallback_node_id for node in workflow.nodes}
-    undoing = {connection.target for connection in workflow.connections if connection.is_compensation}
-    forward = {connection.target for connection in workflow.connections if not connection.is_compensation}
-    for path in named | (undoing - forward):
-        if path is not None and path in plan.by_path:
-            plan.by_path[path].off_graph = True
+    def _connect(self, nodes: Sequence[Node], connections: Sequence[Connection]) -> None:
+        seen: set[tuple[str, str]] = set()
+        for written in connections:
+            if written.is_compensation:
+                continue
+            connection = self._edge(written.source, written.target)
+            connection.id = written.id
+            connection.on_complete = written.trigger in ("complete", "all")
+            connection.on_fail = written.trigger in ("fail", "all")
+            connection.port = written.source_port
+            connection.target_port = written.target_port
+            if written.condition is not None:
+                connection.condition = compile_expression(written.condition)
+            if connection.on_complete:  # one that only fires on a failure does not say what dependsOn says
+                seen.add((written.source, written.target))
+        for node in nodes:
+            for source in node.depends_on:
+                if (source, node.id) not in seen:
+                    seen.add((source, node.id))
+                    self._edge(source, node.id)
 
-
-def _connect(plan: Plan) -> None:
-    seen: set[tuple[str, str]] = set()
-    for written in plan.workflow.connections:
-        if written.is_compensation:
-            continue
-        connection = _edge(plan, written.source, written.target)
-        connection.id = written.id
-        connection.on_complete = written.trigger in ("complete", "all")
-        connection.on_fail = written.trigger in ("fail", "all")
-        connection.port = written.source_port
-        connection.target_port = written.target_port
-        if written.condition is not None:
-            connection.condition = compile_expression(written.condition)
-        if connection.on_complete:  # one that only fires on a failure does not say what dependsOn says
-            seen.add((written.source, written.target))
-    for node in plan.workflow.nodes:
-        for source in node.depends_on:
-            if (source, node.id) not in seen:
-                seen.add((source, node.id))
-                _edge(plan, source, node.id)
-
-
-def _edge(plan: Plan, source: str, target: str) -> PlanConnection:
-    begin, end = plan.by_path[source], plan.by_path[target]
-    connection = PlanConnection(len(plan.connections), begin.index, end.index)
-    plan.connections.append(connection)
-    begin.outgoing.append(connection)
-    end.incoming.append(connection)
-    return connection
+    def _edge(self, source: str, target: str) -> PlanConnection:
+        begin, end = self.by_id[source], self.by_id[target]
+        connection = PlanConnection(len(self.connections), begin.index, end.index)
+        self.connections.append(connection)
+        begin.outgoing.append(connection)
+        end.incoming.append(connection)
+        return connection
 
 
-def _finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
-    definition = node.definition
-    node.in_degree = len(node.incoming)
-    if all(_always(connection) for connection in node.outgoing):
-        node.plain_fired = tuple(connection.index for connection in node.outgoing)
-    else:
-        node.plain_fired = None
-        by_port: dict[str | None, list[PlanConnection]] = {}
-        for connection in node.outgoing:
-            if connection.on_complete:
-                by_port.setdefault(connection.port, []).append(connection)
-        node.routes = {port: Route(edges) for port, edges in by_port.items()}
-    on_failure = [connection for connection in node.outgoing if connection.on_fail and connection.port is None]
-    node.on_failure = Route(on_failure) if on_failure else None
-    node.ports = frozenset(connection.port for connection in node.outgoing if connection.port is not None)
-    node.retry = definition.retry or workflow.retry
-    if node.retry is not None and node.retry.strategy != "none":
-        node.max_attempts = node.retry.max_attempts
-    if node.timeout is None and short:
-        node.timeout = SHORT_NODE_TIMEOUT_MS
-    if definition.input is not None:
-        template = compile_template(definition.input)
-        if template.constant:
-            node.constant_input = msgspec.json.encode(template(None))
-        else:
-            node.template = template
-    if definition.type == "delay":
-        node.duration = compile_template(definition.config.get("duration", 0))
-    node.resource = _resource(definition)
-    if node.cache is not None and node.cache.key is not None:
-        node.cache_key = compile_template(node.cache.key)
+class Plan(Graph):
+    """The whole of it: the workflow's own graph, and what holds for all of an instance."""
 
+    __slots__ = ("failure_policy", "input_check", "output_check", "timeout", "version", "workflow")
 
-def _always(connection: PlanConnection) -> bool:
-    return connection.on_complete and connection.port is None and connection.condition is None
-
-
-def _resource(definition: Node) -> str | None:
-    limits: tuple[Any, ...] = (
-        definition.max_concurrent_executions,
-        definition.rate_limit,
-        definition.resources,
-        definition.circuit_breaker,
-    )
-    return f"node:{definition.id}" if any(limit is not None for limit in limits) else None
+    def __init__(self, workflow: Workflow, version: str = "") -> None:
+        super().__init__(workflow.nodes, workflow.connections, workflow.output, workflow)
+        for node in self.nodes:
+            node.path = node.id
+        self.workflow = workflow
+        self.version = version
+        self.failure_policy = workflow.failure_policy or "continue"
+        self.timeout = workflow.timeout or (SHORT_WORKFLOW_TIMEOUT_MS if workflow.defaults == "short" else None)
+        self.input_check: Check | None = check_of(workflow.input_schema, "input")
+        self.output_check: Check | None = check_of(workflow.output_schema, "output")

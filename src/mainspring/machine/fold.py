@@ -13,10 +13,12 @@ import msgspec
 from msgspec import Raw
 
 from mainspring.errors import MainspringError
+from mainspring.graph.plan import PlanNode
 from mainspring.machine import events as ev
 from mainspring.machine.inbox import RunResult
-from mainspring.machine.instance import CONSUMED_MAX, Instance, NodeState
+from mainspring.machine.instance import CONSUMED_MAX, Instance
 from mainspring.machine.lifecycle import ACTIVE, INSTANCE, INSTANCE_FINAL, NODE, NODE_FINAL
+from mainspring.machine.scope import NodeState, Scope
 
 
 class IllegalTransition(MainspringError):
@@ -36,21 +38,22 @@ def consume(instance: Instance, message: str) -> None:
     instance.consumed = (*instance.consumed[1 - CONSUMED_MAX :], message)
 
 
-def _move(instance: Instance, path: str, event: str) -> NodeState:
-    """Move one node along its table, and keep the instance's counts of open and final nodes."""
-    node = instance.plan.by_path[path]
-    state = instance.nodes[node.index]
+def _move(instance: Instance, path: str, event: str) -> tuple[Scope, PlanNode, NodeState]:
+    """Move one node along its table, and keep its scope's counts of open and final nodes."""
+    found = instance.plan.by_id.get(path)  # as `locate` does, without a call for the usual node
+    scope, node = instance.locate(path) if found is None else (instance, found)
+    state = scope.nodes[node.index]
     if state is None:
         state = NodeState()
     before = state.status
     after = NODE[event].get(before)
     if after is None:
         raise IllegalTransition(f"node {path!r} is {before} and cannot take {event}")
-    instance.nodes[node.index] = state
+    scope.nodes[node.index] = state
     state.status = after
-    instance.active += (after in ACTIVE) - (before in ACTIVE)
-    instance.finished += (after in NODE_FINAL) - (before in NODE_FINAL)
-    return state
+    scope.active += (after in ACTIVE) - (before in ACTIVE)
+    scope.finished += (after in NODE_FINAL) - (before in NODE_FINAL)
+    return scope, node, state
 
 
 def _move_instance(instance: Instance, event: ev.Event, at: int) -> None:
@@ -105,15 +108,15 @@ def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) 
 
 
 def _input_mapped(instance: Instance, event: ev.InputMapped, at: int) -> None:
-    _move(instance, event.path, "InputMapped").input = bytes(event.input)
+    _move(instance, event.path, "InputMapped")[2].input = bytes(event.input)
 
 
 def _node_ready(instance: Instance, event: ev.NodeReady, at: int) -> None:
-    _move(instance, event.path, "NodeReady").waits_for = event.asks
+    _move(instance, event.path, "NodeReady")[2].waits_for = event.asks
 
 
 def _node_started(instance: Instance, event: ev.NodeStarted, at: int) -> None:
-    state = _move(instance, event.path, "NodeStarted")
+    _, _, state = _move(instance, event.path, "NodeStarted")
     state.attempt = event.attempt
     state.started_at = at
     state.due = None
@@ -121,31 +124,30 @@ def _node_started(instance: Instance, event: ev.NodeStarted, at: int) -> None:
 
 
 def _node_waiting(instance: Instance, event: ev.NodeWaiting, at: int) -> None:
-    state = _move(instance, event.path, "NodeWaiting")
+    _, _, state = _move(instance, event.path, "NodeWaiting")
     state.waits_for = f"{event.what} {event.detail}".rstrip()
     state.due = event.until
 
 
 def _node_retrying(instance: Instance, event: ev.NodeRetrying, at: int) -> None:
-    state = _move(instance, event.path, "NodeRetrying")
+    _, _, state = _move(instance, event.path, "NodeRetrying")
     state.failures += 1
     state.error = event.error
     state.due = event.due
 
 
 def _node_fell_back(instance: Instance, event: ev.NodeFellBack, at: int) -> None:
-    state = _move(instance, event.path, "NodeFellBack")
+    _, _, state = _move(instance, event.path, "NodeFellBack")
     state.error = event.error
 
 
 def _node_completed(instance: Instance, event: ev.NodeCompleted, at: int) -> None:
-    state = _move(instance, event.path, "NodeCompleted")
+    scope, node, state = _move(instance, event.path, "NodeCompleted")
     state.output = bytes(event.output)
     _run_ended_well(instance, state, event, at)
-    node = instance.plan.by_path[event.path]
     if node.repeating:
-        state.output = instance.inbox(node).outputs
-    _tokens(instance, event.path, event.fired, at)
+        state.output = scope.inbox(node).outputs
+    _tokens(scope, node, event.fired, at)
 
 
 def _run_ended_well(instance: Instance, state: NodeState, event: ev.NodeCompleted | ev.RunCompleted, at: int) -> None:
@@ -161,15 +163,14 @@ def _run_ended_well(instance: Instance, state: NodeState, event: ev.NodeComplete
 
 
 def _node_failed(instance: Instance, event: ev.NodeFailed, at: int) -> None:
-    state = _move(instance, event.path, "NodeFailed")
-    node = instance.plan.by_path[event.path]
+    scope, node, state = _move(instance, event.path, "NodeFailed")
     _run_ended_badly(state, event, at)
     if node.repeating:  # each run's failure was counted when it happened
-        state.output = instance.inbox(node).outputs
+        state.output = scope.inbox(node).outputs
     else:
         state.failures += 1
-        instance.unhandled += not event.handled
-    _tokens(instance, event.path, event.fired, at)
+        scope.unhandled += not event.handled
+    _tokens(scope, node, event.fired, at)
 
 
 def _run_ended_badly(state: NodeState, event: ev.NodeFailed | ev.RunFailed, at: int) -> None:
@@ -184,8 +185,8 @@ def _run_ended_badly(state: NodeState, event: ev.NodeFailed | ev.RunFailed, at: 
 
 
 def _node_activated(instance: Instance, event: ev.NodeActivated, at: int) -> None:
-    state = _move(instance, event.path, "NodeActivated")
-    inbox = instance.inbox(instance.plan.by_path[event.path])
+    scope, node, state = _move(instance, event.path, "NodeActivated")
+    inbox = scope.inbox(node)
     inbox.take(at)
     assert tuple(lease.payload for lease in inbox.taken) == event.taken, "an inbox holds other messages than it did"
     state.run = event.run
@@ -194,54 +195,52 @@ def _node_activated(instance: Instance, event: ev.NodeActivated, at: int) -> Non
 
 
 def _run_completed(instance: Instance, event: ev.RunCompleted, at: int) -> None:
-    state = _move(instance, event.path, "RunCompleted")
+    scope, node, state = _move(instance, event.path, "RunCompleted")
     _run_ended_well(instance, state, event, at)
-    node = instance.plan.by_path[event.path]
-    instance.inbox(node).settle(RunResult(event.run, bytes(event.output)), at)
-    _messages(instance, event, at)
+    scope.inbox(node).settle(RunResult(event.run, bytes(event.output)), at)
+    _messages(scope, event, at)
 
 
 def _run_failed(instance: Instance, event: ev.RunFailed, at: int) -> None:
-    state = _move(instance, event.path, "RunFailed")
+    scope, node, state = _move(instance, event.path, "RunFailed")
     _run_ended_badly(state, event, at)
     state.failures += 1
-    instance.unhandled += not event.handled
-    node = instance.plan.by_path[event.path]
+    scope.unhandled += not event.handled
     error = msgspec.json.encode(event.error)
-    instance.inbox(node).settle(RunResult(event.run, None, error, event.handled), at)
-    _messages(instance, event, at)
+    scope.inbox(node).settle(RunResult(event.run, None, error, event.handled), at)
+    _messages(scope, event, at)
 
 
-def _messages(instance: Instance, event: ev.RunCompleted | ev.RunFailed, at: int) -> None:
+def _messages(scope: Scope, event: ev.RunCompleted | ev.RunFailed, at: int) -> None:
     """A run's messages go to the inboxes downstream. Its skips vanish: the connections stay open for the runs to come."""
-    connections = instance.plan.connections
+    connections = scope.graph.connections
     for index in event.fired:
-        _deliver(instance, connections[index].target, ev.Token(index, event.run), at)
+        _deliver(scope, connections[index].target, ev.Token(index, event.run), at)
 
 
-def _deliver(instance: Instance, target: int, token: ev.Token, at: int) -> None:
-    state = instance.nodes[target]
+def _deliver(scope: Scope, target: int, token: ev.Token, at: int) -> None:
+    state = scope.nodes[target]
     if state is None:
-        state = instance.nodes[target] = NodeState()
+        state = scope.nodes[target] = NodeState()
     if state.status not in NODE_FINAL:
-        instance.inbox(instance.plan.nodes[target]).deliver(token, at)
+        scope.inbox(scope.graph.nodes[target]).deliver(token, at)
 
 
-def _tokens(instance: Instance, path: str, fired: tuple[int, ...], at: int) -> None:
+def _tokens(scope: Scope, node: PlanNode, fired: tuple[int, ...], at: int) -> None:
     """The node is final: one token on each of its connections, which for an inbox downstream also closes it."""
-    plan, nodes = instance.plan, instance.nodes
+    receivers, nodes = scope.graph.nodes, scope.nodes
     among = fired if len(fired) < 8 else frozenset(fired)
-    for connection in plan.by_path[path].outgoing:
+    for connection in node.outgoing:
         target = connection.target
         state = nodes[target]
         if state is None:
             state = nodes[target] = NodeState()
         state.tokens += 1
-        receiver = plan.nodes[target]
+        receiver = receivers[target]
         if receiver.inbox is not None:
             if connection.index in among:
-                _deliver(instance, target, ev.Token(connection.index), at)
-            instance.inbox(receiver).close(connection.index)
+                _deliver(scope, target, ev.Token(connection.index), at)
+            scope.inbox(receiver).close(connection.index)
         elif connection.index in among:
             if receiver.in_degree == 1:
                 # One list a connection, shared by all instances: most nodes have no other.
@@ -255,16 +254,18 @@ def _tokens(instance: Instance, path: str, fired: tuple[int, ...], at: int) -> N
 
 
 def _routing_failed(instance: Instance, event: ev.RoutingFailed, at: int) -> None:
-    instance.unhandled += 1
-    state = instance.state(instance.plan.by_path[event.path])
+    scope, node = instance.locate(event.path)
+    scope.unhandled += 1
+    state = scope.state(node)
     state.misrouted = [*(state.misrouted or ()), event.connection]
 
 
 def _check_all(instance: Instance, paths: list[str], event: str) -> None:
     """An event about several nodes is refused whole: no node has moved when the last one cannot."""
-    by_path, rows = instance.plan.by_path, NODE[event]
+    rows = NODE[event]
     for path in paths:
-        state = instance.nodes[by_path[path].index]
+        scope, node = instance.locate(path)
+        state = scope.nodes[node.index]
         status = "pending" if state is None else state.status
         if status not in rows:
             raise IllegalTransition(f"node {path!r} is {status} and cannot take {event}")
@@ -280,55 +281,55 @@ def _nodes_skipped(instance: Instance, event: ev.NodesSkipped, at: int) -> None:
 
 def fold_skip(instance: Instance, skip: ev.Skip, at: int) -> None:
     """One skip of a NodesSkipped. Routing folds each as it is decided and records them together (SEMANTICS 4)."""
-    state = _move(instance, skip.path, "NodesSkipped")
+    scope, node, state = _move(instance, skip.path, "NodesSkipped")
     state.reason = skip.reason
     state.because = skip.because
     state.ended_at = at
-    _tokens(instance, skip.path, (), at)
+    _tokens(scope, node, (), at)
 
 
 def _nodes_cancelled(instance: Instance, event: ev.NodesCancelled, at: int) -> None:
     _check_all(instance, [ref.path for ref in event.runs], "NodesCancelled")
     for ref in event.runs:
-        state = _move(instance, ref.path, "NodesCancelled")
+        scope, node, state = _move(instance, ref.path, "NodesCancelled")
         state.reason = event.reason
         state.ended_at = at
         state.waits_for = "in doubt" if ref.in_doubt else ""
         state.due = None
-        _tokens(instance, ref.path, (), at)
+        _tokens(scope, node, (), at)
 
 
 def _nodes_requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> None:
     _check_all(instance, [ref.path for ref in event.runs], "NodesRequeued")
     for ref in event.runs:
-        state = _move(instance, ref.path, "NodesRequeued")
+        _, _, state = _move(instance, ref.path, "NodesRequeued")
         state.crashes += event.crashed
         state.crashes_alone += event.crashed and event.alone
 
 
 def _node_compensating(instance: Instance, event: ev.NodeCompensating, at: int) -> None:
-    _move(instance, event.path, "NodeCompensating").attempt = event.attempt
+    _move(instance, event.path, "NodeCompensating")[2].attempt = event.attempt
 
 
 def _node_compensated(instance: Instance, event: ev.NodeCompensated, at: int) -> None:
-    _move(instance, event.path, "NodeCompensated").ended_at = at
+    _move(instance, event.path, "NodeCompensated")[2].ended_at = at
 
 
 def _node_compensation_failed(instance: Instance, event: ev.NodeCompensationFailed, at: int) -> None:
-    state = _move(instance, event.path, "NodeCompensationFailed")
+    _, _, state = _move(instance, event.path, "NodeCompensationFailed")
     state.error = event.error
     state.ended_at = at
 
 
 def _node_reset(instance: Instance, event: ev.NodeReset, at: int) -> None:
-    index = instance.plan.by_path[event.path].index
-    known = instance.nodes[index]
+    scope, node = instance.locate(event.path)
+    known = scope.nodes[node.index]
     failed = known is not None and known.status == "failed"
-    before = _move(instance, event.path, "NodeReset")
+    _, _, before = _move(instance, event.path, "NodeReset")
     if failed and not before.handled:
-        instance.unhandled -= 1
+        scope.unhandled -= 1
     instance.degraded -= before.degraded
-    instance.nodes[index] = NodeState(run=event.run, tokens=before.tokens, messages=before.messages)
+    scope.nodes[node.index] = NodeState(run=event.run, tokens=before.tokens, messages=before.messages)
 
 
 FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {

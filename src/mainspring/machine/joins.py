@@ -9,7 +9,7 @@ from typing import Literal
 
 from mainspring.graph.plan import PlanNode
 from mainspring.machine.inbox import Inbox
-from mainspring.machine.instance import Instance, NodeState
+from mainspring.machine.scope import NodeState, Scope
 from mainspring.machine.lifecycle import NODE_FINAL
 
 Decision = Literal["run", "wait", "skip", "end"]
@@ -46,30 +46,30 @@ def _by_inbox(inbox: Inbox) -> Decision:
     return "end" if inbox.results else "skip"
 
 
-def has_room(instance: Instance, node: PlanNode) -> bool:
+def has_room(scope: Scope, node: PlanNode) -> bool:
     """Whether each inbox that a repeating node sends to can take what one more run may send (SEMANTICS 10).
 
     All targets of a repeating node are repeating themselves (SEMANTICS 15), and none is final before its sources are.
     """
-    nodes = instance.plan.nodes
+    nodes = scope.graph.nodes
     targets = dict.fromkeys(edge.target for edge in node.outgoing)
-    return all(_room_for(instance, node, nodes[target]) for target in targets)
+    return all(_room_for(scope, node, nodes[target]) for target in targets)
 
 
-def _room_for(instance: Instance, sender: PlanNode, target: PlanNode) -> bool:
-    assert target.inbox is not None, f"{target.path} comes after {sender.path} and has no inbox"
-    inbox = instance.inboxes.get(target.index)
+def _room_for(scope: Scope, sender: PlanNode, target: PlanNode) -> bool:
+    assert target.inbox is not None, f"{target.id} comes after {sender.id} and has no inbox"
+    inbox = scope.inboxes.get(target.index)
     promised = sum(
-        1 if edge.source == sender.index else _may_send(instance, instance.plan.nodes[edge.source])
+        1 if edge.source == sender.index else _may_send(scope, scope.graph.nodes[edge.source])
         for edge in target.incoming
     )
     return (0 if inbox is None else inbox.waiting) + promised <= target.inbox.capacity
 
 
-def _may_send(instance: Instance, source: PlanNode) -> bool:
+def _may_send(scope: Scope, source: PlanNode) -> bool:
     """Whether a source may send from what it is doing now: its one run to come, or the run under way."""
     if source.repeating:
-        inbox = instance.inboxes.get(source.index)
+        inbox = scope.inboxes.get(source.index)
         return inbox is not None and not inbox.idle
-    state = instance.nodes[source.index]
+    state = scope.nodes[source.index]
     return state is None or state.status not in NODE_FINAL

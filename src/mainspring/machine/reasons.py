@@ -12,22 +12,22 @@ def why_skipped(turn: Turn, target: PlanNode) -> tuple[str, str]:
     """The reason for a skip, and the node that decided it: that of the first connection that did not fire."""
     edges = _without_messages(turn, target)
     if len(target.incoming) == 1:
-        return _edge_reason(turn, edges[0]), turn.plan.nodes[edges[0].source].path
+        return _edge_reason(turn, edges[0]), turn.path(turn.scope.graph.nodes[edges[0].source])
     telling = [edge for edge in edges if _status(turn, edge) not in ("", "skipped")] or edges
-    return _what_is_missing(turn, target, edges) + _edge_reason(turn, telling[0]), turn.plan.nodes[
-        telling[0].source
-    ].path
+    return _what_is_missing(turn, target, edges) + _edge_reason(turn, telling[0]), turn.path(
+        turn.scope.graph.nodes[telling[0].source]
+    )
 
 
 def _without_messages(turn: Turn, target: PlanNode) -> list[PlanConnection]:
     """The connections that explain the skip: those that brought no message, and will bring none."""
-    instance = turn.instance
+    scope = turn.scope
     if target.inbox is not None:
-        inbox = instance.inboxes[target.index]
+        inbox = scope.inboxes[target.index]
         lanes = zip(inbox.lanes, inbox.closed, inbox.plan.sources, strict=True)
         dry = next(lane for lane, (queue, closed, all) in enumerate(lanes) if not queue.depth and closed == all)
         return [edge for edge in target.incoming if inbox.plan.lane_of[edge.index] == dry]
-    state = instance.nodes[target.index]
+    state = scope.nodes[target.index]
     messages = (state.messages if state else None) or ()
     return [edge for edge in target.incoming if edge.index not in messages and _ended(turn, edge)]
 
@@ -42,7 +42,7 @@ def _what_is_missing(turn: Turn, target: PlanNode, edges: list[PlanConnection]) 
 
 
 def _status(turn: Turn, edge: PlanConnection) -> str:
-    state = turn.instance.nodes[edge.source]
+    state = turn.scope.nodes[edge.source]
     return "" if state is None else state.status
 
 
@@ -52,9 +52,9 @@ def _ended(turn: Turn, edge: PlanConnection) -> bool:
 
 def _edge_reason(turn: Turn, edge: PlanConnection) -> str:
     """Why a connection did not fire, in words."""
-    state: Any = turn.instance.nodes[edge.source]
-    node = turn.plan.nodes[edge.source]
-    source = node.path
+    state: Any = turn.scope.nodes[edge.source]
+    node = turn.scope.graph.nodes[edge.source]
+    source = turn.path(node)
     if state.status in ("skipped", "cancelled"):
         return f"{source} was {state.status}"
     if edge.condition is not None and edge.index in (state.misrouted or ()):

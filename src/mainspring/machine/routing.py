@@ -12,7 +12,8 @@ from mainspring.expression import truthy
 from mainspring.graph.plan import PlanConnection, PlanNode, Route
 from mainspring.machine.events import ErrorRecord, RoutingFailed
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import Scope, error_value
+from mainspring.machine.names import Names
+from mainspring.machine.values import error_value
 
 SKIPS_PER_EVENT_MAX = 2_000
 
@@ -40,12 +41,12 @@ def route_completed(turn: Turn, node: PlanNode, port: str | None, output: bytes)
             if route.only is not None:
                 holds = route.only(scope)
                 return (route.all, ()) if holds is True or truthy(holds) else _NOTHING
-            return _evaluate(node, route, scope)
+            return _evaluate(turn, node, route, scope)
         except (ExpressionError, msgspec.ValidationError):
-            return _evaluate(node, route, {"output": _decode(output)})
+            return _evaluate(turn, node, route, {"output": _decode(output)})
     value = _decode(output)
     ended = {"status": "completed", "completed": True, "output": value, "error": None, "port": port}
-    return _evaluate(node, route, Scope(turn.instance, (node.path, ended), output=value))
+    return _evaluate(turn, node, route, Names(turn.instance, turn.scope, (node.id, ended), output=value))
 
 
 def route_failed(turn: Turn, node: PlanNode, error: ErrorRecord) -> Routed:
@@ -57,10 +58,10 @@ def route_failed(turn: Turn, node: PlanNode, error: ErrorRecord) -> Routed:
         return route.fired, ()
     value = error_value(error)
     ended = {"status": "failed", "failed": True, "error": value}
-    return _evaluate(node, route, Scope(turn.instance, (node.path, ended), error=value, output=None))
+    return _evaluate(turn, node, route, Names(turn.instance, turn.scope, (node.id, ended), error=value, output=None))
 
 
-def _evaluate(node: PlanNode, route: Route, scope: Any) -> Routed:
+def _evaluate(turn: Turn, node: PlanNode, route: Route, scope: Any) -> Routed:
     fired: list[int] = []
     faults: list[RoutingFailed] = []
     for edge, run in route.asked:
@@ -69,7 +70,7 @@ def _evaluate(node: PlanNode, route: Route, scope: Any) -> Routed:
             if value is True or truthy(value):
                 fired.append(edge.index)
         except ExpressionError as error:
-            faults.append(RoutingFailed(node.path, edge.index, condition_fault(error, edge)))
+            faults.append(RoutingFailed(turn.path(node), edge.index, condition_fault(error, edge)))
     if len(fired) == len(route.asked):
         return route.all, ()
     return tuple(fired), faults

@@ -19,14 +19,14 @@ def stop_nodes(turn: Turn, nodes: Iterable[PlanNode], reason: str, because: str)
     runs: list[ev.Ref] = []
     pending: list[PlanNode] = []
     for node in nodes:
-        state = turn.instance.nodes[node.index]
+        state = turn.scope.nodes[node.index]
         if state is not None and state.status in ACTIVE:
             runs.append(_abandon(turn, node, state))
         elif not node.off_graph and (state is None or state.status == "pending"):
             pending.append(node)
     if runs:
         turn.emit(ev.NodesCancelled(tuple(runs), reason))
-    skips = [ev.Skip(node.path, reason, because) for node in pending]
+    skips = [ev.Skip(turn.path(node), reason, because) for node in pending]
     for skip in skips:
         fold_skip(turn.instance, skip, turn.at)
     record_skips(turn, skips)
@@ -42,8 +42,8 @@ def _abandon(turn: Turn, node: PlanNode, state: NodeState) -> ev.Ref:
     """Take back what was ordered for a node under way, as well as that can be done."""
     in_doubt = state.status == "running" and not node.machine_kind
     if in_doubt:
-        turn.ask(fx.AbandonTask(node.path, state.run, state.attempt))
-    turn.ask(fx.ReleaseAdmission(node.path, state.run))
+        turn.ask(fx.AbandonTask(turn.path(node), state.run, state.attempt))
+    turn.ask(fx.ReleaseAdmission(turn.path(node), state.run))
     purpose = ""
     if state.status == "running" and node.timeout is not None:
         purpose = fx.NODE_TIMEOUT
@@ -52,5 +52,5 @@ def _abandon(turn: Turn, node: PlanNode, state: NodeState) -> ev.Ref:
     elif state.status == "waiting" and node.machine_kind == "delay":
         purpose = fx.DELAY
     if purpose:
-        turn.ask(fx.DisarmTimer(node.path, state.run, state.attempt, purpose))
-    return ev.Ref(node.path, state.run, in_doubt)
+        turn.ask(fx.DisarmTimer(turn.path(node), state.run, state.attempt, purpose))
+    return ev.Ref(turn.path(node), state.run, in_doubt)

@@ -6,7 +6,8 @@ from mainspring.graph.plan import Plan, PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine.events import Event
 from mainspring.machine.fold import FOLD
-from mainspring.machine.instance import Instance, NodeState
+from mainspring.machine.instance import Instance
+from mainspring.machine.scope import NodeState, Scope
 
 
 class Refused(Exception):
@@ -14,13 +15,17 @@ class Refused(Exception):
 
 
 class Turn:
-    """What `step` gives back. `dropped` says why an input led to nothing ("" where it led to something)."""
+    """What `step` gives back. `dropped` says why an input led to nothing ("" where it led to something).
 
-    __slots__ = ("at", "dropped", "effects", "events", "instance", "message", "plan", "seed")
+    `scope` is where the turn is at: rules about nodes look there. It begins at the instance's own nodes.
+    """
+
+    __slots__ = ("at", "dropped", "effects", "events", "instance", "message", "plan", "scope", "seed")
 
     def __init__(self, plan: Plan, instance: Instance, now: int, seed: int, message: str = "") -> None:
         self.plan = plan
         self.instance = instance
+        self.scope: Scope = instance
         self.at = now
         self.seed = seed
         self.message = message
@@ -37,17 +42,27 @@ class Turn:
         """Order something. It is done once the turn is durable, and not at all if it never is."""
         self.effects.append(effect)
 
+    def path(self, node: PlanNode) -> str:
+        """The address of a node of the scope that the turn is about."""
+        return node.path or self.scope.prefix + node.id
+
+    def turn_to(self, path: str) -> tuple[PlanNode, NodeState] | None:
+        """Make the turn be about the scope of the node at `path`. None where that is not there, or has not begun."""
+        node = self.plan.by_id.get(path)
+        if node is None:
+            found = self.instance.find(path)
+            if found is None:
+                return None
+            self.scope, node = found
+        else:
+            self.scope = self.instance
+        state = self.scope.nodes[node.index]
+        return None if state is None else (node, state)
+
     def current(self, path: str, run: int, attempt: int, *statuses: str) -> tuple[PlanNode, NodeState] | None:
         """The node that a report is about, or None where the report's run or attempt is not the current one."""
-        node = self.plan.by_path.get(path)
-        state = None if node is None else self.instance.nodes[node.index]
-        if (
-            node is None
-            or state is None
-            or state.run != run
-            or state.attempt != attempt
-            or state.status not in statuses
-        ):
+        found = self.turn_to(path)
+        if found is None or found[1].run != run or found[1].attempt != attempt or found[1].status not in statuses:
             self.dropped = "stale"
             return None
-        return node, state
+        return found

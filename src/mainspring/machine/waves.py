@@ -36,18 +36,18 @@ def advance(turn: Turn, ended: PlanNode) -> None:
 
 def begin(turn: Turn) -> None:
     """All that follows from the start of the instance: its entry nodes start."""
-    _go(turn, turn.plan.roots)
+    _go(turn, turn.scope.graph.roots)
     failure.settle(turn)
 
 
 def go_on(turn: Turn) -> None:
     """Start what became startable while the instance stood still. It may end by that: the caller settles."""
-    _go(turn, Wave(turn, []).decided(turn.plan.nodes))
+    _go(turn, Wave(turn, []).decided(turn.scope.graph.nodes))
 
 
 def _go(turn: Turn, ready: Iterable[PlanNode]) -> None:
     """Start the nodes, and go on with those that ended at once."""
-    nodes = turn.instance.nodes
+    nodes = turn.scope.nodes
     while ready:
         ended = []
         for node in ready:
@@ -75,12 +75,12 @@ class Wave:
 
     def decided(self, first: Iterable[PlanNode] = ()) -> Iterable[PlanNode]:
         """The nodes that can start, in the order in which that was decided. `first` decide before all others."""
-        plan, states = self._turn.plan, self._turn.instance.nodes
+        graph, states = self._turn.scope.graph, self._turn.scope.nodes
         for node in first:
             self._decide(node, states[node.index])
         for node in self._line:  # which grows meanwhile
             for edge in node.outgoing:
-                target = plan.nodes[edge.target]
+                target = graph.nodes[edge.target]
                 state = states[edge.target]
                 if target.joins_plainly:
                     if state is not None and state.tokens == target.in_degree and state.status == "pending":
@@ -98,7 +98,7 @@ class Wave:
         self._room_in(node)
         if state is None or (state.status != "pending" and state.status != "gathering"):
             return
-        inbox = None if node.inbox is None else self._turn.instance.inbox(node)
+        inbox = None if node.inbox is None else self._turn.scope.inbox(node)
         decision = decide(node, state, inbox)
         if decision == "run":
             self._run(node, state, inbox)
@@ -113,18 +113,19 @@ class Wave:
             return
         if node.cancels_others and node.index not in self._ready:
             self._flush()
-            stop_nodes(turn, turn.plan.stopped_by(node), f"{node.path} has what it waited for", node.path)
+            path = turn.path(node)
+            stop_nodes(turn, turn.scope.graph.stopped_by(node), f"{path} has what it waited for", path)
         if inbox is not None:
-            if node.repeating and not has_room(turn.instance, node):
+            if node.repeating and not has_room(turn.scope, node):
                 return
             self._flush()
             taken = inbox.first(turn.at)
             assert taken is not None, "a node runs without a message on each lane"
-            turn.emit(ev.NodeActivated(node.path, len(inbox.results) + 1, taken))
+            turn.emit(ev.NodeActivated(turn.path(node), len(inbox.results) + 1, taken))
         self._ready[node.index] = node
 
     def _skip(self, node: PlanNode) -> None:
-        skip = ev.Skip(node.path, *why_skipped(self._turn, node))
+        skip = ev.Skip(self._turn.path(node), *why_skipped(self._turn, node))
         fold_skip(self._turn.instance, skip, self._turn.at)
         self._skips.append(skip)
         self._line.append(node)
@@ -132,14 +133,14 @@ class Wave:
     def _end(self, node: PlanNode, state: NodeState) -> None:
         """No message can come any more: a repeating node ends as its runs did."""
         self._flush()
-        inbox = self._turn.instance.inbox(node)
+        inbox = self._turn.scope.inbox(node)
         failed = inbox.failure()
         if failed is None:
-            self._turn.emit(ev.NodeCompleted(node.path, state.run, state.attempt))
+            self._turn.emit(ev.NodeCompleted(self._turn.path(node), state.run, state.attempt))
         else:
             error = _decode_error(failed.error or b"")
             handled = all(one.handled for one in inbox.results if one.error is not None)
-            self._turn.emit(ev.NodeFailed(node.path, state.run, state.attempt, error, (), handled))
+            self._turn.emit(ev.NodeFailed(self._turn.path(node), state.run, state.attempt, error, (), handled))
         self._line.append(node)
 
     def _flush(self) -> None:
@@ -165,7 +166,7 @@ class Wave:
             later: list[int] = []
             while waiting:
                 index = heappop(waiting)
-                node, state = self._turn.plan.nodes[index], self._turn.instance.nodes[index]
+                node, state = self._turn.scope.graph.nodes[index], self._turn.scope.nodes[index]
                 before = len(self._turn.events)
                 self._decide(node, state)
                 if len(self._turn.events) == before:

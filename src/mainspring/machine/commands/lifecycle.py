@@ -48,7 +48,7 @@ def recover(turn: Turn, request: inputs.Recover) -> None:
     open_nodes = _open_nodes(turn)
     crashed = [(node, state) for node, state in open_nodes if state.status == "running"]
     if crashed:
-        refs = tuple(ev.Ref(node.path, state.run) for node, state in crashed)
+        refs = tuple(ev.Ref(turn.path(node), state.run) for node, state in crashed)
         turn.emit(ev.NodesRequeued(refs, alone=request.alone))
     _go_on(turn, open_nodes, [pair for pair in crashed if _is_killer(pair[1], request.alone)])
 
@@ -73,7 +73,7 @@ def reattach(turn: Turn, request: inputs.Reattach) -> None:
         return
     open_nodes = _open_nodes(turn)
     for node, state in open_nodes:
-        if state.status == "running" and (node.path, state.run, state.attempt) not in request.known:
+        if state.status == "running" and (turn.path(node), state.run, state.attempt) not in request.known:
             running.order(turn, node, state)
     _go_on(turn, open_nodes)
 
@@ -100,17 +100,17 @@ def _go_on(
         if state.status == "ready":
             running.start(turn, node)  # which never ends it at once: it waits for a slot, or was under way before
         elif state.status == "retrying":
-            turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.RETRY, state.due or turn.at))
+            turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, state.due or turn.at))
         elif state.status == "waiting" and node.machine_kind == "delay":
-            turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.DELAY, state.due or turn.at))
+            turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.DELAY, state.due or turn.at))
         elif state.status == "waiting" and state.waits_for.startswith("handler"):
             task.begin_again(turn, node, state)
     failure.settle(turn)
 
 
 def _open_nodes(turn: Turn) -> list[tuple[PlanNode, NodeState]]:
-    states = turn.instance.nodes
-    pairs = ((node, states[node.index]) for node in turn.plan.nodes)
+    states = turn.scope.nodes
+    pairs = ((node, states[node.index]) for node in turn.scope.graph.nodes)
     open_states = ("ready", "running", "retrying", "waiting", "falling_back")
     return [(node, state) for node, state in pairs if state is not None and state.status in open_states]
 
@@ -119,7 +119,7 @@ def interrupt(turn: Turn, request: inputs.Interrupt) -> None:
     """The process stops in good order: what runs becomes ready, and no crash is counted."""
     running_now = [(node, state) for node, state in _open_nodes(turn) if state.status == "running"]
     if running_now:
-        refs = tuple(ev.Ref(node.path, state.run) for node, state in running_now)
+        refs = tuple(ev.Ref(turn.path(node), state.run) for node, state in running_now)
         turn.emit(ev.NodesRequeued(refs, crashed=False))
 
 

@@ -12,7 +12,7 @@ from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
 from mainspring.machine.nodes import running
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import Scope
+from mainspring.machine.names import Names
 
 DELAY_MS_MAX = 10 * 366 * 86_400_000
 """The longest delay: ten years. Beyond it a number is taken for a mistake in the unit."""
@@ -21,14 +21,14 @@ DELAY_MS_MAX = 10 * 366 * 86_400_000
 def wait(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     """Work out how long, and wait for it. True where the node ended at once: no wait at all, or none to be worked out."""
     try:
-        duration = milliseconds(node.duration(Scope(turn.instance)) if node.duration else 0)
+        duration = milliseconds(node.duration(Names(turn.instance, turn.scope)) if node.duration else 0)
     except (ExpressionError, ValueError) as error:
         return running.fail_with(turn, node, state, "DelayError", f"the duration is no duration: {error}")
     if not duration:
         return running.pass_through(turn, node, state)
     due = turn.at + duration
-    turn.emit(ev.NodeWaiting(node.path, state.run, "timer", "", due))
-    turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.DELAY, due))
+    turn.emit(ev.NodeWaiting(turn.path(node), state.run, "timer", "", due))
+    turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.DELAY, due))
     return False
 
 

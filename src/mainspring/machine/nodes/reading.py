@@ -7,22 +7,24 @@ import msgspec
 from mainspring.errors import ExpressionError
 from mainspring.graph.plan import PlanNode
 from mainspring.machine.events import ErrorRecord
-from mainspring.machine.instance import Instance, NodeState
-from mainspring.machine.values import Scope, input_of
+from mainspring.machine.names import Names
+from mainspring.machine.scope import NodeState
+from mainspring.machine.turn import Turn
+from mainspring.machine.values import input_of
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def read(instance: Instance, node: PlanNode, state: NodeState) -> tuple[ErrorRecord | None, bytes]:
+def read(turn: Turn, node: PlanNode, state: NodeState) -> tuple[ErrorRecord | None, bytes]:
     """Why the attempt cannot begin (None: it can), and the node's cache key (empty: no result is looked for)."""
     if node.input_check is not None and not state.attempt:  # the input of further attempts is the same
-        faults = node.input_check(input_of(instance, node))
+        faults = node.input_check(input_of(turn.scope, node))
         if faults:
             return _error(node, state, "InputInvalid", "; ".join(faults)), b""
     if node.cache is None:
         return None, b""
     try:
-        return None, key_of(instance, node)
+        return None, key_of(turn, node)
     except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
         return _error(node, state, "MappingError", f"the cache key failed: {error}"), b""
 
@@ -31,12 +33,12 @@ def _error(node: PlanNode, state: NodeState, type: str, message: str) -> ErrorRe
     return ErrorRecord(type, message, None, None, state.attempt, node.max_attempts, fatal=True)
 
 
-def key_of(instance: Instance, node: PlanNode) -> bytes:
+def key_of(turn: Turn, node: PlanNode) -> bytes:
     """The node's cache key as JSON: what its template gives, or else its whole input.
 
     Empty where the template gives null: a path that leads nowhere must not make all inputs look the same.
     """
     if node.cache_key is None:
-        return _encode(msgspec.json.decode(input_of(instance, node)))
-    value = node.cache_key(Scope(instance))
+        return _encode(msgspec.json.decode(input_of(turn.scope, node)))
+    value = node.cache_key(Names(turn.instance, turn.scope))
     return b"" if value is None else _encode(value)

@@ -19,7 +19,8 @@ from mainspring.machine.nodes import delay, reading
 from mainspring.machine.policies import failure
 from mainspring.machine.routing import route_completed, route_failed
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import PAYLOAD_BYTES_MAX, Scope, input_of, mapping_fault
+from mainspring.machine.names import Names, mapping_fault
+from mainspring.machine.values import PAYLOAD_BYTES_MAX, input_of
 
 SUSPECT_CRASHES = 2
 """A node that was in flight at so many crashes starts one at a time, engine-wide (SEMANTICS 9)."""
@@ -30,13 +31,13 @@ SUSPECTS = "suspects"
 
 def start(turn: Turn, node: PlanNode) -> bool:
     """Start one node, or ask for its slot. True where it ended at once."""
-    state = turn.instance.nodes[node.index]
+    state = turn.scope.nodes[node.index]
     resource = resource_of(node, state)
     if resource is not None:
         run = 1 if state is None else state.run
         if state is None or state.status != "ready":
-            turn.emit(ev.NodeReady(node.path, run, resource))
-        turn.ask(fx.AskAdmission(node.path, run, resource, 0 if state is None else state.crashes))
+            turn.emit(ev.NodeReady(turn.path(node), run, resource))
+        turn.ask(fx.AskAdmission(turn.path(node), run, resource, 0 if state is None else state.crashes))
         return False
     return begin(turn, node)
 
@@ -50,21 +51,21 @@ def resource_of(node: PlanNode, state: NodeState | None) -> str | None:
 
 def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
     """Begin an attempt; the node holds whatever slot it needs. True where it ended at once."""
-    state = turn.instance.state(node)
+    state = turn.scope.state(node)
     if node.template is not None and state.input is None:
         try:
             turn.emit(
-                ev.InputMapped(node.path, state.run, Raw(msgspec.json.encode(node.template(Scope(turn.instance)))))
+                ev.InputMapped(turn.path(node), state.run, Raw(msgspec.json.encode(node.template(Names(turn.instance, turn.scope)))))
             )
         except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
             return fail_with(turn, node, state, "MappingError", mapping_fault("the input mapping", error))
     cache_key = b""
     if node.reads_input:
-        fault, cache_key = reading.read(turn.instance, node, state)
+        fault, cache_key = reading.read(turn, node, state)
         if fault is not None:
             return fail(turn, node, state, fault)
     attempt = state.attempt if same_attempt else state.attempt + 1
-    turn.emit(ev.NodeStarted(node.path, state.run, attempt))
+    turn.emit(ev.NodeStarted(node.path or turn.path(node), state.run, attempt))
     if not node.machine_kind:
         order(turn, node, state, cache_key)
         return False
@@ -75,7 +76,7 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
 
 def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     """End the node with its input as its output. Joins nest what they pass on, so this too needs a bound."""
-    output = input_of(turn.instance, node)
+    output = input_of(turn.scope, node)
     if len(output) > PAYLOAD_BYTES_MAX:
         message = f"the input has {len(output)} bytes of JSON, and payload_bytes_max is {PAYLOAD_BYTES_MAX}"
         return fail_with(turn, node, state, "PayloadTooLarge", message)
@@ -87,10 +88,10 @@ def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
 
 def order(turn: Turn, node: PlanNode, state: NodeState, cache_key: bytes = b"") -> None:
     """Have the attempt's work done, and its clock run."""
-    turn.effects.append(fx.DispatchTask(node.path, state.run, state.attempt, turn.instance.variables, cache_key))
+    turn.effects.append(fx.DispatchTask(node.path or turn.path(node), state.run, state.attempt, turn.instance.variables, cache_key))
     if node.timeout is not None:
         due = state.started_at + node.timeout
-        turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT, due))
+        turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.NODE_TIMEOUT, due))
 
 
 def complete(
@@ -100,7 +101,7 @@ def complete(
     release(turn, node, state)
     fired, faults = route_completed(turn, node, port, output)
     completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
-    turn.emit(completed(node.path, state.run, state.attempt, Raw(output), fired, port, False, cached))
+    turn.emit(completed(node.path or turn.path(node), state.run, state.attempt, Raw(output), fired, port, False, cached))
     if faults:
         _routing_faults(turn, node, faults)
     return True
@@ -110,7 +111,7 @@ def _routing_faults(turn: Turn, node: PlanNode, faults: Sequence[ev.RoutingFaile
     """Conditions that raised are failures that nobody handles, however the node ended (SEMANTICS 20)."""
     for fault in faults:
         turn.emit(fault)
-        failure.unhandled(turn, node.path, f"the routing of {node.path} failed: {fault.error.message}")
+        failure.unhandled(turn, turn.path(node), f"the routing of {turn.path(node)} failed: {fault.error.message}")
 
 
 def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) -> bool:
@@ -119,9 +120,9 @@ def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) ->
     fired, faults = route_failed(turn, node, error)
     handled = bool(fired)
     ended = ev.RunFailed if node.repeating else ev.NodeFailed
-    turn.emit(ended(node.path, state.run, state.attempt, error, fired, handled))
+    turn.emit(ended(turn.path(node), state.run, state.attempt, error, fired, handled))
     if not handled:
-        failure.unhandled(turn, node.path, f"{node.path} failed: {error.type}: {error.message}")
+        failure.unhandled(turn, turn.path(node), f"{turn.path(node)} failed: {error.type}: {error.message}")
     _routing_faults(turn, node, faults)
     return True
 
@@ -136,6 +137,6 @@ def fail_with(turn: Turn, node: PlanNode, state: NodeState, type: str, message: 
 def release(turn: Turn, node: PlanNode, state: NodeState) -> None:
     """The attempt is over: give back its slot and disarm its clock."""
     if resource_of(node, state) is not None:
-        turn.ask(fx.ReleaseAdmission(node.path, state.run))
+        turn.ask(fx.ReleaseAdmission(turn.path(node), state.run))
     if node.timeout is not None and state.status == "running":
-        turn.ask(fx.DisarmTimer(node.path, state.run, state.attempt, fx.NODE_TIMEOUT))
+        turn.ask(fx.DisarmTimer(turn.path(node), state.run, state.attempt, fx.NODE_TIMEOUT))

@@ -25,14 +25,14 @@ def finished(turn: Turn, report: TaskFinished) -> None:
     node, state = found
     if report.port is not None and report.port not in node.ports:
         known = ", ".join(sorted(node.ports)) or "none"
-        message = f"the task left by port {report.port!r}, which no connection of {node.path} has (it has: {known})"
+        message = f"the task left by port {report.port!r}, which no connection of {turn.path(node)} has (it has: {known})"
         running.fail_with(turn, node, state, "UnknownPort", message)
     elif node.output_check is not None and (faults := node.output_check(report.output)):
         _attempt_failed(turn, node, state, _output_fault(node, faults))
         return
     else:
         if report.variables is not None:
-            turn.emit(ev.VariablesSet(Raw(report.variables), node.path, state.run))
+            turn.emit(ev.VariablesSet(Raw(report.variables), turn.path(node), state.run))
         running.complete(turn, node, state, report.output, report.port, report.cached)
     waves.advance(turn, node)
 
@@ -53,20 +53,20 @@ def failed(turn: Turn, report: TaskFailed) -> None:
 
 def timed_out(turn: Turn, node: PlanNode, state: NodeState) -> None:
     """The attempt took longer than the node's timeout. The order to stop it is best effort."""
-    turn.ask(fx.AbandonTask(node.path, state.run, state.attempt))
+    turn.ask(fx.AbandonTask(turn.path(node), state.run, state.attempt))
     kinds = ("NodeTimeout", "TimeoutError", "builtins.TimeoutError", "Exception")
     _attempt_failed(turn, node, state, TaskFault("NodeTimeout", f"no result within {node.timeout} ms", kinds))
 
 
 def _attempt_failed(turn: Turn, node: PlanNode, state: NodeState, fault: TaskFault) -> None:
     decision = retry.decide(
-        node.retry, state.failures + 1, fault, turn.at, seed=turn.seed, path=node.path, attempt=state.attempt
+        node.retry, state.failures + 1, fault, turn.at, seed=turn.seed, path=turn.path(node), attempt=state.attempt
     )
     error = record(fault, state.attempt, node.max_attempts)
     if isinstance(decision, retry.Again):
         running.release(turn, node, state)
-        turn.emit(ev.NodeRetrying(node.path, state.run, state.attempt, error, decision.due))
-        turn.ask(fx.ArmTimer(node.path, state.run, state.attempt, fx.RETRY, decision.due))
+        turn.emit(ev.NodeRetrying(turn.path(node), state.run, state.attempt, error, decision.due))
+        turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, decision.due))
         failure.settle(turn)
         return
     running.fail(turn, node, state, error)
@@ -93,7 +93,7 @@ def handler_missing(turn: Turn, report: HandlerMissing) -> None:
     if found is not None:
         node, state = found
         running.release(turn, node, state)
-        turn.emit(ev.NodeWaiting(node.path, state.run, "handler", report.handler))
+        turn.emit(ev.NodeWaiting(turn.path(node), state.run, "handler", report.handler))
 
 
 def handlers_found(turn: Turn, report: HandlersFound) -> None:
@@ -102,15 +102,9 @@ def handlers_found(turn: Turn, report: HandlersFound) -> None:
         turn.dropped = f"the instance is {turn.instance.status}"
         return
     for path in report.paths:
-        node = turn.plan.by_path.get(path)
-        state = None if node is None else turn.instance.nodes[node.index]
-        if (
-            node is not None
-            and state is not None
-            and state.status == "waiting"
-            and state.waits_for.startswith("handler")
-        ):
-            begin_again(turn, node, state)
+        found = turn.turn_to(path)
+        if found is not None and found[1].status == "waiting" and found[1].waits_for.startswith("handler"):
+            begin_again(turn, *found)
     if not turn.events:
         turn.dropped = "stale"
 

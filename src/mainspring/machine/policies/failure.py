@@ -9,11 +9,11 @@ from mainspring.errors import ExpressionError
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine.instance import NodeState
+from mainspring.machine.scope import NodeState
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.stopping import stop_nodes
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import Scope, mapping_fault
+from mainspring.machine.names import Names, mapping_fault
 
 
 def unhandled(turn: Turn, path: str, reason: str) -> None:
@@ -26,9 +26,9 @@ def unhandled(turn: Turn, path: str, reason: str) -> None:
 def catch_up(turn: Turn) -> None:
     """What `unhandled` could not do while the instance was parked or paused, it does when that ends."""
     if turn.instance.unhandled:
-        pairs = zip(turn.plan.nodes, turn.instance.nodes, strict=True)
+        pairs = zip(turn.scope.graph.nodes, turn.scope.nodes, strict=True)
         path, what = next(
-            (node.path, what)
+            (turn.path(node), what)
             for node, state in pairs
             if state is not None and (what := _what_failed(turn, node, state))
         )
@@ -37,17 +37,17 @@ def catch_up(turn: Turn) -> None:
 
 def _what_failed(turn: Turn, node: PlanNode, state: NodeState) -> str:
     """The node, one of its runs, or one of its conditions, where that failed and nobody took it. Else ""."""
-    inbox = turn.instance.inboxes.get(node.index)
+    inbox = turn.scope.inboxes.get(node.index)
     if inbox is not None and any(one.error is not None and not one.handled for one in inbox.results):
-        return f"a run of {node.path}"
+        return f"a run of {turn.path(node)}"
     if state.status == "failed" and not state.handled:
-        return node.path
-    return f"a condition after {node.path}" if state.misrouted else ""
+        return turn.path(node)
+    return f"a condition after {turn.path(node)}" if state.misrouted else ""
 
 
 def stop_all(turn: Turn, reason: str, because: str) -> None:
     """Cancel what is under way and skip what has not begun."""
-    stop_nodes(turn, turn.plan.nodes, reason, because)
+    stop_nodes(turn, turn.scope.graph.nodes, reason, because)
 
 
 def settle(turn: Turn) -> None:
@@ -88,13 +88,13 @@ def _end(turn: Turn) -> None:
 
 def _output(turn: Turn) -> bytes:
     template = turn.plan.output
-    return _leaf_outputs(turn) if template is None else msgspec.json.encode(template(Scope(turn.instance)))
+    return _leaf_outputs(turn) if template is None else msgspec.json.encode(template(Names(turn.instance, turn.instance)))
 
 
 def _leaf_outputs(turn: Turn) -> bytes:
     """Without an output mapping: the output of the only leaf, or an object of the completed leaves' outputs by id."""
     leaves = turn.plan.leaves
-    states = turn.instance.nodes
+    states = turn.scope.nodes
     if len(leaves) == 1:
         only = states[leaves[0].index]
         return b"null" if only is None or only.output is None else only.output
@@ -102,5 +102,5 @@ def _leaf_outputs(turn: Turn) -> bytes:
     for leaf in leaves:
         state = states[leaf.index]
         if state is not None and state.status == "completed" and state.output is not None:
-            parts.append(msgspec.json.encode(leaf.path) + b":" + state.output)
+            parts.append(msgspec.json.encode(leaf.id) + b":" + state.output)
     return b"{" + b",".join(parts) + b"}"

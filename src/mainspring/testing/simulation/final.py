@@ -96,7 +96,7 @@ def _agree(watched: Watched, instance: Instance) -> None:
     if msgspec.json.decode(instance.variables) != watched.variables:
         watched.flag("variables are right", f"{instance.variables!r}, not {watched.variables}")
     for path, node in watched.nodes.items():
-        state = instance.nodes[instance.plan.by_path[path].index]
+        state = instance.nodes[instance.plan.by_id[path].index]
         mine = (node.status, node.run, node.attempt, node.failures, node.crashes)
         theirs = state and (state.status, state.run, state.attempt, state.failures, state.crashes)
         if mine != theirs:
