@@ -44,6 +44,7 @@ def compare(graph: dict[str, Any], random: Random, unkind: int) -> Run:
         return run
     assert naive.done, f"the machine ended, and the naive interpreter has {sorted(naive.under_way)} under way"
     assert ends.keys() == naive.ended.keys()
+    same_order(naive, run)
     assert run.nodes == {id: node.status for id, node in naive.nodes.items()}
     assert outputs(run.instance) == {
         id: stable(naive.output_of(id)) for id, node in naive.nodes.items() if node.status == "completed"
@@ -127,6 +128,17 @@ def same_messages(naive: Naive, run: Run) -> None:
         assert sorted((token.connection, token.run) for token in tokens) == sorted(
             (message.connection, message.run) for message in mine
         ), f"run {number} of {path} took other messages"
+
+
+def same_order(naive: Naive, run: Run) -> None:
+    """What was taken, what began and what was skipped, each in the order in which the text has it decided."""
+    taken = [(event.path, event.run) for event in run.events if isinstance(event, ev.NodeActivated)]
+    assert taken == [key for key in naive.decided if key in set(taken)], "messages were taken in another order"
+    begins = ev.NodeReady | ev.NodeStarted | End  # (a run that fails before its task is ordered has an end alone)
+    begun = dict.fromkeys((event.path, event.run) for event in run.events if isinstance(event, begins))
+    assert [*begun] == naive.begun, "runs began in another order"
+    skips = [skip.path for event in run.events if isinstance(event, ev.NodesSkipped) for skip in event.skips]
+    assert skips == naive.skipped, "nodes were skipped in another order"
 
 
 def same_stop(naive: Naive, run: Run) -> None:
