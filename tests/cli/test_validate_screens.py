@@ -265,3 +265,12 @@ def test_code_that_is_not_here_is_a_warning_on_validate_and_an_error_on_run(
     refused = capsys.readouterr().err
     assert "nothing was run" in refused
     assert all(what in refused for what in ("nowhere", "chrage", "unregistered", "missing.py"))
+
+
+def test_missing_code_is_looked_for_up_to_a_bound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "w.yaml"
+    nodes = (f"  - {{id: n{n}, type: function, config: {{handler: 'nowhere:f{n}'}}}}\n" for n in range(300))
+    path.write_text(HEAD + "".join(nodes))
+    assert main(["validate", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)[0]["findings"]
+    assert len(found) == 201 and "missing_listed_max" in found[-1]["message"] and found[-1]["line"] == 203

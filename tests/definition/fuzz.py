@@ -139,7 +139,9 @@ def values(text: str, chance: Random) -> str:
         return tokens(text, chance)
     for _ in range(chance.randint(1, 4)):
         _change(tree, chance)
-    return json.dumps(tree, default=str, indent=chance.choice([None, 2]), ensure_ascii=chance.random() < 0.5)
+    return json.dumps(
+        tree, default=str, skipkeys=True, indent=chance.choice([None, 2]), ensure_ascii=chance.random() < 0.5
+    )
 
 
 def _change(tree: Any, chance: Random) -> None:
@@ -160,7 +162,7 @@ def _change(tree: Any, chance: Random) -> None:
         holder[key] = chance.choice([None, True, 0, -1, 1.5, 10**30, "", "x", [], {}, [[]], {"a": 1}, *SCALARS])
     else:
         other = chance.choice(holders)
-        holder[key] = json.loads(json.dumps(other, default=str))
+        holder[key] = json.loads(json.dumps(other, default=str, skipkeys=True))
 
 
 def noise(text: str, chance: Random) -> bytes:

@@ -35,6 +35,8 @@ def test_the_documents_of_a_seed_are_always_the_same_and_of_all_kinds() -> None:
         ("id: [", "yaml"),
         ("id: 'x\n", "yaml"),
         ("\n\n?", "yaml"),
+        ("id: w\nnodes:\n ? ", "yaml"),
+        ("id: w\nnodes:\n-", "yaml"),
         ('{"id":\r\r"w"', "json"),
     ],
 )

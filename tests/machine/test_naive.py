@@ -9,32 +9,10 @@ from typing import Any
 import pytest
 
 from .naive import Naive, Shape, edges_of, work
-from .naive.shape import plain_edge
+from .plain_graphs import BAD, OK, graph
 
-OK = {"kind": "ok", "base": 0, "port": None}
-BAD = {"kind": "fail", "type": "A", "fatal": False}
 EACH, ANY = {"kind": "each"}, {"kind": "any"}
 RACE = {"kind": "any", "cancelOthers": True}
-
-
-def graph(arrows: str, *edges: dict[str, Any], policy: str = "continue", **nodes: dict[str, Any]) -> dict[str, Any]:
-    """`a>b` is a connection; what the n-th one has beside its ends stands in `edges[n]`.
-
-    Nodes are functions unless said, and defined in the order of their ids.
-    """
-    pairs = [tuple(arrow.split(">")) for arrow in arrows.split()]
-    ids = sorted({*nodes, *(id for pair in pairs for id in pair)})
-    extra = [*edges, *({} for _ in pairs)]
-    dull = {"type": "function", "duration": 40, "retry": None, "mapping": None, "limited": False}
-    return {
-        "nodes": [
-            {"id": id, **dull, "outcomes": [OK], "join": None, "dependsOn": [], **nodes.get(id, {})} for id in ids
-        ],
-        "connections": [{**plain_edge(*pair), **more} for pair, more in zip(pairs, extra, strict=False)],
-        "policy": policy,
-        "input": {"x": 1},
-        "output": None,
-    }
 
 
 def run(graph: dict[str, Any], *ends: str | tuple[str, int]) -> Naive:

@@ -19,6 +19,7 @@ from mainspring.machine.lifecycle import INSTANCE_FINAL, NODE_FINAL
 
 from .compare import compare
 from .harness import Run
+from .plain_graphs import graph
 from .random_graphs import STYLES, random_graph
 from .world import World
 
@@ -38,6 +39,14 @@ def test_and_on_three_hundred_seeded_graphs(block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):
         random = Random(seed)
         compare(random_graph(random, random.choice(("continue", "fail_fast"))), random, unkind=seed % 8)
+
+
+def test_who_waits_for_room_looks_again_in_whole_passes() -> None:
+    """What four in a hundred thousand random graphs need: a pass over all who wait is not begun anew when one has taken."""
+    each, log = {"join": {"kind": "each"}}, {"type": "log"}
+    whole = graph("a>c b>a a>c b>a d>e a>f f>d", a=log | each, b=log, c=log | each, d=log | each, f=log)
+    whole["nodes"][3]["dependsOn"] = ["c"]
+    compare(whole, Random(1), unkind=0)
 
 
 @slow

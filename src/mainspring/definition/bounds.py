@@ -12,6 +12,7 @@ template_parts_max = 1_000
 yaml_bytes_max = 8 << 20
 yaml_nodes_max = 300_000
 findings_max = 500
+missing_listed_max = 200
 message_length_max = 500
 hints_max = 50
 """How many findings get a `did you mean`: each costs a comparison with all that is known."""

@@ -171,8 +171,9 @@ def _giant(text: str) -> Finding | None:
             message = f"a text is longer than text_length_max, {text_length_max}"
             place = _line_column(text, match.start())
             return _at("MS002", message, *place, "put data into files or variables of a run")
-    if text.count(":") > object_keys_max and (match := _large_object.search(text)) is not None:
-        return _too_many_keys(*_line_column(text, match.start()))
+    large = _large_object.search(text) if text.count(":") > object_keys_max else None
+    if large is not None:
+        return _too_many_keys(*_line_column(text, large.start()))
     return None
 
 

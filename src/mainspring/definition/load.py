@@ -17,14 +17,12 @@ from mainspring.definition.bounds import findings_max
 from mainspring.definition.convert import convert
 from mainspring.definition.file_door import text_of, text_of_file
 from mainspring.definition.findings import Finding, Pointer, finding
-from mainspring.definition.json_door import read_json
 from mainspring.definition.model import Workflow
 from mainspring.definition.places import Locator, Place
 from mainspring.definition.python_door import Part, PythonReader
 from mainspring.definition.resilience_file import ResilienceConfig
 from mainspring.definition.respell import Respelling
 from mainspring.definition.spelling import respell
-from mainspring.definition.yaml_door import YamlReader
 
 Format = Literal["yaml", "json"]
 
@@ -109,8 +107,13 @@ def _read(text: str | Finding, form: Format, name: str | None, folder: str) -> R
     if isinstance(text, Finding):
         return Reading(None, [replace(text, file=name)], _nowhere, name, folder)
     if form == "json":
+        # Each door is imported where it is used: a file comes through one of them.
+        from mainspring.definition.json_door import read_json
+
         tree, findings = read_json(text)
     else:
+        from mainspring.definition.yaml_door import YamlReader
+
         reader = YamlReader(text)
         tree, findings = reader.read(), reader.findings
     return _understand(tree, findings, text, form, name, folder)

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from mainspring.definition.findings import Pointer
-from mainspring.definition.scalar_places import offset_within
 
 Wanted = dict[Any, Any]
 """Pointers by their parts: `{"nodes": {0: {"id": {}}}}`."""
@@ -28,6 +27,8 @@ class Place(Struct, frozen=True):
 
     def within(self, offset: int) -> Place:
         """The place of one character of the text; this place where that cannot be made out."""
+        from mainspring.definition.scalar_places import offset_within
+
         at = None if self.raw is None else offset_within(self.raw, self.value, offset)
         if at is None or self.raw is None:
             return self

@@ -11,6 +11,7 @@ from typing import Any
 from mainspring.definition.bounds import scalar_placed_max
 from mainspring.definition.findings import Pointer
 from mainspring.definition.places import Place, Places, Wanted, size
+from mainspring.definition.yaml_syntax import place_of
 
 alias_hops_max = 5
 
@@ -126,6 +127,8 @@ class _Pass:
 
     def place(self, event: Any, bare: bool) -> Place:
         start, end = event.start_mark, event.end_mark
+        if start.index >= len(self.text):  # a value that is left out at the end
+            return Place(*place_of(start, self.text))
         if bare or end.index - start.index > scalar_placed_max:
             return Place(start.line + 1, start.column + 1)
         return Place(start.line + 1, start.column + 1, self.text[start.index : end.index], event.value)

@@ -72,10 +72,10 @@ def explained(error: Any, text: str) -> tuple[str, str | None, int, int]:
     )
     if said.at_context:
         mark = error.context_mark
-    return said.message, said.hint, *_place(mark, text)
+    return said.message, said.hint, *place_of(mark, text)
 
 
-def _place(mark: Any, text: str) -> tuple[int, int]:
+def place_of(mark: Any, text: str) -> tuple[int, int]:
     """The parser counts a line behind the end; a place is always within the text, at most at its end."""
     if mark is None:
         return 1, 1

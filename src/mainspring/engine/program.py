@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from mainspring.definition import canonical
+from mainspring.definition.bounds import missing_listed_max
 from mainspring.definition.model import Workflow
 from mainspring.errors import DefinitionError, HandlerNotFound
 from mainspring.graph.check import check_workflow
 from mainspring.graph.plan import Plan, PlanNode
 from mainspring.journal.records import DefinitionRecord
 from mainspring.messaging.task import PreparedTask, TaskKind
-
-MISSING_LISTED_MAX = 200
 
 
 class Program:
@@ -76,7 +75,7 @@ class Program:
                 except HandlerNotFound as error:
                     faults.append((node.path, str(error)))
                     # To look for a module that is nowhere takes a millisecond, for each node that names it.
-                    if len(faults) >= MISSING_LISTED_MAX:
+                    if len(faults) >= missing_listed_max:
                         break
         return faults
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainspring.definition.bodies import bodies
+from mainspring.definition.bounds import missing_listed_max
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
 from mainspring.definition.model import Node, Workflow
 from mainspring.errors import DefinitionError, ExpressionError, HandlerNotFound
@@ -91,6 +92,13 @@ class _Checks:
     def graph(self, nodes: tuple[Node, ...], sources: Mapping[str, list[str]], at: Pointer) -> None:
         for index, node in enumerate(nodes):
             here = (*at, "nodes", index)
+            # To look for a module that is nowhere takes a millisecond, for each node that names it.
+            if len(self.found.missing) >= missing_listed_max:
+                message = (
+                    f"missing_listed_max, {missing_listed_max}, nodes lack their code: no more of it is looked for"
+                )
+                self.report("MS902", message, here)
+                return
             if node.type == "function":
                 self.function(node, sources.get(node.id, ()), here)
             elif node.type == "script":

@@ -14,7 +14,10 @@ from .values import Message, Raised, default_input, holds
 
 
 class Naive:
-    """A graph on its way. `begin`, then a `turn` for each end of what is under way, until it is `done` or `stopped`."""
+    """A graph on its way. `begin`, then a `turn` for each end of what is under way, until it is `done` or `stopped`.
+
+    `decided`, `begun` and `skipped` tell in which order runs were decided to start and did, and nodes were skipped.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -25,6 +28,9 @@ class Naive:
         self.under_way_before: set[tuple[str, int]] = set()
         self.ended: dict[tuple[str, int], Run] = {}
         self.starting: list[Run] = []
+        self.decided: list[tuple[str, int]] = []
+        self.begun: list[tuple[str, int]] = []
+        self.skipped: list[str] = []
         self.line: deque[str] = deque()
         self.parked = False
 
@@ -120,9 +126,11 @@ class Naive:
     def starts(self, node: NodeState, taken: list[Message]) -> None:
         node.status = "chosen"
         self.starting.append(node.takes(taken))
+        self.decided.append(self.starting[-1].key)
 
     def skip(self, node: NodeState) -> None:
         node.status = "skipped"
+        self.skipped.append(node.id)
         self.line.append(node.id)
 
     def stop_others(self, join: str) -> None:
@@ -137,6 +145,7 @@ class Naive:
                 node.runs[-1].status = "cancelled"
                 del self.under_way[node.runs[-1].key]
             else:
+                self.skipped.append(id)
                 self.starting = [run for run in self.starting if run.node != id]
                 node.runs.clear()
 
@@ -147,7 +156,10 @@ class Naive:
             if self.joins.has_room(node) and not self.parked:
                 self.starts(node, [queue.popleft() for queue in node.inbox.values()])
         elif self.joins.nothing_can_come(node):
-            node.status = ("failed" if node.failures else "completed") if node.runs else "skipped"
+            if not node.runs:
+                self.skip(node)
+                return
+            node.status = "failed" if node.failures else "completed"
             self.line.append(node.id)
 
     # --- runs
@@ -156,6 +168,7 @@ class Naive:
         """A run begins. True where it ended by that."""
         node = self.shape.nodes[run.node]
         self.nodes[run.node].status = "running"
+        self.begun.append(run.key)
         try:
             mapping = node["mapping"]
             run.input = (
