@@ -158,7 +158,9 @@ class World:
 
     def mischief(self) -> None:
         """Something that must not change the outcome."""
-        self.random.choice((self.crash, self.stop, self.reload, self.again, self.stale, self.no_code, self.park, self.park))()
+        self.random.choice(
+            (self.crash, self.stop, self.reload, self.again, self.stale, self.no_code, self.park, self.park)
+        )()
 
     def crash(self) -> None:
         """At most twice, so that no node reaches the bound."""
