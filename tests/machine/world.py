@@ -81,7 +81,7 @@ class World:
                     assert (path, run, attempt) not in self.tasks, "ordered twice"
                     self.tasks.add((path, run, attempt))
                     self.inputs[path, run] = self.run.input_of(path)
-                    node = self.run.plan.by_path[path]
+                    node = self.run.plan.by_id[path]
                     assert node.resource is None or self.slots.get((path, run)), "started without its slot"
                 case fx.AbandonTask(path, run, attempt):
                     self.tasks.discard((path, run, attempt))

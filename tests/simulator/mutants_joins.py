@@ -108,7 +108,7 @@ def taken_message_lost_at_a_crash(stack: ExitStack) -> None:
     def requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> None:
         original(instance, event, at)
         for ref in event.runs:
-            node = instance.plan.by_path[ref.path]
+            node = instance.plan.by_id[ref.path]
             inbox = instance.inbox(node) if node.inbox is not None else None
             if inbox is not None and all(lane.depth for lane in inbox.lanes):
                 for lane, lease in zip(inbox.lanes, inbox.taken, strict=True):
@@ -196,7 +196,7 @@ def repeating_node_ends_too_early(stack: ExitStack) -> None:
 @mutant
 def attempts_of_a_run_not_counted_anew(stack: ExitStack) -> None:
     def activated(instance: Instance, event: ev.NodeActivated, at: int) -> None:
-        before = instance.state(instance.plan.by_path[event.path])
+        before = instance.state(instance.plan.by_id[event.path])
         kept = before.attempt, before.failures
         original(instance, event, at)
         before.attempt, before.failures = kept
@@ -208,7 +208,7 @@ def attempts_of_a_run_not_counted_anew(stack: ExitStack) -> None:
 @mutant
 def mapped_input_kept_for_the_next_run(stack: ExitStack) -> None:
     def activated(instance: Instance, event: ev.NodeActivated, at: int) -> None:
-        state = instance.state(instance.plan.by_path[event.path])
+        state = instance.state(instance.plan.by_id[event.path])
         kept = state.input
         original(instance, event, at)
         state.input = kept
@@ -220,7 +220,7 @@ def mapped_input_kept_for_the_next_run(stack: ExitStack) -> None:
 @mutant
 def result_of_another_run_accepted(stack: ExitStack) -> None:
     def current(self: Turn, path: str, run: int, attempt: int, *statuses: str) -> Any:
-        node = self.plan.by_path[path]
+        node = self.plan.by_id[path]
         state = self.instance.nodes[node.index]
         return original(self, path, run if state is None else state.run, attempt, *statuses)
 
