@@ -255,7 +255,7 @@ def retry_beyond_the_maximum(stack: ExitStack) -> None:
 @mutant
 def skip_not_passed_on(stack: ExitStack) -> None:
     def fold_skip(instance: Any, skip: ev.Skip, at: int) -> None:
-        state = fold._move(instance, skip.path, "NodesSkipped")
+        state = fold._move(instance, skip.path, "NodesSkipped")[2]
         state.reason, state.because, state.ended_at = skip.reason, skip.because, at
 
     for owner in (waves, stopping, fold):
