@@ -43,8 +43,11 @@ async def fill(path: Path) -> None:
         keys = ("running", "cancelled", "mail", "parked", "lost")
         running = [await engine.start(work.OPEN, input={}, key=key) for key in keys]
         await engine.start(work.LONG, key="1")
+        joined = await engine.start(work.JOINED, key="1")
         asleep = await engine.start(work.ASLEEP, key="1")
-        while len([task for live in engine.host.lives.values() for task in live.tasks]) < 6:
+        while len([task for live in engine.host.lives.values() for task in live.tasks]) < 7:
+            await asyncio.sleep(0.001)
+        while (await joined.state()).nodes["work"].runs < 2 or (await joined.state()).nodes["work"].status == "running":
             await asyncio.sleep(0.001)
         await running[1].cancel("not wanted")
         await running[1].result()

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import mainspring as ms
-from mainspring.definition.model import Connection, Node, Retry, Workflow
+from mainspring.definition.model import Connection, Join, Node, Retry, Workflow
 
 blocks = False
 """Whether `golden_block` stays: it does while a file is made, so that its node is in flight when the engine is killed."""
@@ -40,6 +40,13 @@ async def flaky(ctx: ms.TaskContext) -> str:
     if ctx.attempt == 1:
         raise OSError("the first time")
     return "the second time"
+
+
+@ms.task(name="golden_odd")
+async def odd(n: Any) -> Any:
+    if n == 3:
+        raise ValueError("not this one")
+    return n
 
 
 def _node(id: str, handler: str, *after: str, **more: Any) -> Node:
@@ -92,6 +99,28 @@ OPEN = _flow(
     _node("first", "ok", input={"n": 1}),
     _node("busy", "block", "first"),
     _node("last", "ok", "first", "busy", input={"n": 2}),
+)
+EACH, PORTS, FIRST = Join(kind="each"), Join(kind="ports"), Join(kind="any", cancel_others=True)
+JOINED = _flow(
+    "joined",
+    _node("a", "ok", input={"n": 1}),
+    _node("b", "ok", "a", input={"n": 2}),
+    _node("c", "block", "b"),
+    _node("work", "odd", join=EACH),
+    Node(id="after", type="log"),
+    Node(id="alarm", type="log"),
+    Node(id="pair", type="log", join=PORTS),
+    _delay("slow", "1h"),
+    Node(id="first", type="log", join=FIRST),
+    connections=(
+        *(Connection(source=source, target="work") for source in "abc"),
+        Connection(source="work", target="after"),
+        Connection(source="work", target="alarm", trigger="fail"),
+        Connection(source="a", target="pair", target_port="x"),
+        Connection(source="b", target="pair", target_port="y"),
+        Connection(source="slow", target="first"),
+        Connection(source="b", target="first"),
+    ),
 )
 ASLEEP = _flow("asleep", _delay("night", "3s"), _node("morning", "ok", "night", input={"n": 3}))
 STEPS = [_node(f"s{i}", "ok", *([f"s{i - 1}"] if i else []), input={"n": i}) for i in range(12)]
