@@ -205,7 +205,9 @@ def failing_condition(run: Run) -> None:
     run.finish("a", 0)
 
 
-@pytest.mark.parametrize(("what", "why"), [(failing_node, "a failed"), (failing_condition, "a condition after a failed")])
+@pytest.mark.parametrize(
+    ("what", "why"), [(failing_node, "a failed"), (failing_condition, "a condition after a failed")]
+)
 def test_fail_fast_hears_of_what_failed_while_parked(what: Callable[[Run], None], why: str) -> None:
     run = Run(graph("a -[1 / output > 0]-> b; c", {"failure_policy": "fail_fast"}))
     run.start()

@@ -270,7 +270,7 @@ def test_a_full_inbox_makes_upstream_wait() -> None:
 @pytest.mark.parametrize("order", [("d", "e", "f"), ("f", "e", "d"), ("e", "f", "d")], ids="".join)
 def test_room_that_appears_is_felt_all_the_way_up(order: tuple[str, ...]) -> None:
     """Whatever the order of the definition: f takes, so e can take, so d can."""
-    nodes = {**dict.fromkeys(order, {}), "d": EACH}
+    nodes = {**{key: {} for key in order}, "d": EACH}
     run = run_of("; ".join(order) + "; a -> d; b -> d; c -> d; x -> d; y -> d; d -> e -> f", **nodes)
     for number, path in enumerate("abcxy"):
         run.finish(path, number)

@@ -55,7 +55,11 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
     if node.template is not None and state.input is None:
         try:
             turn.emit(
-                ev.InputMapped(turn.path(node), state.run, Raw(msgspec.json.encode(node.template(Names(turn.instance, turn.scope)))))
+                ev.InputMapped(
+                    turn.path(node),
+                    state.run,
+                    Raw(msgspec.json.encode(node.template(Names(turn.instance, turn.scope)))),
+                )
             )
         except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
             return fail_with(turn, node, state, "MappingError", mapping_fault("the input mapping", error))
@@ -88,7 +92,9 @@ def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
 
 def order(turn: Turn, node: PlanNode, state: NodeState, cache_key: bytes = b"") -> None:
     """Have the attempt's work done, and its clock run."""
-    turn.effects.append(fx.DispatchTask(node.path or turn.path(node), state.run, state.attempt, turn.instance.variables, cache_key))
+    turn.effects.append(
+        fx.DispatchTask(node.path or turn.path(node), state.run, state.attempt, turn.instance.variables, cache_key)
+    )
     if node.timeout is not None:
         due = state.started_at + node.timeout
         turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.NODE_TIMEOUT, due))
@@ -101,7 +107,9 @@ def complete(
     release(turn, node, state)
     fired, faults = route_completed(turn, node, port, output)
     completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
-    turn.emit(completed(node.path or turn.path(node), state.run, state.attempt, Raw(output), fired, port, False, cached))
+    turn.emit(
+        completed(node.path or turn.path(node), state.run, state.attempt, Raw(output), fired, port, False, cached)
+    )
     if faults:
         _routing_faults(turn, node, faults)
     return True

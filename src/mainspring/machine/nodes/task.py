@@ -25,7 +25,9 @@ def finished(turn: Turn, report: TaskFinished) -> None:
     node, state = found
     if report.port is not None and report.port not in node.ports:
         known = ", ".join(sorted(node.ports)) or "none"
-        message = f"the task left by port {report.port!r}, which no connection of {turn.path(node)} has (it has: {known})"
+        message = (
+            f"the task left by port {report.port!r}, which no connection of {turn.path(node)} has (it has: {known})"
+        )
         running.fail_with(turn, node, state, "UnknownPort", message)
     elif node.output_check is not None and (faults := node.output_check(report.output)):
         _attempt_failed(turn, node, state, _output_fault(node, faults))

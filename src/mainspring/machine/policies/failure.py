@@ -88,7 +88,9 @@ def _end(turn: Turn) -> None:
 
 def _output(turn: Turn) -> bytes:
     template = turn.plan.output
-    return _leaf_outputs(turn) if template is None else msgspec.json.encode(template(Names(turn.instance, turn.instance)))
+    return (
+        _leaf_outputs(turn) if template is None else msgspec.json.encode(template(Names(turn.instance, turn.instance)))
+    )
 
 
 def _leaf_outputs(turn: Turn) -> bytes:
