@@ -39,7 +39,7 @@ def chain(routed: bool) -> Workflow:
     """The chain with plain connections, or with all that a connection can have."""
     handler = "bench_by_port" if routed else "bench_plain"
     some = {"source_port": "ok", "trigger": "all", "condition": CONDITION} if routed else {}
-    last = [Node(id=f"n{LENGTH}", type="log")] if routed else [Node(id=f"n{LENGTH}", type="log")]
+    last = [Node(id=f"n{LENGTH}", type="log")]
     nodes = [Node(id=f"n{i}", type="function", config={"handler": handler}, input={}) for i in range(LENGTH)]
     connections = [Connection(source=f"n{i}", target=f"n{i + 1}", **some) for i in range(LENGTH)]
     return Workflow(id="routed" if routed else "plain", nodes=(*nodes, *last), connections=tuple(connections))

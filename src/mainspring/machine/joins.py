@@ -9,8 +9,8 @@ from typing import Literal
 
 from mainspring.graph.plan import PlanNode
 from mainspring.machine.inbox import Inbox
-from mainspring.machine.scope import NodeState, Scope
 from mainspring.machine.lifecycle import NODE_FINAL
+from mainspring.machine.scope import NodeState, Scope
 
 Decision = Literal["run", "wait", "skip", "end"]
 """`end`: a repeating node has run, and cannot run again."""

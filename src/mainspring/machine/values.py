@@ -5,12 +5,11 @@ Outputs stay raw JSON until somebody needs them. A default input is put together
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from mainspring.errors import ExpressionError
 from mainspring.graph.joining import DEFAULT_PORT
 from mainspring.graph.plan import PlanConnection, PlanNode
 from mainspring.machine.events import ErrorRecord, Token

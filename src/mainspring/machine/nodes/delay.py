@@ -10,9 +10,9 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
+from mainspring.machine.names import Names
 from mainspring.machine.nodes import running
 from mainspring.machine.turn import Turn
-from mainspring.machine.names import Names
 
 DELAY_MS_MAX = 10 * 366 * 86_400_000
 """The longest delay: ten years. Beyond it a number is taken for a mistake in the unit."""

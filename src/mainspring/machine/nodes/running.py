@@ -15,11 +15,11 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
+from mainspring.machine.names import Names, mapping_fault
 from mainspring.machine.nodes import delay, reading
 from mainspring.machine.policies import failure
 from mainspring.machine.routing import route_completed, route_failed
 from mainspring.machine.turn import Turn
-from mainspring.machine.names import Names, mapping_fault
 from mainspring.machine.values import PAYLOAD_BYTES_MAX, input_of
 
 SUSPECT_CRASHES = 2

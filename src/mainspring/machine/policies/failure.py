@@ -9,11 +9,11 @@ from mainspring.errors import ExpressionError
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine.scope import NodeState
 from mainspring.machine.lifecycle import INSTANCE_FINAL
+from mainspring.machine.names import Names, mapping_fault
+from mainspring.machine.scope import NodeState
 from mainspring.machine.stopping import stop_nodes
 from mainspring.machine.turn import Turn
-from mainspring.machine.names import Names, mapping_fault
 
 
 def unhandled(turn: Turn, path: str, reason: str) -> None:
