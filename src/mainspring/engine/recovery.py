@@ -54,6 +54,7 @@ class Recovery:
         self._reloading: set[Live] = set()
         self._failures = 0
         self._delivered: set[str] = set()
+        self._nobody_home = 0
         self._left: list[Loaded] = []
         self._asked: int | None = None
         self._sweeping = asyncio.Lock()
@@ -104,14 +105,20 @@ class Recovery:
         host = self._host
         batch = host.settings.claim_max
         await self._claim_all(batch)
-        # Those that are delivered and not yet consumed come again: they must not take the place of new ones.
-        limit = batch + len(self._delivered)
+        # Those that are delivered and not yet consumed come again, and so do those for whom nobody is at home (who is on its
+        # way to sleep, or cannot be read): they must not take the place of new ones.
+        limit = batch + len(self._delivered) + self._nobody_home
         mail = await host.store.mail(host.ownership.lease(), limit)
+        known_before, nobody_before = len(self._delivered), self._nobody_home
+        self._nobody_home = 0
         for message in mail:
             live = host.lives.get(message.instance)
             if live is not None:
                 self._deliver(live, message)
-        if len(mail) == limit:
+            else:
+                self._nobody_home += 1
+        # Only where this one got further: with a store that answers at once, the commit that it waits for would never come.
+        if len(mail) == limit and (len(self._delivered) > known_before or self._nobody_home > nobody_before):
             self.want()
         self._asked = None
         known = await host.store.next_wake(host.ownership.lease())
@@ -246,6 +253,8 @@ class Recovery:
         while True:
             pause = min(10 * 2 ** min(self._failures, 12), host.settings.store_retry_ms_max) if self._failures else 0
             await asyncio.sleep(pause / 1000)
+            if host.loss is not None:
+                return  # its turns will never be durable, and nothing is loaded for an engine that stops
             if live.uncommitted:  # turns from before the fault are still on their way
                 await host.writer.drained()
                 continue
