@@ -1,7 +1,8 @@
 """Everything that CI checks, under one command: `python3 tools/check.py [STEP ...]`.
 
 Needs only Python 3.11: it makes `.venv` in this folder with what the checks need, then runs the steps (by default all):
-format, lint, types, imports, docs, errors, definition, tests. It goes on after a step that fails, and ends with 1 if one did.
+format, lint, types, imports, docs, errors, definition, commands, tests. It goes on after a step that fails, and ends
+with 1 if one did.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ STEPS: dict[str, list[str]] = {
     "docs": ["python", "tools/semantics_tables.py", "--check"],
     "errors": ["python", "tools/error_reference.py", "--check"],
     "definition": ["python", "tools/definition_reference.py", "--check"],
+    "commands": ["python", "tools/cli_reference.py", "--check"],
     "tests": ["python", "-m", "pytest", "-n", "2"],
 }
 

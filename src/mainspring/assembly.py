@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
@@ -21,6 +21,9 @@ from mainspring.tasks.checking import refuse_faulty_tasks
 from mainspring.tasks.fault import describe
 from mainspring.tasks.kinds import task_kinds
 from mainspring.tasks.pinning import pinned
+
+if TYPE_CHECKING:
+    from mainspring.stores.sqlite.health import Health
 
 
 def open_store(url: str, *, read_only: bool = False, durability: str = "full") -> Store:
@@ -39,6 +42,21 @@ def open_store(url: str, *, read_only: bool = False, durability: str = "full") -
             raise StoreError(f"there is no store {path}: nothing has been run there yet")
         return SqliteStore(path, read_only=read_only, durability="normal" if durability == "normal" else "full")
     raise StoreError(f"unknown store {url!r}: use memory: or sqlite:///PATH (sqlite:////PATH for an absolute one)")
+
+
+def examine_store(url: str, seconds: float) -> Health:
+    """How the file of a `sqlite:///` store is, seen in so many seconds without touching it. Raises StoreError."""
+    from mainspring.stores.sqlite.health import examine
+
+    return examine(store_path(url), seconds)
+
+
+def store_path(url: str) -> str:
+    """The file of a `sqlite:///` store. Raises StoreError for any other URL."""
+    if not url.startswith("sqlite:"):
+        open_store(url)  # says which URLs there are
+        raise StoreError(f"{url} has no file")
+    return _sqlite_path(url)
 
 
 def _sqlite_path(url: str) -> str:

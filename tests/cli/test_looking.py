@@ -125,13 +125,13 @@ def test_every_command_has_help_with_an_example() -> None:
 
 
 def test_every_command_stands_in_the_docs() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
     for name in COMMANDS:
         assert f"## mainspring {name}" in text
         command = group.get_command(None, name)  # type: ignore[arg-type]
         for option in [] if command is None else command.params:
             for word in option.opts:
-                assert not word.startswith("--") or f"`{word}" in text, (name, word)
+                assert not word.startswith("--") or word in text, (name, word)
 
 
 def test_every_status_has_a_look() -> None:

@@ -13,9 +13,9 @@ from mainspring.cli.words import clean, compact
 from mainspring.engine.result import InstanceResult
 
 
-def summary(result: InstanceResult, store: str) -> int:
-    """For a person."""
-    show_summary(look.out(), result, places.command("show", result.id, store=store))
+def summary(result: InstanceResult, store: str, told: set[str]) -> int:
+    """For a person. The nodes that were `told` as they ended are not told again."""
+    show_summary(look.out(), result, places.command("show", result.id, store=store), told)
     return exits.of_status(result.status)
 
 

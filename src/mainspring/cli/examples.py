@@ -13,7 +13,7 @@ JOINS = "docs/semantics.md#c-tokens-and-joins"
 ROUTING = "docs/semantics.md#routing"
 UNDOING = "docs/semantics.md#d-compensation-fallback"
 EXPRESSIONS = "docs/semantics.md#g-expressions"
-VALIDATE = "docs/cli.md#mainspring-validate"
+VALIDATE = "docs/reference/cli.md#mainspring-validate"
 TROUBLE = "docs/troubleshooting.md"
 
 

@@ -131,7 +131,7 @@ def _show_all(as_json: bool) -> None:
          (codes[code].title, ""))
         for code in sorted(codes)
     ]  # fmt: skip
-    look.table(screen, ("code", "severity", "meaning"), rows)
+    look.table(screen, ("CODE", "SEVERITY", "MEANING"), rows)
     screen.line()
     screen.line("mainspring explain CODE tells more, with an example.")
 

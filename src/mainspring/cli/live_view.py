@@ -24,6 +24,7 @@ class LiveView:
     """A header, some rows, the totals."""
 
     def __init__(self, screen: Screen) -> None:
+        self.told: set[str] = set()  # nothing of it stays
         self._screen = screen
         console = Console(file=screen.stream, no_color=not screen.colour, highlight=False, markup=False, emoji=False)
         self._redrawn = Redrawn(console=console, auto_refresh=False, transient=True)

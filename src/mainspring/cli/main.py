@@ -18,6 +18,7 @@ from mainspring.cli import exits
 from mainspring.errors import DefinitionError, MainspringError
 
 COMMANDS = {
+    "init": "init",
     "run": "run",
     "validate": "validate",
     "explain": "explain",
@@ -29,6 +30,7 @@ COMMANDS = {
     "nodes": "nodes",
     "import": "importing",
     "schema": "schema",
+    "doctor": "doctor",
 }
 """Each command's module in this folder; its `command` is the command."""
 
@@ -81,7 +83,8 @@ def group() -> None:
     """Run workflows that survive crashes.
 
     \b
-    A first one:       mainspring run order.yaml --input amount=30
+    A first one:       mainspring init expenses
+    Run it:            mainspring run expense.yaml
     What has been run: mainspring list
     One of them:       mainspring show last
 

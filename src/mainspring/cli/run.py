@@ -66,8 +66,9 @@ def command(
             preparing.refuse_input(definition, given)
         places.make_room(url)
         wanted = Wanted(definition, resume, given, key, url, durability, not no_wait)
-        outcome = _conducted(wanted, as_json or quiet)
-    return _told(outcome, wanted, imports, as_json, quiet)
+        view = _view(as_json or quiet)
+        outcome = _conducted(wanted, view)
+    return _told(outcome, wanted, imports, as_json, quiet, view.told)
 
 
 def _prepared(file: str | None, imports: tuple[str, ...]) -> Definition | None:
@@ -87,7 +88,7 @@ def _prepared(file: str | None, imports: tuple[str, ...]) -> Definition | None:
     return definition
 
 
-def _conducted(wanted: Wanted, silent: bool) -> Outcome:
+def _conducted(wanted: Wanted, view: View) -> Outcome:
     import asyncio
 
     from mainspring.cli import look, preparing
@@ -99,7 +100,7 @@ def _conducted(wanted: Wanted, silent: bool) -> Outcome:
         screen.flush()
 
     async def conduct() -> Outcome:
-        return await Session(wanted, _view(silent), say).conduct()
+        return await Session(wanted, view, say).conduct()
 
     with preparing.log_lines():
         return asyncio.run(conduct())
@@ -118,7 +119,9 @@ def _view(silent: bool) -> View:
     return watching.Lines(screen)
 
 
-def _told(outcome: Outcome, wanted: Wanted, imports: tuple[str, ...], as_json: bool, quiet: bool) -> int:
+def _told(
+    outcome: Outcome, wanted: Wanted, imports: tuple[str, ...], as_json: bool, quiet: bool, told: set[str]
+) -> int:
     from mainspring.cli import ending
 
     if as_json:
@@ -126,5 +129,5 @@ def _told(outcome: Outcome, wanted: Wanted, imports: tuple[str, ...], as_json: b
     if outcome.how == "ended" and outcome.result is not None:
         if quiet:
             return ending.quiet(outcome.result)
-        return ending.summary(outcome.result, wanted.store)
+        return ending.summary(outcome.result, wanted.store, told)
     return ending.not_ended(outcome, wanted, imports)

@@ -81,7 +81,7 @@ def _show(screen: Screen, record: InstanceRecord, result: InstanceResult, url: s
         screen.line(f"  asleep    until {local(record.wake_at)} ({relative(record.wake_at, now)})")
     screen.line(f"  nodes     {counts(result)}")
     screen.line()
-    show_nodes(screen, result)
+    show_nodes(screen, list(result.nodes.values()))
     _stacks(screen, result)
     for title, value in (("input", result.input), ("variables", result.variables), ("output", result.output)):
         if value not in (None, {}) and (title != "output" or result.done):

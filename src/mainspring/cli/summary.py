@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from mainspring.cli.look import STYLES, Screen, cells, pad, short
 from mainspring.cli.node_lines import PATH_MAX, TIME_WIDTH, node_lines
@@ -26,13 +27,26 @@ _IN_WORDS = {
     "cancelled": "was cancelled",
     "compensated": "was undone",
 }
-_ORDER = ("completed", "failed", "skipped", "cancelled", "running", "retrying", "waiting", "gathering", "ready", "pending")
+_ORDER = (
+    "completed",
+    "failed",
+    "skipped",
+    "cancelled",
+    "running",
+    "retrying",
+    "waiting",
+    "gathering",
+    "ready",
+    "pending",
+)
 
 
-def show_summary(screen: Screen, result: InstanceResult, look_next: str) -> None:
-    """All of it. `look_next` is the command that shows more."""
-    screen.line()
-    show_nodes(screen, result)
+def show_summary(screen: Screen, result: InstanceResult, look_next: str, told: Collection[str] = ()) -> None:
+    """All of it but for the nodes that were `told` already. `look_next` is the command that shows more."""
+    left = [node for node in result.nodes.values() if node.path not in told]
+    if left:
+        screen.line()
+        show_nodes(screen, left)
     if result.done and result.output not in (None, {}):
         screen.line()
         lines_max = OUTPUT_LINES if result.status == "completed" else OUTPUT_LINES_FAILED
@@ -74,9 +88,8 @@ def counts(result: InstanceResult) -> str:
     return ", ".join(f"{found[status]:,} {status.replace('_', ' ')}" for status in known if found[status])
 
 
-def show_nodes(screen: Screen, result: InstanceResult) -> None:
-    """All nodes, or of a long graph those that matter."""
-    nodes = list(result.nodes.values())
+def show_nodes(screen: Screen, nodes: list[NodeResult]) -> None:
+    """These nodes, or of many those that matter."""
     if len(nodes) <= NODES_MAX:
         node_lines(screen, nodes)
         return

@@ -20,7 +20,9 @@ Progress = dict[str, tuple[float, str]]
 
 
 class View(Protocol):
-    """What a run is shown on. All calls come from the event loop."""
+    """What a run is shown on. All calls come from the event loop. `told`: the nodes whose end stays to be read."""
+
+    told: set[str]
 
     def begin(self, workflow: str, instance: Instance | None, id: str) -> None:
         """It has started."""
@@ -37,6 +39,9 @@ class View(Protocol):
 
 class NoView:
     """For --quiet and --json."""
+
+    def __init__(self) -> None:
+        self.told: set[str] = set()
 
     def begin(self, workflow: str, instance: Instance | None, id: str) -> None:
         """Nothing."""
@@ -86,6 +91,7 @@ class Lines:
     """For pipes and logs: a line for each node as it ends. Nothing is ever redrawn."""
 
     def __init__(self, screen: Screen) -> None:
+        self.told: set[str] = set()
         self._screen = screen
         self._seen: set[int] = set()
         self._retried: dict[int, int] = {}
@@ -136,6 +142,8 @@ class Lines:
             node = NodeResult(nodes[index].path, states[index])
             if every or node.status in ("failed", "compensation_failed"):
                 node_line(self._screen, node, self._width)
+                if node.status in NODE_FINAL:
+                    self.told.add(node.path)
         tenth = instance.finished * 10 // max(instance.plan.on_graph, 1)
         if not every and tenth > self._tenth:
             self._tenth = tenth

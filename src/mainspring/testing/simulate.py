@@ -119,17 +119,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(outcome.report(len(outcome.story) if chosen.verbose else 0 if outcome.ok else 40))
         print(f"digest {outcome.digest}")
         return 0 if outcome.ok else 1
-    tally, begun = Tally(), time.perf_counter()
+    tally, begun, tenth = Tally(), time.perf_counter(), 0
     for part in run_many(chosen.start, chosen.seeds, chosen.workers):
         tally.join(part)
         rate = tally.seeds / (time.perf_counter() - begun)
-        print(
-            f"\r{tally.seeds:,} of {chosen.seeds:,} seeds, {rate:,.0f}/s, {len(tally.failed)} failed ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-    print(file=sys.stderr)
+        told = f"{tally.seeds:,} of {chosen.seeds:,} seeds, {rate:,.0f}/s, {len(tally.failed)} failed"
+        if sys.stderr.isatty():
+            print(f"\r{told} ", end="" if tally.seeds < chosen.seeds else "\n", file=sys.stderr, flush=True)
+        elif tally.seeds * 10 // chosen.seeds > tenth:  # in a log: a line for each tenth, and nothing redrawn
+            tenth = tally.seeds * 10 // chosen.seeds
+            print(told, file=sys.stderr, flush=True)
     print(summary(tally, time.perf_counter() - begun))
     if tally.failed:
         print(failures(tally))

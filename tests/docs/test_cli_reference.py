@@ -1,0 +1,123 @@
+"""The command line's reference is click's own, and each example in it (and so in each `--help`) is run.
+
+"Docs by intent, tested": a command, an option or an exit code that is not in the page fails here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("cli_reference", ROOT / "tools" / "cli_reference.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOL = _tool()
+
+RECORDED = {
+    "name": "montage",
+    "schemaVersion": "1.5",
+    "workflow": {
+        "specification": {
+            "tasks": [
+                {"name": "project", "id": "project", "parents": [], "children": ["add"]},
+                {"name": "add", "id": "add", "parents": ["project"], "children": []},
+            ]
+        },
+        "execution": {
+            "tasks": [{"id": "project", "runtimeInSeconds": 0.5}, {"id": "add", "runtimeInSeconds": 0.25}],
+            "makespanInSeconds": 0.75,
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the examples speak of: an order, its input, more workflows, a recorded one, `mainspring` and `jq` on the PATH."""
+    made = tmp_path_factory.mktemp("examples")
+    for file in ("order.yaml", "orders.py"):
+        shutil.copy(ROOT / "examples" / "order" / file, made)
+    (made / "order.json").write_text('{"amount": 30}')
+    (made / "workflows").mkdir()
+    for name in ("one", "two"):
+        (made / "workflows" / f"{name}.yaml").write_text(f"id: {name}\nnodes: [{{id: say, type: log}}]\n")
+    (made / "montage.json").write_text(json.dumps(RECORDED))
+    programs = made / "bin"
+    programs.mkdir()
+    (programs / "mainspring").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mainspring "$@"\n')
+    (programs / "jq").write_text("#!/bin/sh\nexec cat\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    return made
+
+
+def _bash(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MAINSPRING_")}
+    env["PATH"] = f"{folder / 'bin'}:{env['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_every_example_of_every_command_runs(folder: Path) -> None:
+    assert _bash("mainspring run order.yaml --key 7f3k-done", folder).returncode == 0
+    ran = 0
+    for name, command in TOOL.commands():
+        lines = [line for line in TOOL.parts(command)[1] if not line.startswith("#")]
+        assert lines, f"{name} has no example"
+        for line in lines:
+            if line.startswith("cd "):
+                continue
+            place = folder / "expenses" if "expense.yaml" in line else folder
+            if line.startswith("mainspring cancel"):  # needs an instance that is still open
+                _leave_one_open(folder)
+                line = line.replace("order-7f3k", "waits:open")
+            done = _bash(f"export PATH={folder / 'bin'}:$PATH; {line.replace('order-7f3k', 'order:7f3k')}", place)
+            assert done.returncode == 0, (line, done.stdout, done.stderr)
+            ran += 1
+    assert ran >= 25
+    assert (folder / "order.svg").read_text().startswith("<svg")
+    assert json.loads((folder / "workflow.schema.json").read_text())["$schema"]
+
+
+def _leave_one_open(folder: Path) -> None:
+    """An engine that is killed: its instance stays open."""
+    (folder / "waits.yaml").write_text('id: waits\nnodes: [{id: wait, type: delay, config: {duration: "1h"}}]\n')
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mainspring", "run", "waits.yaml", "--key", "open"],
+        cwd=folder, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline().startswith("waits")
+    process.kill()
+    process.communicate()
+
+
+def test_the_page_is_made_from_the_code() -> None:
+    text = TOOL.DOCUMENT.read_text("utf-8")
+    assert TOOL.rendered(text) == text, "run python tools/cli_reference.py"
+    for name, _ in TOOL.commands():
+        assert f"\n## mainspring {name}\n" in text
+
+
+def test_a_command_without_a_place_and_a_place_without_a_command_are_found() -> None:
+    text = TOOL.DOCUMENT.read_text("utf-8")
+    with pytest.raises(SystemExit, match="no place for doctor"):
+        TOOL.rendered(text.replace("<!-- begin doctor -->", ""))
+    with pytest.raises(SystemExit, match="which is no command"):
+        TOOL.rendered(text + "<!-- begin serve -->\n<!-- end serve -->\n")
