@@ -24,6 +24,7 @@ from tests.simulator.run_mutants import SEEDS_MAX, hunt
 
 SEEDS = 500
 SAME_SEEDS = (3, 17, 58, 101, 233)
+ONCE_BROKEN = (20422, 24459, 23682)  # a reload, and a sweep, that went round without end
 QUICKLY_FOUND = (
     "effect_before_commit",
     "stale_epoch_accepted",
@@ -54,6 +55,12 @@ def tally() -> Tally:
 def test_all_invariants_hold_under_every_seed(tally: Tally) -> None:
     assert tally.seeds == SEEDS
     assert not tally.failed, replay(tally.failed[0][0]).report()
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_what_once_broke_holds(seed: int) -> None:
+    outcome = simulate(seed)
+    assert outcome.ok, outcome.report()
 
 
 def test_drawn_workflows_may_be_run_and_both_readings_of_their_joins_agree() -> None:
