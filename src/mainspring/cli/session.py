@@ -14,6 +14,7 @@ from mainspring.assembly import Engine, open_store
 from mainspring.cli import exits, places
 from mainspring.cli.focused import FocusedStore
 from mainspring.cli.watching import View
+from mainspring.cli.words import now_ms
 from mainspring.definition.load import Definition
 from mainspring.engine.live import Live
 from mainspring.engine.result import InstanceResult
@@ -64,6 +65,7 @@ class Session:
         self._stop = asyncio.Event()
         self._focused = FocusedStore(open_store(wanted.store, durability=wanted.durability), set())
         self._absent = 0
+        self._began = now_ms()
         self._progress: dict[str, tuple[float, str]] = {}
 
     async def conduct(self) -> Outcome:
@@ -92,7 +94,9 @@ class Session:
         unwatch = engine.watch(id, self._progressed)
         live = engine.host.by_id.get(id)
         last = None if live is None else live.instance
-        self._view.begin(_title(self._wanted.definition, last, id), last, id)
+        # A quick node can be done before anybody looks: only what an earlier session did was done before.
+        earlier = last if last is not None and last.started_at < self._began else None
+        self._view.begin(_title(self._wanted.definition, last, id), earlier, id)
         try:
             while True:
                 nodes = 0 if last is None else len(last.nodes)
