@@ -10,7 +10,7 @@ from msgspec import Raw
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs
-from mainspring.machine.fold import FOLD, IllegalTransition, fold
+from mainspring.machine.fold import FOLD, fold
 from mainspring.machine.instance import Instance, NodeState
 from mainspring.machine.lifecycle import (
     ACTIVE,
@@ -23,6 +23,7 @@ from mainspring.machine.lifecycle import (
     NODE_STATES,
     STARTING,
     TIMER,
+    IllegalTransition,
 )
 from mainspring.machine.step import RULES
 
@@ -148,6 +149,30 @@ def test_node_with_an_inbox(status: str, event: ev.Event) -> None:
         assert instance.status_of("a") == (after if after != "=" else status)
         assert instance.inbox(node).idle == (not isinstance(event, ev.NodeActivated))
     check_counts(instance)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [ev.NodeActivated("a", 1, (ev.Token(1),))],  # it holds another message
+        [ev.NodeActivated("a", 1, (ev.Token(0), ev.Token(1)))],
+        [ev.NodeStarted("a", 1, 1), ev.RunCompleted("a", 1, 1)],  # it took none
+        [ev.NodeStarted("x", 1, 1), ev.NodeCompleted("x", 1, 1, Raw(b"1"), (0,))] * 4,  # more than can come
+    ],
+    ids=["other", "more", "none", "full"],
+)
+def test_a_history_that_no_inbox_can_have_is_refused(events: list[ev.Event]) -> None:
+    """An instance with such rows is set aside, and the others go on: it must be an error that says so."""
+    node = REPEATING.by_id["a"]
+    instance = Instance(REPEATING, "i")
+    instance.status = "running"
+    instance.nodes[node.index] = NodeState()
+    instance.inbox(node).deliver(ev.Token(0), 1)
+    with pytest.raises(IllegalTransition):
+        for event in events:
+            if isinstance(event, ev.NodeStarted) and event.path == "x":
+                instance.nodes[REPEATING.by_id["x"].index] = None
+            fold(instance, event, 7)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from mainspring.errors import DefinitionError, NotOwner, StoreCorrupt, StoreErro
 from mainspring.journal.history import rebuild
 from mainspring.journal.messages import is_cancel, to_input
 from mainspring.journal.records import Change, InboxMessage, Loaded, Write
-from mainspring.machine.fold import IllegalTransition
 from mainspring.machine.inputs import (
     AdmissionGranted,
     HandlerMissing,
@@ -28,6 +27,7 @@ from mainspring.machine.inputs import (
     TaskFinished,
 )
 from mainspring.machine.instance import Instance
+from mainspring.machine.lifecycle import IllegalTransition
 
 if TYPE_CHECKING:
     from mainspring.engine.host import Host

@@ -12,17 +12,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from mainspring.errors import MainspringError
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import events as ev
 from mainspring.machine.inbox import RunResult
 from mainspring.machine.instance import CONSUMED_MAX, Instance
-from mainspring.machine.lifecycle import ACTIVE, INSTANCE, INSTANCE_FINAL, NODE, NODE_FINAL
+from mainspring.machine.lifecycle import ACTIVE, INSTANCE, INSTANCE_FINAL, NODE, NODE_FINAL, IllegalTransition
 from mainspring.machine.scope import NodeState, Scope
-
-
-class IllegalTransition(MainspringError):
-    """An event that the tables do not allow in this state. It is a defect of mainspring, never of a definition."""
 
 
 def fold(instance: Instance, event: ev.Event, at: int) -> None:
@@ -188,7 +183,8 @@ def _node_activated(instance: Instance, event: ev.NodeActivated, at: int) -> Non
     scope, node, state = _move(instance, event.path, "NodeActivated")
     inbox = scope.inbox(node)
     inbox.take(at)
-    assert tuple(lease.payload for lease in inbox.taken) == event.taken, "an inbox holds other messages than it did"
+    if tuple(lease.payload for lease in inbox.taken) != event.taken:
+        raise IllegalTransition(f"the inbox of node {event.path!r} does not hold {event.taken}")
     state.run = event.run
     state.attempt = state.failures = state.crashes = state.crashes_alone = 0
     state.input = state.error = None

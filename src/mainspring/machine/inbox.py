@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from mainspring.graph.joining import InboxPlan
 from mainspring.machine.events import Token
+from mainspring.machine.lifecycle import IllegalTransition
 from mainspring.queue import Lease, LeasedQueue, QueueSnapshot
 
 
@@ -46,8 +47,9 @@ class Inbox:
 
     def deliver(self, token: Token, at: int) -> None:
         """A message arrives."""
-        refused = self.lanes[self.plan.lane_of[token.connection]].offer(token, at)
-        assert refused, f"an inbox was sent more than it has room for: {refused}"
+        answer = self.lanes[self.plan.lane_of[token.connection]].offer(token, at)
+        if not answer:
+            raise IllegalTransition(f"an inbox was sent more than it has room for: {answer}")
 
     def close(self, connection: int) -> None:
         """Nothing more will come by this connection."""
@@ -65,6 +67,8 @@ class Inbox:
 
     def settle(self, result: RunResult, at: int) -> None:
         """The run has ended, well or badly: what it took is done with."""
+        if len(self.taken) != len(self.lanes):
+            raise IllegalTransition(f"run {result.run} ends, and holds no messages")
         for lane, lease in zip(self.lanes, self.taken, strict=True):
             lane.acknowledge(lease, at)
         self.taken = []

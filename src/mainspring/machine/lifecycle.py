@@ -9,6 +9,13 @@ are in stores.
 
 from __future__ import annotations
 
+from mainspring.errors import MainspringError
+
+
+class IllegalTransition(MainspringError):
+    """An event that the tables do not allow in this state. It is a defect of mainspring, never of a definition."""
+
+
 Table = dict[str, dict[str, str]]  # event -> {state before: state after}
 
 
