@@ -63,7 +63,7 @@ def alike(text: str) -> str:
     text = re.sub(r"\b([a-z-]+)-[a-z2-7]{10}\b", r"\1-ID", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
     text = re.sub(r"\b\d\d:\d\d:\d\d\.\d+", "CLOCK", text)
-    text = re.sub(r"\b(\d+ s ago|just now)", "AGO", text)
+    text = re.sub(r"\b(\d+ (?:s|min) ago|just now)", "AGO", text)
     text = re.sub(r"\b[\d.]+ m?s\b", "T", text)
     text = re.sub(r"\d+ passed in T.*|\d+ passed in [\d.]+s", "PASSED", text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
