@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mainspring.cli.look import STYLES, Screen, cells, pad, short
 from mainspring.cli.node_lines import PATH_MAX, TIME_WIDTH, waiting
-from mainspring.cli.watching import Progress, Tally, tally
+from mainspring.cli.watching import Progress, Tally, done_before, tally
 from mainspring.cli.words import clean, count, duration, now_ms, one_line
 from mainspring.engine.result import NodeResult
 from mainspring.machine.instance import Instance
@@ -36,12 +36,13 @@ class LiveView:
         self._plain = Screen(screen.stream)
         self._plain.colour = False  # rich puts its own
 
-    def begin(self, workflow: str, instance: Instance | None, id: str) -> None:
+    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
         """The header stays; all below it is redrawn."""
         screen = self._screen
         screen.line(f"{screen.paint(clean(workflow), 'bold')}  {screen.paint(id, 'dim')}")
-        if instance is not None and instance.finished:
-            done = f"  {count(instance.finished, 'node')} of {instance.plan.on_graph:,} done before"
+        before = 0 if instance is None else len(done_before(instance, began))
+        if instance is not None and before:
+            done = f"  {count(before, 'node')} of {instance.plan.on_graph:,} done before"
             screen.line(screen.paint(done, "dim"))
         screen.flush()
         self._redrawn.start()

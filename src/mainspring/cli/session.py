@@ -94,9 +94,7 @@ class Session:
         unwatch = engine.watch(id, self._progressed)
         live = engine.host.by_id.get(id)
         last = None if live is None else live.instance
-        # A quick node can be done before anybody looks: only what an earlier session did was done before.
-        earlier = last if last is not None and last.started_at < self._began else None
-        self._view.begin(_title(self._wanted.definition, last, id), earlier, id)
+        self._view.begin(_title(self._wanted.definition, last, id), last, id, self._began)
         try:
             while True:
                 nodes = 0 if last is None else len(last.nodes)

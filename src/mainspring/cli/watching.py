@@ -24,8 +24,8 @@ class View(Protocol):
 
     told: set[str]
 
-    def begin(self, workflow: str, instance: Instance | None, id: str) -> None:
-        """It has started."""
+    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
+        """It has started; what ended earlier than `began` was done by an earlier session."""
         ...
 
     def tick(self, instance: Instance, progress: Progress) -> None:
@@ -43,7 +43,7 @@ class NoView:
     def __init__(self) -> None:
         self.told: set[str] = set()
 
-    def begin(self, workflow: str, instance: Instance | None, id: str) -> None:
+    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
         """Nothing."""
 
     def tick(self, instance: Instance, progress: Progress) -> None:
@@ -64,6 +64,15 @@ class Tally:
     failed: int = 0
     retries: int = 0
     busy: list[int] = field(default_factory=list)
+
+
+def done_before(instance: Instance, began: int) -> set[int]:
+    """The nodes that an earlier session finished. A quick one of this session may be done before anybody looks."""
+    return {
+        index
+        for index, state in enumerate(instance.nodes)
+        if state is not None and state.status in NODE_FINAL and state.ended_at < began
+    }
 
 
 def tally(instance: Instance) -> Tally:
@@ -99,11 +108,11 @@ class Lines:
         self._began = now_ms()
         self._width = 0
 
-    def begin(self, workflow: str, instance: Instance | None, id: str) -> None:
+    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
         """The header; what was done before is not told again."""
         self._screen.line(f"{workflow}  {id}")
         if instance is not None:
-            self._seen = {i for i, s in enumerate(instance.nodes) if s is not None and s.status in NODE_FINAL}
+            self._seen = done_before(instance, began)
             if self._seen:
                 self._screen.line(f"  {count(len(self._seen), 'node')} of {instance.plan.on_graph} done before")
         self._screen.flush()
