@@ -143,6 +143,7 @@ def chain(size: int) -> model.Workflow:
     return model.Workflow(id="w", nodes=nodes, connections=connections)
 
 
+@pytest.mark.timed
 def test_large_graphs_need_no_stack() -> None:
     workflow = chain(100_000)
     began = time.process_time()
@@ -153,6 +154,7 @@ def test_large_graphs_need_no_stack() -> None:
     assert [one.code for one in check_workflow(ring)] == ["MS209", "MS210"]
 
 
+@pytest.mark.timed
 def test_five_thousand_nodes_load_quickly() -> None:
     text = canonical.to_yaml(chain(5_000))
     began = time.process_time()
