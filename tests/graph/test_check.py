@@ -71,6 +71,8 @@ cases: list[tuple[str, Found]] = [
     # expressions
     (edge("condition: outptu.x > 1"), [("MS212", 7, 37, "did you mean `output`?")]),
     (edge("condition: 'output.x >'"), [("MS212", 7, 48, "ends where a value")]),
+    (edge("condition: \"output.x || 'no'\""), [("MS251", 7, 50, "is true, as all but the empty one")]),
+    (node("type: log, input: {x: \"${ input.a && 'x' }\"}"), [("MS251", 3, 48, "string 'x' is true")]),
     (edge("condition: nodes.bb.output"), [("MS214", 7, 43, "no node `bb`")]),
     (node("type: log, input: {x: ['${ inpt.a }']}"), [("MS213", 3, 38, "did you mean `input`?")]),
     (node("type: transform, config: {x: 'a ${ 1'}"), [("MS213", 3, 43, "never closed")]),

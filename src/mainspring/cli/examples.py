@@ -434,6 +434,11 @@ EXAMPLES: dict[str, Example] = {
         VALIDATE,
         also=("MS207",),
     ),
+    "MS251": Example(
+        TWO + "connections:\n  - {source: charge, target: ship, condition: \"output.paid || 'false'\"}\n",
+        TWO + 'connections:\n  - {source: charge, target: ship, condition: "output.paid || false"}\n',
+        EXPRESSIONS,
+    ),
     "MS901": Example(PLAIN + "checkpoint: {policy: manual}\n", PLAIN, TROUBLE),
     "MS902": Example(
         _function('config: {handler: "order:charge"}\ninput: {amount: 3}'),

@@ -241,6 +241,12 @@ codes: dict[str, Code] = {
         "ignored.",
         "warning",
     ),
+    "MS251": Code(
+        "text where a truth is wanted",
+        'Every text but "" is true, so "false" and "no" are true as well. Write true or false without quotes, or compare '
+        "with the text.",
+        "warning",
+    ),
     "MS901": Code(
         "not run by this version",
         "The definition is right, but this version of mainspring does not run this part of it yet.",

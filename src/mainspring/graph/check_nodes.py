@@ -169,6 +169,7 @@ class NodeChecks:
             self.report(code, f"bad condition: {message}", at, hint or None, error.position)
             return
         self.references(expression, 0, at)
+        self.truths(expression.as_condition, 0, at)
 
     def templates(self, value: Any, at: Pointer) -> None:
         """All strings within a value; nesting is bounded by the document's, but nothing here relies on it."""
@@ -197,6 +198,12 @@ class NodeChecks:
         for part in parts:
             if not isinstance(part, str):
                 self.references(part[1], part[0], at)
+                self.truths(part[1].warnings, part[0], at)
+
+    def truths(self, warnings: tuple[tuple[str, int], ...], start: int, at: Pointer) -> None:
+        for message, position in warnings:
+            said, _, hint = message.partition("; ")
+            self.report("MS251", said, at, hint or None, start + position)
 
     def references(self, expression: Expression, start: int, at: Pointer) -> None:
         for name, position in expression.references:
