@@ -1,8 +1,8 @@
 """R7: what conditions, trigger filters and ports cost, as a share of the whole CPU of a step.
 
-Two chains take turns in one process, the same but for their connections: plain ones, and ones that have a condition, a trigger
-or a source port (one of the three each, or all three at once). Each pair gives a ratio; what is quoted is the mean of the
-pairs and its upper 95 % bound.
+Two chains take turns in one process, the same but for their connections: plain ones, and ones that have a condition, a
+trigger or a source port (one of the three each, or all three at once). Each pair gives a ratio; what is quoted is the mean
+of the pairs and its upper 95 % bound.
 """
 
 from __future__ import annotations
