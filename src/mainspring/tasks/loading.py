@@ -126,7 +126,8 @@ def _import(name: str, home: Path) -> ModuleType:
 def _no_module(name: str, home: Path) -> str:
     files = [file.stem for file in home.glob("*.py")] if home.is_dir() else []
     message = explain(f"there is no module {name!r} in {home}, nor among the installed ones", name, files)
-    return f"{message}. Put it beside the definition, install it, or load it with --import MODULE"
+    stop = "" if message.endswith("?") else "."
+    return f"{message}{stop} Put it beside the definition, install it, or load it with --import MODULE"
 
 
 def _failed(name: str, error: BaseException) -> str:
