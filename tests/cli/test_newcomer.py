@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import mainspring as ms
 from mainspring.cli.main import main
 from tests.cli.shell import Shell
 
@@ -150,3 +151,37 @@ def test_a_key_that_was_run_before_says_so(shell: Shell) -> None:
     assert note in again.stdout and '"value": 1' in again.stdout
     quiet = shell("run", "echo.yaml", "--key", "k", "--quiet")
     assert quiet.stdout.startswith('{"value":1')
+
+
+def test_code_with_a_syntax_error_is_told_at_its_own_line_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "newcomers_slip.py").write_text("def book():\n    return {1\n")
+    (tmp_path / "w.yaml").write_text(HEAD + "  - {id: b, type: function, config: {handler: 'newcomers_slip:book'}}\n")
+    main(["validate", str(tmp_path / "w.yaml")])
+    told = " ".join(capsys.readouterr().err.split())
+    assert "SyntaxError: '{' was never closed (newcomers_slip.py, line 2)" in told
+    assert "importlib" not in told
+
+
+def test_a_context_without_its_annotation_is_told_so(shell: Shell) -> None:
+    shell.write("unsaid.py", "def book(ctx, grams):\n    return ctx.attempt\n")
+    shell.write("unsaid.yaml", "id: w\nnodes: [{id: b, type: function, config: {handler: 'unsaid:book'}}]\n")
+    done = shell("run", "unsaid.yaml", "--input", "grams=1")
+    assert done.returncode == 1
+    assert "book needs `ctx`, and the input has `grams`; the context is had by its annotation: `ctx:" in done.stdout
+
+
+def test_a_path_for_a_store_is_told_as_the_url_it_was_meant_to_be(shell: Shell) -> None:
+    assert "did you mean sqlite:///orders.db?" in shell("run", "echo.yaml", "--store", "orders.db").stderr
+    assert "did you mean" not in shell("run", "echo.yaml", "--store", "mysql://x").stderr
+
+
+def test_a_task_that_cannot_take_its_input_is_told_with_the_way_to_it_in_python_too(tmp_path: Path) -> None:
+    (tmp_path / "newcomers_post.py").write_text("def tell(tracking: str): ...\n")
+    file = tmp_path / "w.yaml"
+    file.write_text(
+        HEAD + "  - {id: b, type: function, config: {handler: 'newcomers_post:tell'}, input: {traking: x}}\n"
+    )
+    with pytest.raises(ms.DefinitionError, match=r"^nodes\[1\]\.input\.traking: error MS230 tell needs `tracking`"):
+        ms.run(file)

@@ -132,7 +132,8 @@ def _no_module(name: str, home: Path) -> str:
 
 def _failed(name: str, error: BaseException) -> str:
     where = ""
-    trace = error.__traceback__
+    # A syntax error says itself where it is; its traceback is that of the import.
+    trace = None if isinstance(error, SyntaxError) else error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if not file.startswith("<frozen") and file != __file__:
