@@ -73,7 +73,7 @@ cases: list[tuple[str, Found]] = [
     (edge("condition: 'output.x >'"), [("MS212", 7, 48, "ends where a value")]),
     (edge("condition: nodes.bb.output"), [("MS214", 7, 43, "no node `bb`")]),
     (node("type: log, input: {x: ['${ inpt.a }']}"), [("MS213", 3, 38, "did you mean `input`?")]),
-    (node("type: transform, config: {x: 'a ${ 1'}"), [("MS213", 3, 43, "never closed")]),
+    (node("type: transform, config: {output: 'a ${ 1'}"), [("MS213", 3, 48, "never closed")]),
     (node("type: script, config: {code: 'echo ${HOME}', runtime: sh}"), []),
     (node("type: if, config: {condition: 1 +}"), [("MS212", 3, 44, "ends where")]),
     (graph("output: ${ outputt }"), [("MS213", 6, 12, "did you mean `output`?")]),
