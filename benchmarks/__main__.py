@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import analysis, floor, measured, stages, workflows
+from benchmarks import analysis, floor, measured, routing, stages, workflows
 
 Row = dict[str, Any]
 
@@ -220,6 +220,23 @@ def layout_100000(bench: Bench) -> Row:
     return analysis.layout_100000(bench.pairs, bench.quick)
 
 
+def routing_each(bench: Bench) -> Row:
+    """What conditions, triggers and ports cost, one of the three on each connection (R7)."""
+    return _overhead(bench, "each")
+
+
+def routing_all(bench: Bench) -> Row:
+    """What they cost with all three on every connection."""
+    return _overhead(bench, "all")
+
+
+def _overhead(bench: Bench, routed: str) -> Row:
+    found = routing.overhead(routed, 8 * bench.pairs, 100 if bench.quick else 300)
+    upper = 100 * found["overhead_upper95"]
+    ok = upper < 2 or routed == "all"
+    return {"value": upper, "unit": "% CPU", "reach": "-" if routed == "all" else "2 %", "ok": ok, **found}
+
+
 ALL: dict[str, Callable[[Bench], Row]] = {
     "chain": chain,
     "single": single,
@@ -230,6 +247,8 @@ ALL: dict[str, Callable[[Bench], Row]] = {
     "recovery-10000": recovery_10000,
     "memory": memory,
     "stages": by_stage,
+    "routing-each": routing_each,
+    "routing-all": routing_all,
     "graph-100000": graph_100000,
     "layout-2000": layout_2000,
     "layout-100000": layout_100000,

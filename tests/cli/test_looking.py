@@ -109,6 +109,7 @@ def test_import_says_how_long_the_longest_way_is(shell: Shell) -> None:
     assert shell("import", "wfformat", "w.json", "-o", "x.yaml").returncode == 2
 
 
+@pytest.mark.timed
 def test_a_start_imports_nothing_it_does_not_need() -> None:
     for args in (["--version"], ["--help"], ["run", "--help"]):
         code = f"import sys; from mainspring.cli.main import main; main({args!r}); print(sorted(sys.modules))"

@@ -78,6 +78,7 @@ def test_yaml_scalars_are_those_of_1_2() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.timed
 def test_alias_bomb_and_other_giants_are_refused_in_no_time(tmp_path: Path) -> None:
     began = time.perf_counter()
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"

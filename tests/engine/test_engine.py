@@ -124,7 +124,7 @@ async def test_ports_and_conditions(store: Store) -> None:
     nodes = (node("a", "t_port"), node("big", "t_double"), node("small", "t_double"))
     result = await run(store, *nodes, connections=connections, input={"n": 3})
     assert result.output == {"small": {"n": 6}}
-    assert result.nodes["big"].reason == "a left by port small"
+    assert result.nodes["big"].reason == "a left by port small, not by port big"
 
 
 async def test_a_port_that_nobody_has_fails_the_node(store: Store) -> None:

@@ -123,6 +123,7 @@ def test_edges_too_long_for_the_bound_go_straight_and_it_is_said(monkeypatch: py
     assert "1 of the longest connections" in drawn.notes[0] and "bends_max" in drawn.notes[0]
 
 
+@pytest.mark.timed
 def test_a_large_graph_does_not_blow_up() -> None:
     """D8: bounds on bend points and sweeps. 20,000 nodes with edges of any length (100,000: benchmarks)."""
     size = 20_000

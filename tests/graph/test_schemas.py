@@ -82,6 +82,7 @@ def test_many_faults_are_counted() -> None:
     assert told[-1] == f"… and {50 - schemas.faults_listed_max} more"
 
 
+@pytest.mark.timed
 def test_of_a_large_value_only_the_first_fault_is_looked_for() -> None:
     began = time.perf_counter()
     told = check({"items": {"type": "string"}}, [1] * 1_000_000)
@@ -123,6 +124,7 @@ def test_the_deepest_schema_and_the_deepest_value_do_not_exhaust_the_stack() -> 
     assert int(done.stdout.split()[0]) > 20
 
 
+@pytest.mark.timed
 def test_a_hostile_value_against_a_pattern_takes_linear_time() -> None:
     began = time.perf_counter()
     assert check({"pattern": "^(a+)+$"}, "a" * 50_000 + "!")
@@ -217,6 +219,7 @@ def test_depth_has_a_bound() -> None:
     assert faults_of(schema["properties"]["a"]) == []
 
 
+@pytest.mark.timed
 def test_references_that_double_have_a_bound() -> None:
     parts: dict[str, Any] = {"p40": {"type": "integer"}}
     for number in range(40):

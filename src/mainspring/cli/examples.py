@@ -435,11 +435,16 @@ EXAMPLES: dict[str, Example] = {
         also=("MS207",),
     ),
     "MS251": Example(
+        TWO + "connections:\n  - {source: charge, target: ship, condition: \"output.paid || 'false'\"}\n",
+        TWO + 'connections:\n  - {source: charge, target: ship, condition: "output.paid || false"}\n',
+        EXPRESSIONS,
+    ),
+    "MS261": Example(
         _nodes("- {id: large, type: if, config: {conditon: input.amount > 100}}"),
         _nodes("- {id: large, type: if, config: {condition: input.amount > 100}}"),
         "docs/semantics.md#kinds-of-node-that-decide",
     ),
-    "MS252": Example(
+    "MS262": Example(
         THREE + "connections:\n  - {source: charge, target: ship, condition: value.amount > 0}\n",
         THREE + "connections:\n  - {source: charge, target: ship, condition: output.amount > 0}\n",
         EXPRESSIONS,

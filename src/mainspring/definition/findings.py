@@ -242,12 +242,18 @@ codes: dict[str, Code] = {
         "warning",
     ),
     "MS251": Code(
+        "text where a truth is wanted",
+        'Every text but "" is true, so "false" and "no" are true as well. Write true or false without quotes, or compare '
+        "with the text.",
+        "warning",
+    ),
+    "MS261": Code(
         "config that this kind of node cannot use",
         "Each kind of node is told what it is to do in its `config`: an `if` its `condition`, a `switch` its `conditions`, "
         "a `transform` one of `output`, `map`, `filter`, `reduce`, `enrich` and `template`. `mainspring nodes KIND` "
         "shows all keys, with an example.",
     ),
-    "MS252": Code(
+    "MS262": Code(
         "`value` where there is none",
         "`value` is a node's own input, and only the node's own `config` can look at it. On connections and in input "
         "and output mappings it is null. A connection's condition looks at `output`, a mapping at `nodes.ID.output`.",

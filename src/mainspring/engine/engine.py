@@ -224,6 +224,8 @@ class Engine:
                 raise self.host.loss
             return await future or await self.inspect(id)
         finally:
+            if future.done() and not future.cancelled():
+                future.exception()  # told while the store was asked: then it is raised above, and nobody else hears it
             waiters = self._waiters.get(id)
             if waiters is not None and future in waiters:
                 waiters.remove(future)

@@ -29,20 +29,20 @@ def faults(node: Node) -> Iterator[Fault]:
         yield from check(node.config)
 
 
-def expressions(node: Node) -> Iterator[tuple[Any, Pointer]]:
-    """Where in the config an expression may stand without `${ }`."""
+def expressions(node: Node) -> Iterator[tuple[Any, Pointer, bool]]:
+    """Where in the config an expression may stand without `${ }`, and whether it is a condition."""
     config = node.config
     if node.type in ("if", "while", "until"):
-        yield from ((config[key], (key,)) for key in ("condition", "expression") if key in config)
+        yield from ((config[key], (key,), True) for key in ("condition", "expression") if key in config)
     elif node.type in ("switch", "decision"):
         for case in cases(config):
             if case.key is not None:
-                yield case.expression, (cases_key(config), case.place, case.key)
+                yield case.expression, (cases_key(config), case.place, case.key), True
     elif node.type == "transform":
         for way, keys in _BARE.items():
             what = config.get(way)
             if isinstance(what, dict):
-                yield from ((what[key], (way, key)) for key in keys if key in what)
+                yield from ((what[key], (way, key), key == "where") for key in keys if key in what)
 
 
 def skipped(node: Node) -> tuple[str, ...]:

@@ -115,10 +115,10 @@ class NodeChecks:
         if special is not None:
             special(self, node, at)
         for fault in check_kinds.faults(node):
-            self.report("MS251", fault.message, (*at, *fault.at) if fault.at else at[:-1], fault.hint)
+            self.report("MS261", fault.message, (*at, *fault.at) if fault.at else at[:-1], fault.hint)
         self.has_value = True
-        for value, way in check_kinds.expressions(node):
-            self.computed(value, (*at, *way))
+        for value, way, condition in check_kinds.expressions(node):
+            self.computed(value, (*at, *way), condition=condition)
         for value, way in check_kinds.templates(node):
             self.templates(value, (*at, *way))
         skipped = {*check_kinds.skipped(node), *(way[0] for way in body_ways(node.type, node.config))}
@@ -147,23 +147,26 @@ class NodeChecks:
             hint = "write it as `500ms`, `10s`, `5m`, `1h`, `2d`, or as whole milliseconds"
             self.report("MS105", f"`{str(value)[:60]}` is no duration for `duration`", (*at, "duration"), hint)
 
-    def computed(self, value: Any, at: Pointer) -> None:
+    def computed(self, value: Any, at: Pointer, *, condition: bool) -> None:
         """An expression, bare or within `${ }`; what is no text is a template."""
         if isinstance(value, str) and "${" not in value:
-            self.expression(value, at, "MS212")
+            self.expression(value, at, "MS212", condition=condition)
         else:
             self.templates(value, at)
 
     # -- expressions
 
-    def expression(self, text: str, at: Pointer, code: str) -> None:
+    def expression(self, text: str, at: Pointer, code: str, *, condition: bool = True) -> None:
         try:
             expression = compile_expression(text)
         except ExpressionError as error:
             message, _, hint = error.message.partition("; ")
-            self.report(code, f"bad condition: {message}", at, hint or None, error.position)
+            self.report(
+                code, f"bad {'condition' if condition else 'expression'}: {message}", at, hint or None, error.position
+            )
             return
         self.references(expression, 0, at)
+        self.truths(expression.as_condition if condition else expression.warnings, 0, at)
 
     def templates(self, value: Any, at: Pointer) -> None:
         """All strings within a value; nesting is bounded by the document's, but nothing here relies on it."""
@@ -192,12 +195,18 @@ class NodeChecks:
         for part in parts:
             if not isinstance(part, str):
                 self.references(part[1], part[0], at)
+                self.truths(part[1].warnings, part[0], at)
+
+    def truths(self, warnings: tuple[tuple[str, int], ...], start: int, at: Pointer) -> None:
+        for message, position in warnings:
+            said, _, hint = message.partition("; ")
+            self.report("MS251", said, at, hint or None, start + position)
 
     def references(self, expression: Expression, start: int, at: Pointer) -> None:
         if "value" in expression.roots and not self.has_value:
             instead = "a condition looks at `output`, a mapping at `nodes.ID.output`"
             self.report(
-                "MS252", "`value` is null here: it is a node's own input, in its own config", at, instead, start
+                "MS262", "`value` is null here: it is a node's own input, in its own config", at, instead, start
             )
         for name, position in expression.references:
             if name not in self.node_ids:

@@ -69,11 +69,6 @@ class Instance(Scope):
         """The node at a path, and the scope it is in. Raises KeyError where there is none."""
         return self, self.plan.by_id[path]
 
-    def find(self, path: str) -> tuple[Scope, PlanNode] | None:
-        """The same, or None."""
-        node = self.plan.by_id.get(path)
-        return None if node is None else (self, node)
-
     @property
     def scopes(self) -> Iterator[Scope]:
         """All that are open, from the outside to the inside."""

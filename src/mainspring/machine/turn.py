@@ -49,15 +49,11 @@ class Turn:
     def turn_to(self, path: str) -> tuple[PlanNode, NodeState] | None:
         """Make the turn be about the scope of the node at `path`. None where that is not there, or has not begun."""
         node = self.plan.by_id.get(path)
-        if node is None:
-            found = self.instance.find(path)
-            if found is None:
-                return None
-            self.scope, node = found
-        else:
-            self.scope = self.instance
-        state = self.scope.nodes[node.index]
-        return None if state is None else (node, state)
+        state = None if node is None else self.instance.nodes[node.index]
+        if node is None or state is None:
+            return None
+        self.scope = self.instance
+        return node, state
 
     def current(self, path: str, run: int, attempt: int, *statuses: str) -> tuple[PlanNode, NodeState] | None:
         """The node that a report is about, or None where the report's run or attempt is not the current one."""

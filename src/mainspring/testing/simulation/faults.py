@@ -31,6 +31,9 @@ T = TypeVar("T")
 STORE_TASK = "store"
 """The name of what stands for the store's own thread: it is no task of the engine's."""
 
+SLOW_READ_MAX = 0.3
+"""Seconds that a slow read takes at most."""
+
 _WEIGHTS = {"post": 40.0, "load": 4.0, "define": 4.0, "numbers": 4.0, "find": 1.5, "acquire": 0.5, "definition": 4.0}
 """Some verbs are rarely called: they fail more often, so that the way there is seen too."""
 
@@ -68,7 +71,7 @@ class FaultyStore:
         elif verb == "commit":
             await self._before_commit(fate)
         elif 0.05 <= fate < 0.08 and verb in _SLOW:
-            late = 0.3 * self._random.random()
+            late = SLOW_READ_MAX * self._random.random()
             self._hit("read is slow", late)
             await asyncio.sleep(late)
         await self._dawdle()

@@ -10,7 +10,7 @@ from mainspring.definition.load import Definition
 from mainspring.engine.engine import Engine
 from mainspring.errors import DefinitionError, MainspringError, NotOwner, StoreError
 from mainspring.machine.inputs import TaskFinished
-from mainspring.testing.simulation.faults import STORE_TASK, FaultyStore
+from mainspring.testing.simulation.faults import SLOW_READ_MAX, STORE_TASK, FaultyStore
 from mainspring.testing.simulation.work import WorkKind, describe
 from mainspring.testing.virtual import VirtualClock, VirtualLoop
 
@@ -51,7 +51,7 @@ class Process:
             await self.engine.__aenter__()
         except MainspringError as error:
             self.world.tell(f"{self.name}: could not start: {error}")
-            self._check_left()
+            self._check_left(self._left(told=True))
             self.finish("crash")
             return
         host = self.engine.host
@@ -100,16 +100,24 @@ class Process:
             self.spoilt = self.engine.host.loss is not None or self.world.scheduler.now < self.disturbed_until
             await self.engine.__aexit__(None, None, None)
         self.up = False
-        await asyncio.sleep(0.02)  # those that waited for something have been told, and end
-        self._check_left(told=how != "kill")
+        left: list[asyncio.Task[Any]] = []
+        for _ in range(1 + int(SLOW_READ_MAX / 0.02)):
+            await asyncio.sleep(
+                0.02
+            )  # those that waited for something have been told, and end: after a slow read, late
+            left = self._left(told=how != "kill")
+            if not left:
+                break
+        self._check_left(left)
         self.finish(how)
 
-    def _check_left(self, told: bool = True) -> None:
-        """Nothing of the engine's parts goes on. After an orderly stop (not a kill) nobody waits for an answer either."""
+    def _left(self, told: bool) -> list[asyncio.Task[Any]]:
+        """What goes on of the engine's parts. After an orderly stop (not a kill) nobody waits for an answer either."""
         me = asyncio.current_task()
         left = [task for task in self.loop.unfinished() if task is not me and task.get_name() != STORE_TASK]
-        if not told:
-            left = [task for task in left if task.get_name().startswith("mainspring")]
+        return left if told else [task for task in left if task.get_name().startswith("mainspring")]
+
+    def _check_left(self, left: list[asyncio.Task[Any]]) -> None:
         if left:
             self.world.fail(
                 "tasks left behind", f"{self.name} has stopped, and {left[0].get_name()} goes on: {left[0]!r}"
