@@ -41,7 +41,11 @@ def open_store(url: str, *, read_only: bool = False, durability: str = "full") -
         if read_only and not Path(path).is_file():
             raise StoreError(f"there is no store {path}: nothing has been run there yet")
         return SqliteStore(path, read_only=read_only, durability="normal" if durability == "normal" else "full")
-    raise StoreError(f"unknown store {url!r}: use memory: or sqlite:///PATH (sqlite:////PATH for an absolute one)")
+    # A path alone is what people type first. Whoever wrote a scheme meant another store.
+    meant = "" if "://" in url or not url else f"; did you mean sqlite:///{url}?"
+    raise StoreError(
+        f"unknown store {url!r}: use memory: or sqlite:///PATH (sqlite:////PATH for an absolute one){meant}"
+    )
 
 
 def examine_store(url: str, seconds: float) -> Health:

@@ -199,7 +199,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
         said[name] = found
     assert "no regular file" in said["pipe.yaml"].message and "no regular file" in said["device.yaml"].message
     assert "folder" in said["folder.yaml"].message and "symbolic links" in said["one.yaml"].message
-    assert said["ordr.yaml"].hint == "did you mean `order.yaml`?"
+    assert said["ordr.yaml"].hint == f"did you mean `{tmp_path / 'order.yaml'}`?"
 
 
 def test_a_file_that_grows_is_read_up_to_the_bound(tmp_path: Path) -> None:

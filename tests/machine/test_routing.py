@@ -17,7 +17,7 @@ FIRES = [
     ("complete", "->", None),
     ("complete", "-all->", None),
     ("complete", "-fail->", "a did not fail"),
-    ("complete", "-@p->", "a left by its primary output"),
+    ("complete", "-@p->", "a left by its primary output, not by port p"),
     ("complete", "-[output.n > 1]->", None),
     ("complete", "-[output.n > 2]->", "the condition `output.n > 2` was not true"),
     ("complete", "-[output.none]->", "the condition `output.none` was not true"),
@@ -25,8 +25,8 @@ FIRES = [
     ("complete", "-[input.go]->", None),
     ("port", "-@p->", None),
     ("port", "-all@p->", None),
-    ("port", "->", "a left by port p"),
-    ("port", "-@q->", "a left by port p"),
+    ("port", "->", "a left by port p, not by its primary output"),
+    ("port", "-@q->", "a left by port p, not by port q"),
     ("port", "-@p[output.n > 2]->", "the condition `output.n > 2` was not true"),
     ("port", "-fail@p->", "a did not fail"),
     ("fail", "->", "a failed"),
@@ -99,7 +99,7 @@ def test_the_reason_of_a_dead_join_names_the_telling_source() -> None:
     run.finish("a")
     assert run.nodes["d"] == "pending"
     run.finish("c")
-    assert run.skips()["d"] == ("none of its 2 connections fired: c left by its primary output", "c")
+    assert run.skips()["d"] == ("none of its 2 connections fired: c left by its primary output, not by port p", "c")
 
 
 def test_a_long_dead_path_needs_no_stack() -> None:

@@ -13,9 +13,12 @@ from mainspring.cli.words import clean, compact
 from mainspring.engine.result import InstanceResult
 
 
-def summary(result: InstanceResult, store: str, told: set[str]) -> int:
+def summary(result: InstanceResult, store: str, told: set[str], before: bool) -> int:
     """For a person. The nodes that were `told` as they ended are not told again."""
-    show_summary(look.out(), result, places.command("show", result.id, store=store), told)
+    screen = look.out()
+    if before:
+        screen.hanging("  ", "this key was run before: nothing ran now, and the input and all below are of then", 2)
+    show_summary(screen, result, places.command("show", result.id, store=store), told)
     return exits.of_status(result.status)
 
 

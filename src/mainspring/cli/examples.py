@@ -12,7 +12,7 @@ FAILURE = "docs/concepts.md#failure"
 JOINS = "docs/semantics.md#c-tokens-and-joins"
 ROUTING = "docs/semantics.md#routing"
 UNDOING = "docs/semantics.md#d-compensation-fallback"
-EXPRESSIONS = "docs/semantics.md#g-expressions"
+EXPRESSIONS = "docs/reference/expressions.md"
 VALIDATE = "docs/reference/cli.md#mainspring-validate"
 TROUBLE = "docs/troubleshooting.md"
 

@@ -129,5 +129,5 @@ def _told(
     if outcome.how == "ended" and outcome.result is not None:
         if quiet:
             return ending.quiet(outcome.result)
-        return ending.summary(outcome.result, wanted.store, told)
+        return ending.summary(outcome.result, wanted.store, told, outcome.before)
     return ending.not_ended(outcome, wanted, imports)

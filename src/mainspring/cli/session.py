@@ -47,12 +47,14 @@ class Wanted:
 
 @dataclass
 class Outcome:
-    """How it went. `how`: at its end; stopped by a signal; parked or paused; stuck for want of code."""
+    """How it went. `how`: at its end; stopped by a signal; parked or paused; stuck for want of code. `before`: it was at
+    its end before this session began, which had nothing to do."""
 
     how: Literal["ended", "stopped", "still", "stuck"]
     id: str = ""
     result: InstanceResult | None = None
     missing: tuple[tuple[str, str], ...] = ()
+    before: bool = False
 
 
 class Session:
@@ -101,7 +103,8 @@ class Session:
                 pause = TICK_SECONDS if nodes < BIG_GRAPH else BIG_GRAPH_TICK_SECONDS
                 await asyncio.wait((result, stop), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 if result.done():
-                    return Outcome("ended", id, result.result())
+                    ended = result.result()
+                    return Outcome("ended", id, ended, before=(ended.ended_at or self._began) < self._began)
                 if stop.done():
                     return Outcome("stopped", id)
                 live = engine.host.by_id.get(id)

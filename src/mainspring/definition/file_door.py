@@ -11,19 +11,27 @@ from msgspec.structs import replace
 
 from mainspring.definition.bounds import document_bytes_max
 from mainspring.definition.encoding import NotText, decode
-from mainspring.definition.findings import Finding, did_you_mean, finding
+from mainspring.definition.findings import Finding, finding, nearest
 
 _neighbours_max = 1_000
+_suffixes = (".yaml", ".yml", ".json")
 
 
 def text_of_file(path: str | Path) -> str | Finding:
     """The text of a file."""
+    if Path(path).suffix.lower() == ".py" and Path(path).is_file():
+        hint = (
+            f'run it with `python {str(path)[:200]}`; `ms.save(workflow, "order.yaml")` makes a file of what it builds'
+        )
+        return finding("MS109", f"{str(path)[:200]} is a program, no workflow file", (), hint)
     try:
         data = bytes_of_file(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, FileNotFoundError):
             reason = "there is no such file"
+        elif isinstance(error, IsADirectoryError):
+            reason = "it is a folder"
         message = f"cannot read {str(path)[:200]}: {reason[:1].lower() + reason[1:]}"
         return finding("MS001", message, (), _neighbour(path) if isinstance(error, FileNotFoundError) else None)
     return text_of(data)
@@ -58,4 +66,6 @@ def _neighbour(path: str | Path) -> str | None:
             names = [entry.name for entry in islice(entries, _neighbours_max)]
     except OSError:
         return None
-    return did_you_mean(wanted.name, names)
+    # Names are compared, not paths: two files of one long folder are not alike for that.
+    close = nearest(wanted.name, [name for name in names if Path(name).suffix.lower() in _suffixes])
+    return f"did you mean `{wanted.with_name(close)}`?" if close else None

@@ -91,7 +91,8 @@ codes: dict[str, Code] = {
     ),
     "MS109": Code(
         "a file of another kind",
-        "A resilience file (`kind: WorkflowResilienceConfig`) cannot be run, and a workflow cannot be applied as one.",
+        "A resilience file (`kind: WorkflowResilienceConfig`) cannot be run, and a workflow cannot be applied as one. A "
+        "program in Python that builds a workflow is run with `python`, or saves it as a file with `ms.save`.",
     ),
     "MS201": Code("no nodes", "A workflow needs at least one node."),
     "MS202": Code(
@@ -286,13 +287,22 @@ def finding(code: str, message: str, pointer: Pointer = (), hint: str | None = N
 
 def did_you_mean(word: Any, known: Collection[str]) -> str | None:
     """The hint for a misspelled word, or None where nothing is like it."""
+    close = nearest(word, known)
+    return f"did you mean `{close}`?" if close is not None else None
+
+
+def nearest(word: Any, known: Collection[str]) -> str | None:
+    """What a misspelled word was probably meant to be."""
     # Of a short word one letter is much: `lgo` is two thirds of `log`.
     close = _nearest(word, known, 1, 0.7 if len(str(word)) > 4 else 0.6)
-    return f"did you mean `{close[0]}`?" if close else None
+    return close[0] if close else None
 
 
 def keys_hint(word: str, known: Collection[str]) -> str:
     """The hint for an unknown key: what it probably is, else a few of those that there are, the nearest first."""
+    before, colon, _ = word.partition(":")
+    if colon and before in known:
+        return f"put a space behind the `:`, as in `{before}: …`"
     meant = did_you_mean(word, known)
     if meant is not None:
         return meant

@@ -138,7 +138,7 @@ class PythonReader:
 
     def placed(self, found: Finding, origin: Pointer) -> Finding:
         """A finding with the place of the innermost part that it is about, and the way to the argument."""
-        argument = _spelled(origin)
+        argument = spelled(origin)
         part = next(
             (self.parts[origin[:size]] for size in range(len(origin), -1, -1) if origin[:size] in self.parts), None
         )
@@ -162,7 +162,7 @@ def _said(struct: Struct) -> dict[str, Any]:
     return {field.encode_name: value for field, value in given if value is not None and value is not field.default}
 
 
-def _spelled(pointer: Pointer) -> str:
+def spelled(pointer: Pointer) -> str:
     """`nodes[0].depends_on[1]`"""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in pointer)
     return text.removeprefix(".")

@@ -16,6 +16,7 @@ class Said(NamedTuple):
     at_context: bool = False
 
 
+_reach = 10_000  # Characters that are looked back at for the beginning of a quoted text.
 _template = "put a text with `${ … }` into quotes within `{ }` and `[ ]`"
 _faults: tuple[tuple[str, str, Said], ...] = (
     ("", "tab character", Said("a tab stands in the indentation", "indent with spaces, not with tabs")),
@@ -40,8 +41,6 @@ _faults: tuple[tuple[str, str, Said], ...] = (
             "behind `|` or `>` the text begins on the next line", "put a text that begins with `>` or `|` into quotes"
         ),
     ),
-    ("flow mapping", "',' or '}'", Said("a `,` or the `}` is missing before this", _template)),
-    ("flow sequence", "',' or ']'", Said("a `,` or the `]` is missing before this", _template)),
     ("flow node", "expected node content", Said("a value is missing here", "close each `[` and `{`")),
     (
         "block collection",
@@ -54,6 +53,7 @@ _faults: tuple[tuple[str, str, Said], ...] = (
     ("scanning a tag", "", Said("a text cannot begin with `!`", "put it in quotes", True)),
     ("", "incompatible YAML document", Said("only YAML 1.1 and 1.2 are read", "leave the `%YAML` line out")),
 )
+_condition_start = re.compile(r"""\b(?:condition|when|if)["']?\s*:\s*\$$""")
 _quoted_start = re.compile(r"""\s*(?:- +)?[^:#]+:\s+(['"]).*\1\s*\S""")
 
 
@@ -62,6 +62,11 @@ def explained(error: Any, text: str) -> tuple[str, str | None, int, int]:
     problem, context = error.problem or "", error.context or ""
     mark = error.problem_mark or error.context_mark
     line_text = _line(text, mark)
+    if mark is not None and (start := _runaway_quote(text, mark.index)) >= 0:
+        message = f"the quote that begins here is closed in line {mark.line + 1} only, by the next quote there is"
+        return message, "close it where its text ends", *line_and_column(text, start)
+    if context.startswith("while parsing a flow") and "',' or '" in problem:
+        return _unclosed(error, text, line_text)
     said = _special(problem, context, line_text, mark, text) or next(
         (
             said
@@ -84,12 +89,40 @@ def place_of(mark: Any, text: str) -> tuple[int, int]:
     return line_and_column(text, len(text.rstrip("\r\n")))
 
 
+def _runaway_quote(text: str, at: int) -> int:
+    """Where the quoted text begins that ends just before a fault, if that is lines above: its own end was forgotten, and
+    what ends it is the beginning of the next one. -1 where there is none."""
+    quote = text[max(at - 1, 0) : at]
+    if quote not in ("'", '"'):
+        return -1
+    start = text.rfind(quote, max(at - _reach, 0), at - 1)
+    return start if start >= 0 and "\n" in text[start:at] else -1
+
+
+def _unclosed(error: Any, text: str, line: str) -> tuple[str, str | None, int, int]:
+    """Within `{ }` or `[ ]` something is missing. The parser sees it only where it can go on no more, lines below perhaps."""
+    mark, opened = error.problem_mark, error.context_mark
+    closing = "}" if "}" in error.problem else "]"
+    before = line[: mark.column]
+    hint = None
+    if _condition_start.search(before):
+        hint = "a condition is written without `${ }`"
+    elif before.endswith("$"):
+        hint = _template
+    elif opened.line < mark.line:
+        hint = f"the `{text[opened.index]}` of line {opened.line + 1} is still open"
+    return f"a `,` or the `{closing}` is missing before this", hint, *place_of(mark, text)
+
+
 def _special(problem: str, context: str, line: str, mark: Any, text: str) -> Said | None:
     """What depends on the line itself."""
     if "mapping values are not allowed" in problem:
         before = line[: mark.column] if mark else ""
         if before.count(":") > 0 and ": " in before:
-            return Said("a second `: ` on this line", "put a text that holds `: ` into quotes")
+            return Said(
+                "a second `: ` on this line",
+                "put a text that holds `: ` into quotes, or on lines of its own below a `|`",
+            )
         if before.count(":") == 0 and line[:1] in " \t":
             return Said(
                 "this line is indented deeper than the one above", "keys of one object begin in the same column"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,12 +15,14 @@ from mainspring.definition.durations import parse_duration
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
 from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.definition.ranges import out_of_range
+from mainspring.definition.vocabulary import plain, runtimes
 from mainspring.errors import ExpressionError
 from mainspring.expression import Expression, compile_expression, template_parts
 from mainspring.graph import check_kinds
 from mainspring.graph.check_schemas import faults_of
 from mainspring.graph.plan import MACHINE_TYPES
 
+_keys_looked_at_max = 8
 _id = re.compile(r"[^\W]([\w:-])*")
 _delay_keys = frozenset(
     "duration delay delayValue delayMs milliseconds ms seconds minutes for until at expression value".split()  # noqa: SIM905
@@ -74,7 +77,7 @@ class NodeChecks:
             hint = "use letters, digits, `_`, `-` and `:`"
             self.report("MS202", f"`{node.id[:80]}` cannot be a node's id", (*at, "id"), hint)
         if node.type not in self.node_types:
-            hint = self.findings.hint(node.type, self.node_types) or "custom types must be registered first"
+            hint = self.findings.hint(node.type, self.node_types) or _type_hint(node.type)
             self.report("MS205", f"unknown node type `{node.type[:80]}`", (*at, "type"), hint)
         self.bounds(node, at)
         for name, part in (
@@ -135,6 +138,10 @@ class NodeChecks:
     def function(self, node: Node, at: Pointer) -> None:
         if not node.config.get("handler") and not node.config.get("code"):
             hint = "give `handler: module:name`"
+            for key in islice(node.config, _keys_looked_at_max):
+                meant = self.findings.hint(key, ("handler", "code"))
+                if meant is not None:
+                    hint = f"its config has `{key[:80]}`; {meant}"
             self.report("MS221", f"the function node `{node.id}` has no handler", at[:-1], hint)
 
     def delay(self, node: Node, at: Pointer) -> None:
@@ -161,9 +168,10 @@ class NodeChecks:
             expression = compile_expression(text)
         except ExpressionError as error:
             message, _, hint = error.message.partition("; ")
-            self.report(
-                code, f"bad {'condition' if condition else 'expression'}: {message}", at, hint or None, error.position
-            )
+            if not hint and "${" in text:
+                hint = "a condition is an expression as it stands: write it without `${ }`"
+            what = "condition" if condition else "expression"
+            self.report(code, f"bad {what}: {message}", at, hint or None, error.position)
             return
         self.references(expression, 0, at)
         self.truths(expression.as_condition if condition else expression.warnings, 0, at)
@@ -212,6 +220,18 @@ class NodeChecks:
             if name not in self.node_ids:
                 hint = self.findings.hint(name, self.node_ids)
                 self.report("MS214", f"there is no node `{name[:80]}`: it is always null", at, hint, start + position)
+
+
+def _type_hint(type: str) -> str:
+    """For a type that is like no other: a runtime is no type, and was meant all the same."""
+    runtime = runtimes.get(plain(type))
+    if runtime == "python":
+        return (
+            "a Python function of yours is `type: function`, a script in Python `type: script` with `runtime: python`"
+        )
+    if runtime is not None:
+        return f"a script is `type: script` with `runtime: {runtime}`"
+    return "`mainspring nodes` lists the kinds there are"
 
 
 _Special = Callable[[NodeChecks, Node, Pointer], None]

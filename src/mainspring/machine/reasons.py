@@ -67,7 +67,10 @@ def _edge_reason(turn: Turn, edge: PlanConnection) -> str:
     if not edge.on_complete:
         return f"{source} did not fail"
     if edge.port != state.port:
-        left = "its primary output" if state.port is None else f"port {state.port}"
-        return f"{source} left by {left}"
+        return f"{source} left by {_port(state.port)}, not by {_port(edge.port)}"
     condition = "" if edge.condition is None else f" `{edge.condition.text}`"
     return f"the condition{condition} was not true"
+
+
+def _port(port: str | None) -> str:
+    return "its primary output" if port is None else f"port {port}"

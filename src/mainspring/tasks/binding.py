@@ -39,6 +39,9 @@ from mainspring.tasks.typed import Conversion, conversion_of, decoder, own_keys
 Caller = Callable[[TaskCall], Any]
 
 
+_context_names = ("ctx", "context")
+
+
 class MissingParameter(Exception):
     """The payload has nothing for a parameter that needs something."""
 
@@ -129,7 +132,10 @@ class Binder:
         if type(payload) is dict:
             missing = [name for name in self.required if name not in payload]
             sent = ", ".join(f"`{key}`" for key in list(payload)[:20]) or "nothing"
-            return f"{self.title} needs {_listed(missing)}, and the input has {sent}"
+            # Whoever forgets the annotation has a parameter like any other, and nothing that sends it.
+            context = next((name for name in missing if name in _context_names and not self.context), None)
+            hint = "" if context is None else f"; the context is had by its annotation: `{context}: ms.TaskContext`"
+            return f"{self.title} needs {_listed(missing)}, and the input has {sent}{hint}"
         kind = "nothing" if payload is None else f"no object but {_json_kind(payload)}"
         names = _listed(self.required) if self.required else _listed([p.name for p in self.wanted]) or "an object"
         return f"{self.title} needs {names}, and the input is {kind}"

@@ -59,7 +59,10 @@ def refuse_faulty_tasks(workflow: Workflow, folder: str) -> None:
     if any(node.input is not None or "code" in node.config or "process" in node.config for node in workflow.nodes):
         errors = check_tasks(workflow, folder).errors
         if errors:
-            raise DefinitionError(errors)
+            # A workflow that is at hand has no lines any more; the way through its parts is still the way.
+            from mainspring.definition.python_door import spelled
+
+            raise DefinitionError([replace(found, argument=spelled(found.pointer)) for found in errors])
 
 
 def _sources(workflow: Workflow) -> dict[str, list[str]]:

@@ -126,12 +126,14 @@ def _import(name: str, home: Path) -> ModuleType:
 def _no_module(name: str, home: Path) -> str:
     files = [file.stem for file in home.glob("*.py")] if home.is_dir() else []
     message = explain(f"there is no module {name!r} in {home}, nor among the installed ones", name, files)
-    return f"{message}. Put it beside the definition, install it, or load it with --import MODULE"
+    stop = "" if message.endswith("?") else "."
+    return f"{message}{stop} Put it beside the definition, install it, or load it with --import MODULE"
 
 
 def _failed(name: str, error: BaseException) -> str:
     where = ""
-    trace = error.__traceback__
+    # A syntax error says itself where it is; its traceback is that of the import.
+    trace = None if isinstance(error, SyntaxError) else error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if not file.startswith("<frozen") and file != __file__:
