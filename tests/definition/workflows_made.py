@@ -87,9 +87,7 @@ metadata = objects.map(lambda value: {key: item for key, item in value.items() i
 @st.composite
 def node(draw: Any, id: str, before: list[str], depth: int) -> model.Node:
     """A node that may follow those before it, and may have bodies."""
-    kinds = ["log", "trigger", "transform", "http", "function", "wait"] + (
-        ["forEach", "while", "parallel"] if depth else []
-    )
+    kinds = ["log", "trigger", "join", "http", "function", "wait"] + (["forEach", "while", "parallel"] if depth else [])
     kind = draw(st.sampled_from(kinds))
     config = draw(objects)
     config = {f"x{key}": item for key, item in config.items()}

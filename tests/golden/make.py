@@ -38,7 +38,7 @@ async def fill(path: Path) -> None:
     settings = ms.EngineSettings(snapshot_turns_min=4)
     work.blocks = True
     async with ms.Engine(store, settings=settings) as engine:
-        for workflow in (work.COMPLETED, work.FAILED, work.FAST, work.ROUTED):
+        for workflow in (work.COMPLETED, work.FAILED, work.FAST, work.ROUTED, work.DECIDED):
             await (await engine.start(workflow, input={"n": 1}, key="1")).result()
         keys = ("running", "cancelled", "mail", "parked", "lost")
         running = [await engine.start(work.OPEN, input={}, key=key) for key in keys]

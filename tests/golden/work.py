@@ -123,6 +123,18 @@ JOINED = _flow(
     ),
 )
 ASLEEP = _flow("asleep", _delay("night", "3s"), _node("morning", "ok", "night", input={"n": 3}))
+DECIDED = _flow(
+    "decided",
+    Node(id="large", type="if", config={"condition": "value.n > 0"}),
+    Node(id="note", type="log", config={"message": "n is ${ value.n }", "level": "debug"}),
+    Node(id="sum", type="transform", config={"reduce": {"items": [1, 2], "initial": 0, "next": "value + item"}}),
+    Node(id="end", type="terminate", depends_on=("sum",), config={"output": "${ value }", "reason": "enough"}),
+    _node("never", "ok", "end"),
+    connections=(
+        Connection(source="large", target="note", source_port="true"),
+        Connection(source="note", target="sum"),
+    ),
+)
 STEPS = [_node(f"s{i}", "ok", *([f"s{i - 1}"] if i else []), input={"n": i}) for i in range(12)]
 LONG = _flow("long", *STEPS, _node("busy", "block", "s11"))
 RESERVED = _flow("reserved", _node("a", "ok"), _node("b", "ok", "a"), _node("c", "ok", "b"))

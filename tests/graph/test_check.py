@@ -59,6 +59,38 @@ cases: list[tuple[str, Found]] = [
     (node("type: delay"), [("MS222", 3, 3, "no duration")]),
     (node("type: delay, config: {duration: soon}"), [("MS105", 3, 43, "soon")]),
     (node("type: log, retry: {maxAttempts: 11, jitter: 2}"), [("MS219", 3, 43, "11"), ("MS219", 3, 55, "jitter")]),
+    # nodes that decide
+    (node("type: if, config: {conditon: x}"), [("MS261", 3, 3, "an `if` needs a condition")]),
+    (node("type: if, config: {condition: 5}"), [("MS261", 3, 41, "an expression, as text")]),
+    (node("type: if, config: {condition: true}"), []),
+    (node("type: if, config: {condition: value.x > 1}"), []),
+    (node("type: if, config: {condition: \"'no'\"}"), [("MS251", 3, 42, "string 'no' is true")]),
+    (node("type: switch"), [("MS261", 3, 3, "a list of conditions")]),
+    (node("type: switch, config: {conditions: {}}"), [("MS261", 3, 46, "a list of conditions")]),
+    (node("type: switch, config: {conditions: [x, {id: p}, {expression: 'true'}, {id: q, when: 3}], match: al}"), [
+        ("MS261", 3, 47, "a case is an object"), ("MS261", 3, 50, "needs an `expression`"),
+        ("MS261", 3, 59, "needs an `id`"), ("MS261", 3, 95, "an expression, as text"),
+        ("MS261", 3, 107, "did you mean `all`?")]),
+    (node("type: switch, config: {cases: [{id: p, expression: 1 +}]}"), [("MS212", 3, 65, "ends where")]),
+    (node("type: switch, config: {conditions: ["
+          + ", ".join(["{id: p, expression: input.x}"] * 1_001) + "]}"), [("MS261", 3, 46, "cases_max, 1000")]),
+    (node("type: transform"), [("MS261", 3, 3, "nothing to make")]),
+    (node("type: transform, config: {output: 1, map: {}}"), [("MS261", 3, 53, "output and map, and only one")]),
+    (node("type: transform, config: {map: {items: input.x, az: 1}}"), [
+        ("MS261", 3, 42, "`map` needs `as`"), ("MS261", 3, 63, "unknown key `az`")]),
+    (node("type: transform, config: {reduce: 5}"), [("MS261", 3, 45, "`reduce` is an object")]),
+    (node("type: transform, config: {filter: {items: {}, where: x.y}}"), [
+        ("MS261", 3, 53, "`items` is a list"), ("MS212", 3, 64, "bad condition: unknown name `x`")]),
+    (node("type: transform, config: {reduce: {items: inptu.x, initial: '${ 1 + }', next: \"'x'\"}}"), [
+        ("MS212", 3, 53, "bad expression: unknown name `inptu`"), ("MS213", 3, 79, "ends where")]),
+    (node("type: transform, config: {enrich: 5}"), [("MS261", 3, 45, "`enrich` is an object")]),
+    (node("type: transform, config: {template: 5}"), [("MS261", 3, 47, "`template` is a text")]),
+    (node("type: transform, config: {map: {items: value.rows, as: {v: '${ item.v + index }'}}}"), []),
+    (node("type: log, config: {message: hi, level: warn}"), [("MS261", 3, 51, "did you mean `warning`?")]),
+    (node("type: terminate, config: {status: complete}"), [("MS261", 3, 45, "did you mean `completed`?")]),
+    (node("type: terminate, cache: {ttl: 1h}"), [("MS244", 3, 35, "no work")]),
+    (node("type: log, input: {x: '${ value.x }'}"), [("MS262", 3, 36, "`value` is null here")]),
+    (edge("condition: value.x > 1"), [("MS262", 7, 37, "`value` is null here")]),
     # connections
     (edges("ax"), [("MS206", 7, 23, "`x`, which is no node")]),
     (edges("aa"), [("MS208", 7, 3, "connected to itself")]),
@@ -75,7 +107,7 @@ cases: list[tuple[str, Found]] = [
     (node("type: log, input: {x: \"${ input.a && 'x' }\"}"), [("MS251", 3, 48, "string 'x' is true")]),
     (edge("condition: nodes.bb.output"), [("MS214", 7, 43, "no node `bb`")]),
     (node("type: log, input: {x: ['${ inpt.a }']}"), [("MS213", 3, 38, "did you mean `input`?")]),
-    (node("type: transform, config: {x: 'a ${ 1'}"), [("MS213", 3, 43, "never closed")]),
+    (node("type: transform, config: {output: 'a ${ 1'}"), [("MS213", 3, 48, "never closed")]),
     (node("type: script, config: {code: 'echo ${HOME}', runtime: sh}"), []),
     (node("type: if, config: {condition: 1 +}"), [("MS212", 3, 44, "ends where")]),
     (graph("output: ${ outputt }"), [("MS213", 6, 12, "did you mean `output`?")]),
@@ -92,6 +124,24 @@ cases: list[tuple[str, Found]] = [
         ("MS223", 7, 8, "`e` joins several")]),
     (graph("- {id: d, type: decision, config: {conditions: [{id: big, expression: input.x}]}}",
            "connections: [{source: d, target: a, sourcePort: bgi}]"), [("MS224", 7, 50, "unknown port `bgi`")]),
+    (graph("- {id: d, type: if, config: {condition: input.x}}", "connections:",
+           "- {source: d, target: a, sourcePort: yse}", "- {source: d, target: b, sourcePort: other}",
+           "- {source: d, target: c, sourcePort: then}"), [
+        ("MS224", 8, 38, "did you mean `yes`?"), ("MS224", 9, 38, "its ports are true, false")]),
+    (graph("- {id: d, type: if, config: {condition: input.x}}", "- {id: e, type: log, dependsOn: [d]}", "connections:",
+           "- {source: d, target: a, sourcePort: true}", "- {source: d, target: a}", "- {source: d, target: b, trigger: all}",
+           "- {source: d, target: c, trigger: fail}"), [
+        ("MS229", 7, 8, "`e` can never run"), ("MS228", 7, 34, "leaves by one of its ports"),
+        ("MS228", 10, 12, "leaves by one of its ports")]),
+    (graph("- {id: d, type: terminate}", "connections:", "- {source: d, target: a}",
+           "- {source: d, target: b, sourcePort: x}", "- {source: c, target: a}", "- {source: c, target: b}"), [
+        ("MS228", 8, 12, "`d` ends the instance"), ("MS224", 9, 38, "nothing comes after it")]),
+    (graph("- {id: d, type: switch, config: {match: all, conditions: [{id: p, when: input.x}, {id: q, when: input.y}]}}",
+           "- {id: e, type: log, join: {n: 2}}", "connections:", "- {source: d, target: e, sourcePort: p}",
+           "- {source: d, target: e, sourcePort: q}"), []),
+    (graph("- {id: d, type: switch, config: {conditions: [{id: p, when: input.x}, {id: q, when: input.y}]}}",
+           "- {id: e, type: log, join: {n: 2}}", "connections:", "- {source: d, target: e, sourcePort: p}",
+           "- {source: d, target: e, sourcePort: q}"), [("MS218", 7, 28, "only 1 can come")]),
 ]  # fmt: skip
 
 

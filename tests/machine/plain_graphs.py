@@ -21,7 +21,8 @@ def graph(arrows: str, *edges: dict[str, Any], policy: str = "continue", **nodes
     dull = {"type": "function", "duration": 40, "retry": None, "mapping": None, "limited": False}
     return {
         "nodes": [
-            {"id": id, **dull, "outcomes": [OK], "join": None, "dependsOn": [], **nodes.get(id, {})} for id in ids
+            {"id": id, **dull, "outcomes": [OK], "join": None, "dependsOn": [], "decides": None, **nodes.get(id, {})}
+            for id in ids
         ],
         "connections": [{**plain_edge(*pair), **more} for pair, more in zip(pairs, extra, strict=False)],
         "policy": policy,

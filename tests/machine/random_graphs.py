@@ -29,6 +29,9 @@ CONDITIONS = {
     "done": "nodes.{}.completed",
     "raise": "1 / (input.x - input.x) > 0",
 }
+ASKED = {shape: text.replace("output.", "value.") for shape, text in CONDITIONS.items() if shape != "error"}
+"""The same in the config of a node that decides."""
+
 STYLES = {
     # how many sources, how many connections from each, how often a connection has nothing that stops it
     "wild": ((0, 1, 1, 1, 2, 2, 3), (1, 1, 1, 1, 2), 0.0),
@@ -80,6 +83,9 @@ def _add(random: Random, graph: dict[str, Any], number: int, style: str) -> None
             edge = _edge(random, source, node["id"], len(graph["connections"]), random.random() < plain)
             if edge["condition"] and edge["condition"][0] == "done":
                 edge["condition"] = ("done", random.choice([id for id in before if id not in repeating]))
+            ports = _leaves_by(next(one for one in graph["nodes"] if one["id"] == source))
+            if ports and edge["trigger"] != "fail":
+                edge["port"] = random.choice((*ports, *ports, *ports, None))
             graph["connections"].append(edge)
     node["join"] = _join(random, graph, node["id"], style)
     if Shape(graph).most[node["id"]] > RUNS_MAX:
@@ -88,6 +94,29 @@ def _add(random: Random, graph: dict[str, Any], number: int, style: str) -> None
         node["join"] = None
     _ports(random, graph, node)
     _mapping(random, graph, node)
+    node["decides"] = _decides(random, node["type"], [id for id in before if id not in repeating])
+
+
+def _leaves_by(node: dict[str, Any]) -> list[str]:
+    """The ports of a node that decides."""
+    if node["type"] == "terminate" or not node["decides"]:
+        return []
+    return [*dict.fromkeys((*(port for port, _ in node["decides"]["cases"]), node["decides"]["default"]))]
+
+
+def _decides(random: Random, type: str, before: list[str]) -> dict[str, Any] | None:
+    """What an if, a switch or a terminate is told. An if is a switch of one case."""
+    if type == "terminate":
+        return {"status": random.choice(("completed", "failed", "cancelled")), "wraps": random.random() < 0.5}
+    if type not in ("if", "switch"):
+        return None
+    shapes = [shape for shape in ASKED if before or shape != "done"]
+    cases = []
+    for port in ("true",) if type == "if" else random.choices("pqr", k=random.randint(1, 4)):
+        shape = random.choice([shape for shape in shapes if shape != "raise" or random.random() < 0.3])
+        cases.append((port, (shape, random.choice(before) if shape == "done" else random.randint(0, 3))))
+    default = "false" if type == "if" else random.choice(("default", "default", "p"))
+    return {"cases": cases, "default": default, "all": type == "switch" and random.random() < 0.5}
 
 
 def _repeating(graph: dict[str, Any]) -> list[str]:
@@ -96,9 +125,11 @@ def _repeating(graph: dict[str, Any]) -> list[str]:
 
 
 def _node(random: Random, id: str, style: str) -> dict[str, Any]:
-    type = random.choice(("function",) * 8 + ("delay", "trigger", "log"))
+    type = random.choice(("function",) * 8 + ("delay", "trigger", "log", "if", "switch", "switch"))
     if style == "repeating":
-        type = random.choice(("function",) * 5 + ("delay", "trigger", "log"))
+        type = random.choice(("function",) * 5 + ("delay", "trigger", "log", "if", "switch"))
+    if random.random() < 0.02:
+        type = "terminate"
     retry = None
     if type == "function" and random.random() < 0.5:
         retry = {
@@ -116,6 +147,7 @@ def _node(random: Random, id: str, style: str) -> dict[str, Any]:
         "outcomes": [_outcome(random, style) for _ in range(random.randint(1, 3))],
         "join": None,
         "dependsOn": [],
+        "decides": None,
     }
 
 
@@ -217,6 +249,8 @@ def _node_document(node: dict[str, Any]) -> dict[str, Any]:
         document["timeout"] = NODE_TIMEOUT_MS
     if node["type"] == "delay":
         document["config"] = {"duration": node["duration"]}
+    if node["type"] in ("if", "switch", "terminate"):
+        document["config"] = _decides_document(node["type"], node["decides"])
     if node["retry"]:
         document["retry"] = {**node["retry"], "initialDelay": 20}
     if node["limited"]:
@@ -228,6 +262,17 @@ def _node_document(node: dict[str, Any]) -> dict[str, Any]:
     if node["mapping"]:
         document["input"] = {"from": _mapped(*node["mapping"]), "x": "${ input.x }"}
     return document
+
+
+def _decides_document(type: str, decides: dict[str, Any]) -> dict[str, Any]:
+    if type == "terminate":
+        output = {"output": {"last": "${ value }"}} if decides["wraps"] else {}
+        return {"status": decides["status"], **output}
+    cases = [{"id": port, "expression": ASKED[shape].format(value)} for port, (shape, value) in decides["cases"]]
+    if type == "if":
+        return {"condition": cases[0]["expression"]}
+    default = {} if decides["default"] == "default" else {"defaultPath": decides["default"]}
+    return {"conditions": cases, "match": "all" if decides["all"] else "first", **default}
 
 
 def _mapped(kind: str, source: str | None) -> Any:

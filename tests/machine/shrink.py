@@ -74,7 +74,7 @@ def _steps(graph: Graph) -> Iterator[Graph]:
     ok = [{"kind": "ok", "base": 0, "port": None}]
     for at, node in enumerate(graph["nodes"]):
         for name, value in [*simple_node.items(), ("outcomes", ok)]:
-            if node[name] != value and not (name == "type" and node["type"] in ("log", "delay")):
+            if node[name] != value and not (name == "type" and node["type"] in ("log", "delay", "if", "switch")):
                 less = copy.deepcopy(graph)
                 less["nodes"][at][name] = value
                 yield less
@@ -98,6 +98,8 @@ def _steps(graph: Graph) -> Iterator[Graph]:
 def _mentions(graph: Graph, id: str) -> bool:
     mapped = any(node["mapping"] and node["mapping"][1] == id for node in graph["nodes"])
     asked = any(edge["condition"] == ("done", id) for edge in graph["connections"])
+    cases = [case for node in graph["nodes"] if node["decides"] for case in node["decides"].get("cases", ())]
+    asked = asked or any(condition == ("done", id) for _, condition in cases)
     return mapped or asked or id in (graph["output"] or ())
 
 
@@ -105,7 +107,15 @@ def told(graph: Graph) -> str:
     """A graph in a few lines."""
     lines = [f"policy {graph['policy']}, input {graph['input']}, output {graph['output']}"]
     for node in graph["nodes"]:
-        dull = {"duration": 40, "join": None, "limited": False, "mapping": None, "retry": None, "dependsOn": []}
+        dull = {
+            "duration": 40,
+            "join": None,
+            "limited": False,
+            "mapping": None,
+            "retry": None,
+            "dependsOn": [],
+            "decides": None,
+        }
         parts = {key: value for key, value in node.items() if dull.get(key, "") != value}
         del parts["id"], parts["type"]
         if node["type"] != "function":

@@ -293,3 +293,49 @@ def test_a_parked_instance_decides_all_on_resume_in_the_order_of_the_definition(
     assert inputs(naive, "j") == [out(2)]
     naive.turn(("j", 1))
     assert (naive.done, naive.status) == (True, "completed")
+
+
+# --- nodes that decide
+
+
+def decides(
+    *cases: tuple[str, Any], all: bool = False, default: str = "default", type: str = "switch"
+) -> dict[str, Any]:
+    return {"type": type, "decides": {"cases": cases, "all": all, "default": default}}
+
+
+YES, NO, RAISE = ("missing", 0), ("input", 9), ("raise", 0)
+
+
+def by(*ports: str | None) -> list[dict[str, Any]]:
+    return [{"port": port} for port in ports]
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        (decides(("p", YES), ("q", YES)), "cscss"),
+        (decides(("p", NO), ("q", YES)), "csscs"),
+        (decides(("p", NO), ("q", NO)), "csssc"),
+        (decides(("p", NO), default="q"), "csscs"),
+        (decides(("p", YES), ("q", YES), all=True), "csccs"),
+        (decides(("p", YES), ("q", RAISE)), "cscss"),
+        (decides(("p", YES), ("q", RAISE), all=True), "fcsss"),
+    ],
+)
+def test_a_switch_leaves_by_the_ports_of_its_cases(node: dict[str, Any], expected: str) -> None:
+    """b is on a failure; a connection without a port (none here but b's) would never fire."""
+    edges = [{"trigger": "fail"}, *by("p", "q", "default")]
+    log = {"type": "log"}
+    naive = run(graph("a>b a>c a>d a>e", *edges, a=node, b=log, c=log, d=log, e=log))
+    assert statuses(naive) == expected
+    if expected[0] == "f":
+        assert naive.output["b"] == {"type": "ConditionError", "code": "q", "context": None, "fatal": False}
+
+
+def test_a_terminate_ends_it_all() -> None:
+    end = {"type": "terminate", "decides": {"status": "cancelled", "wraps": True}}
+    naive = run(graph("a>k b>c a>d", k=end), "a")
+    assert (statuses(naive), naive.done) == ("cxssc", True)
+    assert (naive.status, naive.output) == ("cancelled", {"last": out(0)})
+    assert naive.skipped == ["c", "d"]

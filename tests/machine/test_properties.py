@@ -99,9 +99,8 @@ def skips_have_reasons(run: Run) -> None:
 
 
 def ends_happen_once(run: Run) -> None:
-    ends = [
-        type(event).__name__ for event in run.events if type(event).__name__ in {"InstanceCompleted", "InstanceFailed"}
-    ]
+    final = {"InstanceCompleted", "InstanceFailed", "InstanceCancelled"}
+    ends = [type(event).__name__ for event in run.events if type(event).__name__ in final]
     assert len(ends) == 1
     assert type(run.events[-1]).__name__ == ends[0], "nothing happens after the end"
 
@@ -125,7 +124,7 @@ def test_a_cancellation_at_any_turn_ends_it(random: Random, policy: str, turns: 
 def test_the_generator_reaches_all_that_it_is_there_for() -> None:
     """A property over graphs in which nothing happens proves nothing."""
     statuses, kinds = Counter[str](), Counter[str]()
-    for seed in range(400):
+    for seed in range(600):
         random = Random(seed)
         run = World(random_graph(random), random, unkind=8).drive()
         statuses.update(run.nodes.values())

@@ -24,7 +24,12 @@ from tests.simulator.run_mutants import SEEDS_MAX, hunt
 
 SEEDS = 500
 SAME_SEEDS = (3, 17, 58, 101, 233)
-ONCE_BROKEN = (7870, 20422, 24459, 23682)  # an error that nobody heard; a reload, and a sweep, that went round without end
+ONCE_BROKEN = (
+    7870,
+    20422,
+    24459,
+    23682,
+)  # an error that nobody heard; a reload, and a sweep, that went round without end
 QUICKLY_FOUND = (
     "effect_before_commit",
     "stale_epoch_accepted",

@@ -439,6 +439,16 @@ EXAMPLES: dict[str, Example] = {
         TWO + 'connections:\n  - {source: charge, target: ship, condition: "output.paid || false"}\n',
         EXPRESSIONS,
     ),
+    "MS261": Example(
+        _nodes("- {id: large, type: if, config: {conditon: input.amount > 100}}"),
+        _nodes("- {id: large, type: if, config: {condition: input.amount > 100}}"),
+        "docs/semantics.md#kinds-of-node-that-decide",
+    ),
+    "MS262": Example(
+        THREE + "connections:\n  - {source: charge, target: ship, condition: value.amount > 0}\n",
+        THREE + "connections:\n  - {source: charge, target: ship, condition: output.amount > 0}\n",
+        EXPRESSIONS,
+    ),
     "MS901": Example(PLAIN + "checkpoint: {policy: manual}\n", PLAIN, TROUBLE),
     "MS902": Example(
         _function('config: {handler: "order:charge"}\ninput: {amount: 3}'),

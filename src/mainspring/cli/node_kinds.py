@@ -128,68 +128,95 @@ KINDS = (
         "transform",
         "work",
         "values put together from others, without code",
-        {"output": "the value, with `${ … }` for what is computed"},
+        {
+            "output": "the value, with `${ … }` for what is computed; give this, or one of the others",
+            "map": "{items, as}: a list of what `as` gives for each item (`item`, `index`)",
+            "filter": "{items, where}: the items for which the expression `where` is true",
+            "reduce": "{items, initial, next}: `next` for each item, where `value` is what it came to so far",
+            "enrich": "an object: its fields are put over those of the input",
+            "template": "a text",
+        },
         "the value",
         PRIMARY,
         """
 - id: line
   type: transform
   config: {output: {total: "${ input.price * input.count }"}}
+- id: large
+  type: transform
+  config: {filter: {items: "value.lines", where: "item.amount > 100"}}
+- id: sum
+  type: transform
+  config: {reduce: {items: "value.lines", initial: 0, next: "value + item.amount"}}
 """,
     ),
     Kind(
         "log",
         "work",
-        "a note in the history; hands its input on",
-        {"message": "a text, with `${ … }` for what is computed"},
+        "a note in the history and in Python's logging; hands its input on",
+        {
+            "message": "a text, with `${ … }` for what is computed; without one nothing is noted",
+            "level": "debug, info, warning or error; info where left out",
+        },
         PASSES,
         PRIMARY,
         """
 - id: seen
   type: log
-  config: {message: "order ${ input.id } came in"}
+  config: {message: "order ${ input.id } came in", level: info}
 """,
     ),
     Kind(
         "if",
         "flow",
         "one of two ways, by a condition",
-        {"condition": "an expression"},
+        {"condition": "an expression; `value` is the node's input"},
         PASSES,
-        "`true` and `false`",
+        "`true` (also then, yes) and `false` (also else, no); nothing leaves without a sourcePort",
         """
 - id: large
   type: if
-  config: {condition: "input.amount > 1000"}
+  config: {condition: "value.amount > 1000"}
 """,
     ),
     Kind(
         "switch",
         "flow",
-        "one of several ways, by the first condition that holds",
-        {"conditions": "a list of {expression, port}"},
+        "one of several ways, by the first condition that holds, or all ways whose conditions hold",
+        {
+            "conditions": "a list of {id, expression}; `value` is the node's input, `id` the port",
+            "match": "first: the first that holds; all: all that hold. first where left out",
+            "defaultPath": "the port where none holds; `default` where left out",
+        },
         PASSES,
-        "those that its conditions name",
+        "the ids of its conditions, and the default port (also else); nothing leaves without a sourcePort",
         """
 - id: size
   type: switch
   config:
     conditions:
-      - {expression: "input.amount > 1000", port: large}
-      - {expression: "input.amount > 100", port: middle}
+      - {id: large, expression: "value.amount > 1000"}
+      - {id: middle, expression: "value.amount > 100"}
+    defaultPath: small
 """,
     ),
     Kind(
         "decision",
         "flow",
-        "all the ways whose conditions hold",
-        {"conditions": "a list of {expression, port}"},
+        "a switch, as editors call it",
+        {
+            "conditions": "a list of {id, expression}; `value` is the node's input, `id` the port",
+            "match": "first: the first that holds; all: all that hold. first where left out",
+            "defaultPath": "the port where none holds; `default` where left out",
+        },
         PASSES,
-        "those that its conditions name",
+        "the ids of its conditions, and the default port (also else); nothing leaves without a sourcePort",
         """
 - id: checks
   type: decision
-  config: {conditions: [{expression: "input.export", port: customs}, {expression: "input.gift", port: wrapping}]}
+  config:
+    match: all
+    conditions: [{id: customs, expression: "input.export"}, {id: wrapping, expression: "input.gift"}]
 """,
     ),
     Kind(
@@ -288,14 +315,18 @@ KINDS = (
     Kind(
         "terminate",
         "flow",
-        "ends the instance",
-        {"status": "completed or failed"},
-        "none",
-        "none",
+        "ends the instance: what is under way is cancelled, what has not begun is skipped",
+        {
+            "status": "completed, failed or cancelled; completed where left out",
+            "output": "the instance's output; the node's input where left out",
+            "reason": "a text",
+        },
+        "what it is told, or its input",
+        "none: nothing comes after it",
         """
 - id: stop
   type: terminate
-  config: {status: failed}
+  config: {status: failed, reason: "no stock of ${ input.article }", output: {missing: "${ input.article }"}}
 """,
     ),
     Kind(

@@ -248,6 +248,18 @@ codes: dict[str, Code] = {
         "with the text.",
         "warning",
     ),
+    "MS261": Code(
+        "config that this kind of node cannot use",
+        "Each kind of node is told what it is to do in its `config`: an `if` its `condition`, a `switch` its `conditions`, "
+        "a `transform` one of `output`, `map`, `filter`, `reduce`, `enrich` and `template`. `mainspring nodes KIND` "
+        "shows all keys, with an example.",
+    ),
+    "MS262": Code(
+        "`value` where there is none",
+        "`value` is a node's own input, and only the node's own `config` can look at it. On connections and in input "
+        "and output mappings it is null. A connection's condition looks at `output`, a mapping at `nodes.ID.output`.",
+        "warning",
+    ),
     "MS901": Code(
         "not run by this version",
         "The definition is right, but this version of mainspring does not run this part of it yet.",

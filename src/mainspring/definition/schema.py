@@ -98,6 +98,7 @@ _values: dict[tuple[Struct, str], Schema] = {
     (model.Connection, "source"): _name,
     (model.Connection, "target"): _name,
     (model.Connection, "condition"): {"type": ["string", "boolean"]},
+    (model.Connection, "sourcePort"): {"type": ["string", "boolean"]},
     (model.Connection, "trigger"): _either(_triggers, {"type": "array", "items": _triggers, "minItems": 1}),
     (model.Retry, "strategy"): _words(words_of_values.strategies),
     (model.Retry, "jitter"): _either({"type": "number", "minimum": 0, "maximum": 1}, {"type": "boolean"}),

@@ -10,6 +10,7 @@ from typing import Any
 
 from mainspring.definition import model, vocabulary
 from mainspring.definition.bodies import body_ways, tree_at, with_tree
+from mainspring.definition.deciding import spellings_of
 from mainspring.definition.findings import Pointer
 from mainspring.definition.policies_spelling import (
     compensation_scopes,
@@ -66,6 +67,22 @@ def _graph(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
         result["connections"] = [
             _connection(item, to, (*at, "connections", index)) for index, item in enumerate(result["connections"])
         ]
+        _ports(result["connections"], result.get("nodes"))
+
+
+def _ports(connections: list[Any], nodes: Any) -> None:
+    """The ports of nodes that decide have one name each: `then` of an `if` is `true`, `else` of a switch its default."""
+    other: dict[Any, dict[str, str]] = {}
+    for node in nodes if isinstance(nodes, list) else ():
+        if isinstance(node, dict) and isinstance(node.get("type"), str) and isinstance(node.get("id"), str):
+            spellings = spellings_of(node["type"], node.get("config"))
+            if spellings:
+                other[node["id"]] = spellings
+    for item in connections if other else ():
+        if isinstance(item, dict) and isinstance(item.get("source"), str) and isinstance(item.get("sourcePort"), str):
+            spelled = other.get(item["source"], {}).get(item["sourcePort"].lower())
+            if spelled is not None:
+                item["sourcePort"] = spelled
 
 
 def _identify(result: dict[str, Any], to: Respelling) -> None:
@@ -265,6 +282,7 @@ def _connection(value: Any, to: Respelling, at: Pointer) -> Any:
         )
     elif trigger != "complete":
         to.word(result, "trigger", vocabulary.triggers, at)
-    if isinstance(result.get("condition"), bool):
-        result["condition"] = "true" if result["condition"] else "false"
+    for name in ("condition", "sourcePort"):  # in YAML, `true` is no text
+        if isinstance(result.get(name), bool):
+            result[name] = "true" if result[name] else "false"
     return result

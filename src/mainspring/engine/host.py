@@ -28,6 +28,10 @@ from mainspring.machine import inputs
 from mainspring.messaging.task import FaultDescriber, TaskKind
 
 logger = logging.getLogger("mainspring.engine")
+told = logging.getLogger("mainspring.workflow")
+"""What log nodes say."""
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 NUMBERS_AT_ONCE = 1_000
 
@@ -83,6 +87,7 @@ class Host:
             fx.DisarmTimer: self.timers.disarm,  # type: ignore[dict-item]
             fx.AskAdmission: self.admission.ask,  # type: ignore[dict-item]
             fx.ReleaseAdmission: self._release,  # type: ignore[dict-item]
+            fx.Tell: self._tell,  # type: ignore[dict-item]
             fx.EndInstance: self._end,  # type: ignore[dict-item]
         }
 
@@ -264,6 +269,9 @@ class Host:
 
     def _release(self, live: Live, effect: fx.ReleaseAdmission) -> None:
         self.admission.release(live, effect.path, effect.run)
+
+    def _tell(self, live: Live, effect: fx.Tell) -> None:
+        told.log(LEVELS[effect.level], "%s: %s: %s", live.id, effect.path, effect.message)
 
     def _end(self, live: Live, effect: fx.EndInstance) -> None:
         self.remove(live)

@@ -20,7 +20,9 @@ from mainspring.expression.values import integer_max
 depth_max = 100
 nodes_max = 2_000
 
-roots = frozenset(("output", "input", "variables", "nodes", "error", "workflow", "item", "index", "loop", "context"))
+roots = frozenset(
+    ("output", "input", "variables", "nodes", "error", "workflow", "item", "index", "value", "loop", "context")
+)
 _constants = {"true": True, "false": False, "null": None}
 _spellings = {"===": "==", "!==": "!="}
 _words = {"and": "&&", "or": "||", "not": "!", "None": "null", "True": "true", "False": "false", "is": "=="}

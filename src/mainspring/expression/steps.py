@@ -6,7 +6,8 @@ lists and the equality of two values may go through all that a payload holds; an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -32,12 +33,13 @@ class Place:
 
 
 class Steps:
-    """What is left to one evaluation."""
+    """What is left to one evaluation, or to several that share it."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "most", "shared")
 
-    def __init__(self) -> None:
-        self.left = steps_max
+    def __init__(self, most: int, *, shared: bool = False) -> None:
+        self.left = self.most = most
+        self.shared = shared
 
 
 # Not an argument of all closures: most never charge. Each thread and task has its own.
@@ -48,7 +50,10 @@ def metered(run: Run) -> Run:
     """`run` with `steps_max` for each call."""
 
     def run_metered(scope: Any) -> Any:
-        token = _steps.set(Steps())
+        steps = _steps.get()
+        if steps is not None and steps.shared:
+            return run(scope)
+        token = _steps.set(Steps(steps_max))
         try:
             return run(scope)
         finally:
@@ -58,13 +63,23 @@ def metered(run: Run) -> Run:
     return run_metered
 
 
+@contextmanager
+def sharing(most: int) -> Iterator[None]:
+    """All evaluations within take of the same `most` steps: many short ones are one long one to whoever waits."""
+    token = _steps.set(Steps(most, shared=True))
+    try:
+        yield
+    finally:
+        _steps.reset(token)
+
+
 def charge(count: int, place: Place) -> None:
     """Pay for `count` elements that will be visited. Outside of a metered evaluation nothing is paid."""
     steps = _steps.get()
     if steps is not None:
         steps.left -= count
         if steps.left < 0:
-            raise place.fault(f"the evaluation takes more than steps_max, {steps_max} steps")
+            raise place.fault(f"the evaluation takes more than steps_max, {steps.most} steps")
 
 
 def charge_text(text: str, place: Place) -> None:

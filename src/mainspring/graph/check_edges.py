@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mainspring.definition.deciding import ports_of, spellings_of
 from mainspring.definition.findings import Pointer, did_you_mean
 from mainspring.definition.model import Workflow
 from mainspring.graph.check_joins import JoinChecks
@@ -138,19 +139,43 @@ class EdgeChecks:
         JoinChecks(self.workflow, self.index, self.report).check()
 
     def ports(self) -> None:
-        declared: dict[str, set[str]] = {}
-        for node in self.workflow.nodes:
-            conditions = node.config.get("conditions")
-            if node.type in ("decision", "switch") and isinstance(conditions, list):
-                ids = {str(item["id"]) for item in conditions if isinstance(item, dict) and "id" in item}
-                if ids and len(ids) == len(conditions):
-                    declared[node.id] = ids | {"default", "else", str(node.config.get("defaultPath"))}
-        for index, connection in enumerate(self.workflow.connections):
-            ports = declared.get(connection.source)
+        """Nodes that decide know by which ports they leave; where a task decides, nobody does."""
+        declared = {
+            node.id: (node.type, ports)
+            for node in self.workflow.nodes
+            if (ports := ports_of(node.type, node.config)) is not None
+        }
+        for index, connection in enumerate(self.workflow.connections if declared else ()):
+            type, ports = declared.get(connection.source, ("", None))
             port = connection.source_port
-            if ports is not None and port is not None and port not in ports:
-                message = f"unknown port `{port}` on node `{connection.source}`"
-                self.report("MS224", message, ("connections", index, "sourcePort"), did_you_mean(port, ports))
+            if ports is None or connection.is_compensation or (port is None and connection.trigger != "complete"):
+                continue
+            at: Pointer = ("connections", index)
+            if port is None:
+                self._no_port(type, connection.source, ports, (*at, "source"))
+            elif port not in ports:
+                words = {**{name: name for name in ports}, **_words(type, connection.source, self.workflow)}
+                meant = did_you_mean(port, words)
+                hint = meant or (f"its ports are {', '.join(ports[:10])}" if ports else "nothing comes after it")
+                self.report("MS224", f"unknown port `{port}` on node `{connection.source}`", (*at, "sourcePort"), hint)
+        for index, node in enumerate(self.workflow.nodes if declared else ()):
+            for place, source in enumerate(node.depends_on):
+                type, ports = declared.get(source, ("", None))
+                if ports is not None and self.edges.get((source, node.id)) == ("nodes", index, "dependsOn", place):
+                    self._no_port(type, source, ports, ("nodes", index, "dependsOn", place))
+
+    def _no_port(self, type: str, source: str, ports: tuple[str, ...], at: Pointer) -> None:
+        if not ports:
+            message = f"the connection never fires: `{source}` ends the instance"
+            self.report("MS228", message, at, "leave it out")
+            return
+        message = f"the connection never fires: `{source}`, a node of type {type}, leaves by one of its ports"
+        self.report("MS228", message, at, f"name one as sourcePort: {', '.join(ports[:10])}")
+
+
+def _words(type: str, source: str, workflow: Workflow) -> dict[str, str]:
+    config = next(node.config for node in workflow.nodes if node.id == source)
+    return spellings_of(type, config)
 
 
 def successors_of(edges: Iterable[tuple[str, str]]) -> Successors:

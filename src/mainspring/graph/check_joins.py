@@ -7,8 +7,9 @@ from itertools import groupby
 
 from msgspec import Struct
 
+from mainspring.definition.deciding import SWITCHES, ports_of
 from mainspring.definition.findings import Pointer
-from mainspring.definition.model import Join, Node, Workflow
+from mainspring.definition.model import Connection, Join, Node, Workflow
 from mainspring.errors import ExpressionError
 from mainspring.expression import compile_expression, truthy
 from mainspring.graph.joining import DEFAULT_PORT, Edge, runs_at_most, runs_max
@@ -53,7 +54,7 @@ class JoinChecks:
             at: Pointer = ("connections", index)
             if written.is_compensation or not self._joins(written.source, written.target):
                 continue
-            outcomes = self._outcomes(written.trigger, written.source_port, written.condition, at)
+            outcomes = self._outcomes(written, at)
             self.ways.setdefault(written.target, []).append(Way(written.source, written.target_port, outcomes, at))
             if written.trigger != "fail":
                 after_completion.add((written.source, written.target))
@@ -61,13 +62,14 @@ class JoinChecks:
             for place, source in enumerate(node.depends_on):
                 if (source, node.id) not in after_completion and self._joins(source, node.id):
                     at = ("nodes", index, "dependsOn", place)
-                    self.ways.setdefault(node.id, []).append(Way(source, None, ("primary output",), at))
+                    self.ways.setdefault(node.id, []).append(Way(source, None, self._completed(source, None), at))
 
     def _joins(self, source: str, target: str) -> bool:
         return source in self.index and target in self.index and source != target
 
-    def _outcomes(self, trigger: str, port: str | None, condition: str | None, at: Pointer) -> tuple[str, ...]:
+    def _outcomes(self, written: Connection, at: Pointer) -> tuple[str, ...]:
         """On which ends of its source the connection may fire."""
+        trigger, port, condition = written.trigger, written.source_port, written.condition
         if trigger == "fail" and port is not None:
             message = f"the connection never fires: a node that fails leaves by no port, so by none called `{port}`"
             self.report("MS228", message, (*at, "sourcePort"), "leave out the port, or the trigger")
@@ -75,10 +77,20 @@ class JoinChecks:
         if condition is not None and _never_true(condition):
             self.report("MS228", f"the connection never fires: `{condition[:80]}` is never true", (*at, "condition"))
             return ()
-        completed = "primary output" if port is None else f"port {port}"
         if trigger == "fail":
             return ("failure",)
-        return (completed, "failure") if trigger == "all" and port is None else (completed,)
+        completed = self._completed(written.source, port)
+        return (*completed, "failure") if trigger == "all" and port is None else completed
+
+    def _completed(self, source: str, port: str | None) -> tuple[str, ...]:
+        """The same where it completes. A switch that takes all cases that hold leaves by several ports at once."""
+        node = self.nodes[self.index[source]]
+        ports = ports_of(node.type, node.config)
+        if ports is not None and port is None:
+            return ()
+        if node.type in SWITCHES and node.config.get("match") == "all":
+            return ("some of its ports",)
+        return ("primary output" if port is None else f"port {port}",)
 
     # -- joins
 

@@ -18,10 +18,10 @@ from mainspring.definition.ranges import out_of_range
 from mainspring.definition.vocabulary import plain, runtimes
 from mainspring.errors import ExpressionError
 from mainspring.expression import Expression, compile_expression, template_parts
+from mainspring.graph import check_kinds
 from mainspring.graph.check_schemas import faults_of
-from mainspring.graph.plan import PASSING_TYPES
+from mainspring.graph.plan import MACHINE_TYPES
 
-_WORKLESS = PASSING_TYPES | {"delay"}
 _keys_looked_at_max = 8
 _id = re.compile(r"[^\W]([\w:-])*")
 _delay_keys = frozenset(
@@ -60,6 +60,7 @@ class NodeChecks:
         self.node_types = node_types
         self.findings = findings
         self.report = findings.report
+        self.has_value = False
 
     def workflow(self, workflow: Workflow) -> None:
         self.bounds(workflow, ())
@@ -89,7 +90,7 @@ class NodeChecks:
                 self.bounds(part, (*at, name))
         if node.cache is not None:
             self.templates(node.cache.key, (*at, "cache", "key"))
-            if node.type in _WORKLESS:
+            if node.type in MACHINE_TYPES:
                 self.report("MS244", f"a {node.type} node has no work whose result could be kept", (*at, "cache"))
         self.schema(node.input_schema, (*at, "inputSchema"))
         self.schema(node.output_schema, (*at, "outputSchema"))
@@ -116,12 +117,18 @@ class NodeChecks:
         special = _special.get(node.type)
         if special is not None:
             special(self, node, at)
-        # A script's own `${NAME}` is the shell's, not ours; conditions are bare expressions, checked as such.
-        skipped = {"script": ("code",), "function": ("code", "handler")}.get(node.type, _conditions.get(node.type, ()))
-        ways = {way[0] for way in body_ways(node.type, node.config)}
+        for fault in check_kinds.faults(node):
+            self.report("MS261", fault.message, (*at, *fault.at) if fault.at else at[:-1], fault.hint)
+        self.has_value = True
+        for value, way, condition in check_kinds.expressions(node):
+            self.computed(value, (*at, *way), condition=condition)
+        for value, way in check_kinds.templates(node):
+            self.templates(value, (*at, *way))
+        skipped = {*check_kinds.skipped(node), *(way[0] for way in body_ways(node.type, node.config))}
         for key, value in node.config.items():
-            if key not in skipped and key not in ways:
+            if key not in skipped:
                 self.templates(value, (*at, key))
+        self.has_value = False
 
     def script(self, node: Node, at: Pointer) -> None:
         if not node.config.get("path") and not node.config.get("code"):
@@ -147,38 +154,27 @@ class NodeChecks:
             hint = "write it as `500ms`, `10s`, `5m`, `1h`, `2d`, or as whole milliseconds"
             self.report("MS105", f"`{str(value)[:60]}` is no duration for `duration`", (*at, "duration"), hint)
 
-    def condition(self, node: Node, at: Pointer) -> None:
-        for key in ("condition", "expression"):
-            self.computed(node.config.get(key), (*at, key))
-        conditions = node.config.get("conditions")
-        if isinstance(conditions, list):
-            for index, item in enumerate(conditions):
-                for key in ("expression", "condition", "when"):
-                    if isinstance(item, dict):
-                        self.computed(item.get(key), (*at, "conditions", index, key))
-
-    def computed(self, value: Any, at: Pointer) -> None:
-        """An expression, bare or within `${ }`."""
-        if not isinstance(value, str):
-            return
-        if "${" in value:
-            self.template(value, at)
+    def computed(self, value: Any, at: Pointer, *, condition: bool) -> None:
+        """An expression, bare or within `${ }`; what is no text is a template."""
+        if isinstance(value, str) and "${" not in value:
+            self.expression(value, at, "MS212", condition=condition)
         else:
-            self.expression(value, at, "MS212")
+            self.templates(value, at)
 
     # -- expressions
 
-    def expression(self, text: str, at: Pointer, code: str) -> None:
+    def expression(self, text: str, at: Pointer, code: str, *, condition: bool = True) -> None:
         try:
             expression = compile_expression(text)
         except ExpressionError as error:
             message, _, hint = error.message.partition("; ")
             if not hint and "${" in text:
                 hint = "a condition is an expression as it stands: write it without `${ }`"
-            self.report(code, f"bad condition: {message}", at, hint or None, error.position)
+            what = "condition" if condition else "expression"
+            self.report(code, f"bad {what}: {message}", at, hint or None, error.position)
             return
         self.references(expression, 0, at)
-        self.truths(expression.as_condition, 0, at)
+        self.truths(expression.as_condition if condition else expression.warnings, 0, at)
 
     def templates(self, value: Any, at: Pointer) -> None:
         """All strings within a value; nesting is bounded by the document's, but nothing here relies on it."""
@@ -215,6 +211,11 @@ class NodeChecks:
             self.report("MS251", said, at, hint or None, start + position)
 
     def references(self, expression: Expression, start: int, at: Pointer) -> None:
+        if "value" in expression.roots and not self.has_value:
+            instead = "a condition looks at `output`, a mapping at `nodes.ID.output`"
+            self.report(
+                "MS262", "`value` is null here: it is a node's own input, in its own config", at, instead, start
+            )
         for name, position in expression.references:
             if name not in self.node_ids:
                 hint = self.findings.hint(name, self.node_ids)
@@ -234,11 +235,8 @@ def _type_hint(type: str) -> str:
 
 
 _Special = Callable[[NodeChecks, Node, Pointer], None]
-_conditional = ("if", "switch", "decision", "while", "until")
-_conditions = dict.fromkeys(_conditional, ("condition", "conditions", "expression"))
 _special: dict[str, _Special] = {
     "script": NodeChecks.script,
     "function": NodeChecks.function,
     "delay": NodeChecks.delay,
-    **dict.fromkeys(_conditional, NodeChecks.condition),
 }

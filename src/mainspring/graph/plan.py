@@ -13,7 +13,7 @@ from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.expression import Template, compile_expression, compile_template
 from mainspring.graph.joining import settle_joins
 from mainspring.graph.plan_node import (
-    PASSING_TYPES,
+    MACHINE_TYPES,
     SHORT_NODE_TIMEOUT_MS,
     PlanConnection,
     PlanNode,
@@ -24,7 +24,7 @@ from mainspring.graph.regions import Regions
 from mainspring.graph.schemas import Check, check_of
 
 __all__ = [
-    "PASSING_TYPES",
+    "MACHINE_TYPES",
     "SHORT_NODE_TIMEOUT_MS",
     "SHORT_WORKFLOW_TIMEOUT_MS",
     "Graph",

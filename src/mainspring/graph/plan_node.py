@@ -11,14 +11,13 @@ import msgspec
 from mainspring.definition.model import Cache, Node, Retry, Workflow
 from mainspring.expression import Expression, Template, compile_template
 from mainspring.graph.joining import InboxPlan
+from mainspring.graph.plan_kinds import told
 from mainspring.graph.schemas import Check, check_of
 
 SHORT_NODE_TIMEOUT_MS = 10_000
 
-PASSING_TYPES = frozenset({"trigger", "log"})
-"""Kinds of node that hand their input on as their output and do nothing in the world."""
-
-_MACHINE_TYPES = PASSING_TYPES | {"delay"}
+MACHINE_TYPES = frozenset({"trigger", "log", "delay", "if", "switch", "decision", "transform", "terminate"})
+"""Kinds of node that do nothing in the world: the machine itself does what they are for."""
 
 
 class PlanConnection:
@@ -103,7 +102,8 @@ class PlanNode:
     number), `inbox` what it has where messages wait for their turn, and `repeating` says that it can run more than once.
 
     `cache`: its results may be used again, by `cache_key` or else by the whole input. `input_check` and `output_check` are
-    its schemas. `reads_input`: there is something to look at before an attempt begins.
+    its schemas. `reads_input`: there is something to look at before an attempt begins. `told` is what a node that decides
+    has in its config (`plan_kinds`).
     """
 
     __slots__ = (
@@ -139,6 +139,7 @@ class PlanNode:
         "routes",
         "template",
         "timeout",
+        "told",
     )
 
     def __init__(self, index: int, definition: Node) -> None:
@@ -157,7 +158,7 @@ class PlanNode:
         self.repeating = False
         self.cancels_others = False
         self.off_graph = False
-        self.machine_kind = definition.type if definition.type in _MACHINE_TYPES else ""
+        self.machine_kind = definition.type if definition.type in MACHINE_TYPES else ""
         self.plain_fired: tuple[int, ...] | None = ()
         self.routes: dict[str | None, Route] = {}
         self.on_failure: Route | None = None
@@ -168,6 +169,7 @@ class PlanNode:
         self.template: Template | None = None
         self.constant_input: bytes | None = None
         self.duration: Template | None = None
+        self.told: Any = None
         self.resource: str | None = None
         self.cache: Cache | None = None if self.machine_kind else definition.cache
         self.cache_key: Template | None = None
@@ -205,6 +207,7 @@ def finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
             node.template = template
     if definition.type == "delay":
         node.duration = compile_template(definition.config.get("duration", 0))
+    node.told = told(definition)
     node.resource = _resource(definition)
     if node.cache is not None and node.cache.key is not None:
         node.cache_key = compile_template(node.cache.key)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from mainspring.definition.findings import Finding, Pointer, finding
 from mainspring.definition.model import Node, Workflow
+from mainspring.graph.plan_node import MACHINE_TYPES
 
-RUNNABLE_TYPES = frozenset({"function", "script", "delay", "trigger", "log"})
+RUNNABLE_TYPES = frozenset({"function", "script", *MACHINE_TYPES})
 RUNNABLE_POLICIES = frozenset({None, "continue", "fail_fast"})
 
 

@@ -66,13 +66,22 @@ class ReleaseAdmission(Effect, frozen=True):
     run: int
 
 
+class Tell(Effect, frozen=True):
+    """Hand a log node's text to whoever listens. `level` is debug, info, warning or error."""
+
+    path: str
+    run: int
+    level: str
+    message: str
+
+
 class EndInstance(Effect, frozen=True):
     """The instance is final: tell whoever waits for it."""
 
     status: str
 
 
-AnyEffect = DispatchTask | AbandonTask | ArmTimer | DisarmTimer | AskAdmission | ReleaseAdmission | EndInstance
+AnyEffect = DispatchTask | AbandonTask | ArmTimer | DisarmTimer | AskAdmission | ReleaseAdmission | Tell | EndInstance
 
 NODE_TIMEOUT = "timeout"
 RETRY = "retry"

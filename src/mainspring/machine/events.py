@@ -290,6 +290,15 @@ class RunFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
     handled: bool = False
 
 
+class NodeLogged(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A log node said something. `level`: debug, info, warning or error."""
+
+    path: str
+    run: int
+    level: str
+    message: str
+
+
 class RoutingFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
     """A condition could not be evaluated: its connection did not fire, and the failure counts as unhandled."""
 
@@ -391,4 +400,5 @@ AnyEvent = (
     | NodeActivated
     | RunCompleted
     | RunFailed
+    | NodeLogged
 )

@@ -106,6 +106,11 @@ def _input_mapped(instance: Instance, event: ev.InputMapped, at: int) -> None:
     _move(instance, event.path, "InputMapped")[2].input = bytes(event.input)
 
 
+def _node_logged(instance: Instance, event: ev.NodeLogged, at: int) -> None:
+    """It is in the history, and changes nothing but that."""
+    _move(instance, event.path, "NodeLogged")
+
+
 def _node_ready(instance: Instance, event: ev.NodeReady, at: int) -> None:
     _move(instance, event.path, "NodeReady")[2].waits_for = event.asks
 
@@ -346,6 +351,7 @@ FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.InstanceReopened: _instance_reopened,
     ev.VariablesSet: _variables_set,
     ev.InputMapped: _input_mapped,
+    ev.NodeLogged: _node_logged,
     ev.NodeReady: _node_ready,
     ev.NodeStarted: _node_started,
     ev.NodeWaiting: _node_waiting,

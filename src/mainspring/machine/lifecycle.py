@@ -50,6 +50,7 @@ INSTANCE: Table = _rows(
 NODE: Table = _rows(
     ("NodeActivated", "pending gathering", "="),
     ("InputMapped", "pending ready gathering", "="),
+    ("NodeLogged", "running", "="),
     ("NodeReady", "pending waiting retrying gathering", "ready"),
     ("NodeStarted", "pending ready retrying waiting gathering", "running"),
     ("NodeWaiting", "running", "waiting"),

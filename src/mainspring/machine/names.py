@@ -87,6 +87,10 @@ class Names:
         value = known[name] = self._find(name)
         return value
 
+    def bind(self, name: str, value: Any) -> None:
+        """From here on the root name stands for this value."""
+        self._known[name] = value
+
     def _find(self, name: str) -> Any:
         instance = self._instance
         if name == "input":

@@ -33,6 +33,7 @@ class Naive:
         self.skipped: list[str] = []
         self.line: deque[str] = deque()
         self.parked = False
+        self.terminated: tuple[str, Any] | None = None
 
     def _queues(self, id: str) -> Collection[str | None]:
         return self.shape.ports(id) if self.shape.join(id) == "ports" else (None,)
@@ -50,7 +51,7 @@ class Naive:
         """A run's work is over."""
         self.under_way_before = set(self.under_way)
         run = self.under_way.pop(key)
-        perform(self.shape, run)
+        perform(self.shape, run, self.asks)
         self.ends(run)
         self.waves([run.node])
 
@@ -98,7 +99,8 @@ class Naive:
     def second_part(self) -> list[str]:
         """What was decided to start does so. Returns the nodes that ended by that, in order."""
         starting, self.starting = self.starting, []
-        return [run.node for run in starting if self.begin_run(run)]
+        ended = [run.node for run in starting if self.terminated is None and self.begin_run(run)]
+        return ended if self.terminated is None else []
 
     # --- deciding
 
@@ -181,9 +183,37 @@ class Naive:
         if not ends_at_once(node, run):
             self.under_way[run.key] = run
             return False
-        perform(self.shape, run)
-        self.ends(run)
+        perform(self.shape, run, self.asks)
+        if node["type"] == "terminate" and run.status == "completed":
+            self.terminate(run)
+        else:
+            self.ends(run)
         return True
+
+    def asks(self, condition: tuple[str, Any], value: Any) -> bool:
+        """Whether a condition holds in a node's own config."""
+        return holds(condition, value, None, self.graph["input"], self.completed_now)
+
+    @property
+    def completed_now(self) -> set[str]:
+        return {id for id, node in self.nodes.items() if node.status == "completed"}
+
+    def terminate(self, run: Run) -> None:
+        """It is done, and with it the instance: what is under way is cancelled, what has not begun is skipped."""
+        self.nodes[run.node].status = "completed"
+        self.ended[run.key] = run
+        self.terminated = (self.shape.nodes[run.node]["decides"]["status"], run.output)
+        for id, node in self.nodes.items():
+            if node.final:
+                continue
+            node.status = "cancelled" if self.has_begun(node) else "skipped"
+            if node.status == "skipped":
+                self.skipped.append(id)
+        self.under_way.clear()
+
+    def has_begun(self, node: NodeState) -> bool:
+        """Whether a run of it has begun: one that was chosen, and has not begun, does not count."""
+        return len(node.runs) > (node.status == "chosen")
 
     def mapped(self, kind: str, source: str | None) -> Any:
         """The shapes of input mappings that the generator makes."""
@@ -211,14 +241,13 @@ class Naive:
 
     def fires(self, edge: dict[str, Any], run: Run) -> bool:
         if run.status == "completed":
-            if edge["trigger"] == "fail" or edge["port"] != run.port:
+            if edge["trigger"] == "fail" or edge["port"] not in run.ports:
                 return False
         elif edge["trigger"] == "complete" or edge["port"] is not None:
             return False
         if edge["condition"] is None:
             return True
-        completed = {id for id, node in self.nodes.items() if node.status == "completed"}
-        return holds(edge["condition"], run.output, run.error, self.graph["input"], completed)
+        return holds(edge["condition"], run.output, run.error, self.graph["input"], self.completed_now)
 
     # --- the end
 
@@ -240,6 +269,8 @@ class Naive:
     @property
     def status(self) -> str:
         """The instance's."""
+        if self.terminated is not None:
+            return self.terminated[0]
         return "failed" if self.unhandled else "completed"
 
     def output_of(self, id: str) -> Any:
@@ -249,6 +280,8 @@ class Naive:
     @property
     def output(self) -> Any:
         """The instance's."""
+        if self.terminated is not None:
+            return self.terminated[1]
         if self.status == "completed" and self.graph["output"]:
             return {id: self.output_of(id) for id in self.graph["output"]}
         leaves = [id for id in self.nodes if not self.shape.outgoing[id]]

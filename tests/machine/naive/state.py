@@ -22,6 +22,7 @@ class Run:
         self.output: Any = None
         self.error: dict[str, Any] | None = None
         self.port: str | None = None
+        self.ports: tuple[str | None, ...] = (None,)
         self.fired: list[int] = []
         self.routing_faults = 0
         self.doomed = False
@@ -36,13 +37,14 @@ class Run:
         """The failures that this run's end brought and nobody took care of."""
         return self.routing_faults + (self.status == "failed" and not self.fired)
 
-    def completes(self, output: Any, port: str | None = None) -> None:
-        """It ends well."""
-        self.status, self.output, self.port = "completed", output, port
+    def completes(self, output: Any, *ports: str | None) -> None:
+        """It ends well, by the primary output or by these ports."""
+        self.status, self.output, self.ports = "completed", output, ports or (None,)
+        self.port = self.ports[0]
 
-    def fails(self, type: str, fatal: bool = False) -> None:
+    def fails(self, type: str, fatal: bool = False, code: str | None = None) -> None:
         """It fails for good."""
-        self.status, self.error = "failed", error_of(type, fatal)
+        self.status, self.error = "failed", {**error_of(type, fatal), "code": code}
 
 
 class NodeState:

@@ -91,6 +91,8 @@ def _go_on(
     if turn.plan.timeout is not None:
         turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.instance.started_at + turn.plan.timeout))
     for node, state in killers:
+        if state.status != "ready":
+            continue  # the end of one before it has stopped it
         message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
         running.fail_with(turn, node, state, "CrashLimit", message, fatal=True)
         waves.advance(turn, node)

@@ -10,26 +10,31 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
-from mainspring.machine.names import Names
-from mainspring.machine.nodes import running
+from mainspring.machine.nodes.outcome import Fails, Leaves, Outcome
+from mainspring.machine.nodes.own_config import names_of
 from mainspring.machine.turn import Turn
+from mainspring.machine.values import input_of
 
 DELAY_MS_MAX = 10 * 366 * 86_400_000
 """The longest delay: ten years. Beyond it a number is taken for a mistake in the unit."""
 
 
-def wait(turn: Turn, node: PlanNode, state: NodeState) -> bool:
-    """Work out how long, and wait for it. True where the node ended at once: no wait at all, or none to be worked out."""
+def wait(turn: Turn, node: PlanNode, state: NodeState) -> Outcome:
+    """Work out how long, and wait for it. It ends at once where there is no wait at all, or none to be worked out."""
     try:
-        duration = milliseconds(node.duration(Names(turn.instance, turn.scope)) if node.duration else 0)
+        duration = milliseconds(_told(turn, node))
     except (ExpressionError, ValueError) as error:
-        return running.fail_with(turn, node, state, "DelayError", f"the duration is no duration: {error}")
+        return Fails("DelayError", f"the duration is no duration: {error}")
     if not duration:
-        return running.pass_through(turn, node, state)
+        return Leaves(input_of(turn.scope, node))
     due = turn.at + duration
     turn.emit(ev.NodeWaiting(turn.path(node), state.run, "timer", "", due))
     turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.DELAY, due))
-    return False
+    return None
+
+
+def _told(turn: Turn, node: PlanNode) -> Any:
+    return node.duration(names_of(turn, node, "value" in node.duration.roots)) if node.duration is not None else 0
 
 
 def milliseconds(value: Any) -> int:

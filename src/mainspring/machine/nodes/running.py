@@ -16,7 +16,9 @@ from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine.instance import NodeState
 from mainspring.machine.names import Names, mapping_fault
-from mainspring.machine.nodes import delay, reading
+from mainspring.machine.nodes import reading
+from mainspring.machine.nodes.kinds import BEGIN
+from mainspring.machine.nodes.outcome import Fails, Leaves, Stops
 from mainspring.machine.policies import failure
 from mainspring.machine.routing import route_completed, route_failed
 from mainspring.machine.turn import Turn
@@ -73,21 +75,35 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
     if not node.machine_kind:
         order(turn, node, state, cache_key)
         return False
-    if node.machine_kind == "delay":
-        return delay.wait(turn, node, state)
-    return pass_through(turn, node, state)
+    outcome = BEGIN[node.machine_kind](turn, node, state)
+    if outcome is None:
+        return False
+    if isinstance(outcome, Fails):
+        record = ev.ErrorRecord(outcome.type, outcome.message, outcome.code, None, attempt, node.max_attempts)
+        return fail(turn, node, state, record)
+    return _hand_on(turn, node, state, outcome)
 
 
 def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
-    """End the node with its input as its output. Joins nest what they pass on, so this too needs a bound."""
-    output = input_of(turn.scope, node)
+    """End the node with its input as its output."""
+    return _hand_on(turn, node, state, Leaves(input_of(turn.scope, node)))
+
+
+def _hand_on(turn: Turn, node: PlanNode, state: NodeState, outcome: Leaves | Stops) -> bool:
+    """End the node with an output that no task made. Joins nest what they pass on, so this too needs a bound."""
+    output = outcome.output
     if len(output) > PAYLOAD_BYTES_MAX:
-        message = f"the input has {len(output)} bytes of JSON, and payload_bytes_max is {PAYLOAD_BYTES_MAX}"
+        message = f"the output has {len(output)} bytes of JSON, and payload_bytes_max is {PAYLOAD_BYTES_MAX}"
         return fail_with(turn, node, state, "PayloadTooLarge", message)
     faults = () if node.output_check is None else node.output_check(output)
     if faults:
         return fail_with(turn, node, state, "OutputInvalid", "; ".join(faults), fatal=True)
-    return complete(turn, node, state, output, None)
+    if isinstance(outcome, Stops):
+        return _stop(turn, node, state, outcome)
+    ports = outcome.ports
+    if len(ports) > 1:
+        return _complete_by(turn, node, state, output, ports)
+    return complete(turn, node, state, output, ports[0] if ports else None)
 
 
 def order(turn: Turn, node: PlanNode, state: NodeState, cache_key: bytes = b"") -> None:
@@ -112,6 +128,30 @@ def complete(
     )
     if faults:
         _routing_faults(turn, node, faults)
+    return True
+
+
+def _complete_by(turn: Turn, node: PlanNode, state: NodeState, output: bytes, ports: tuple[str, ...]) -> bool:
+    """The same by several ports at once: what fires is what fires on any of them, in the order of the connections."""
+    release(turn, node, state)
+    routed = [route_completed(turn, node, port, output) for port in ports]
+    fired = tuple(sorted(index for some, _ in routed for index in some))
+    completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
+    turn.emit(completed(turn.path(node), state.run, state.attempt, Raw(output), fired, ports[0]))
+    _routing_faults(turn, node, [fault for _, faults in routed for fault in faults])
+    return True
+
+
+def _stop(turn: Turn, node: PlanNode, state: NodeState, outcome: Stops) -> bool:
+    """The node is done, and nothing comes after it: what is under way is cancelled, what has not begun is skipped."""
+    release(turn, node, state)
+    path = turn.path(node)
+    if node.repeating:
+        turn.emit(ev.RunCompleted(path, state.run, state.attempt, Raw(outcome.output)))
+        turn.emit(ev.NodeCompleted(path, state.run, state.attempt))
+    else:
+        turn.emit(ev.NodeCompleted(path, state.run, state.attempt, Raw(outcome.output)))
+    failure.end_at_once(turn, outcome.why, path, outcome.ends)
     return True
 
 

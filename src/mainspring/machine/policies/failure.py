@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw
 
@@ -63,9 +65,22 @@ def settle(turn: Turn) -> None:
         turn.emit(ev.InstanceCancelled(Raw(_leaf_outputs(turn)), instance.reason))
     else:
         return
+    _ended(turn)
+
+
+def end_at_once(turn: Turn, why: str, because: str, ends: Sequence[ev.Event]) -> None:
+    """Somebody has decided that this is the end, and how: nothing goes on, whatever there still was to do."""
+    stop_all(turn, why, because)
+    for event in ends:
+        turn.emit(event)
+    _ended(turn)
+
+
+def _ended(turn: Turn) -> None:
+    """The instance is final: take back its own timer, and tell."""
     if turn.plan.timeout is not None:
         turn.ask(fx.DisarmTimer("", 0, 0, fx.INSTANCE_TIMEOUT))
-    turn.ask(fx.EndInstance(instance.status))
+    turn.ask(fx.EndInstance(turn.instance.status))
 
 
 def _end(turn: Turn) -> None:
