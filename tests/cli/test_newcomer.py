@@ -77,6 +77,25 @@ BROKEN: dict[str, tuple[str, int, int, str]] = {
         5,
         "= its config has `handlr`; did you mean `handler`?",
     ),
+    "no space behind a colon of a node": (
+        HEAD + "  - {type:log, id: b, type: log}\n",
+        4,
+        6,
+        "= put a space behind the `:`, as in `type: …`",
+    ),
+    "a node without a type": (HEAD + "  - {id: b}\n", 4, 5, "= such as `type: function`"),
+    "a connection in words": (
+        HEAD + "  - {id: b, type: log}\nconnections:\n  - a -> b\n",
+        6,
+        5,
+        "= write it as `{source: a, target: b}`",
+    ),
+    "connections that are no list": (
+        HEAD + "  - {id: b, type: log}\nconnections:\n  source: a\n  target: b\n",
+        6,
+        3,
+        "= write it in `[ ]`, or each item after a `- `",
+    ),
     "code behind its key": (HEAD + '  - id: b\n    code: return {"x": 1}\n', 5, 22, "below a `|`"),
 }
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from mainspring.definition.bodies import body_types, body_ways, tree_at, with_tree
 from mainspring.definition.bounds import findings_max, hints_max
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding, keys_hint
-from mainspring.definition.model import Body, Node, Workflow
+from mainspring.definition.model import Body, Connection, Node, Workflow
 from mainspring.definition.trees import plain_tree
 
 Model = TypeVar("Model", bound=msgspec.Struct)
@@ -127,7 +127,8 @@ class _Search:
     def struct(self, value: Any, expected: Any, at: Pointer) -> None:
         what = _struct_name(expected)
         if not isinstance(value, dict):
-            self.report("MS102", f"{what} must be an object, not {_kind(value)}", at)
+            hint = "write it as `{source: a, target: b}`" if expected.cls is Connection else None
+            self.report("MS102", f"{what} must be an object, not {_kind(value)}", at, hint)
             return
         fields = {field.encode_name: field for field in expected.fields}
         for key, item in value.items():
@@ -137,15 +138,23 @@ class _Search:
                 self.check(item, fields[key].type, (*at, key))
             else:
                 hint = keys_hint(key, list(fields)) if len(self.findings) < hints_max else None
-                if expected.cls is Node and not (hint or "").startswith("did you mean"):
+                if expected.cls is Node and not (hint or "").startswith(("did you mean", "put a space")):
                     hint = f"what a kind of node is told stands in its config: `config: {{{key[:80]}: …}}`"
                 self.report("MS104", f"unknown key `{key[:80]}` in {what}", (*at, key), hint)
         for name, field in fields.items():
             if field.required and name not in value:
-                self.report("MS101", f"{what} needs `{name}`", at)
+                kind_missing = expected.cls is Node and name == "type"
+                hint = (
+                    "such as `type: function`; `mainspring nodes` lists the kinds there are" if kind_missing else None
+                )
+                self.report("MS101", f"{what} needs `{name}`", at, hint)
 
     def wrong(self, value: Any, expected: Any, at: Pointer) -> None:
-        self.report("MS102", f"`{_last(at)}` must be {_name(expected, self.inspect)}, not {_kind(value)}", at)
+        wanted = _name(expected, self.inspect)
+        hint = (
+            "write it in `[ ]`, or each item after a `- `" if wanted == "a list" and isinstance(value, dict) else None
+        )
+        self.report("MS102", f"`{_last(at)}` must be {wanted}, not {_kind(value)}", at, hint)
 
 
 def _fits(value: Any, expected: Any, inspect: Any) -> bool:
