@@ -67,7 +67,7 @@ def test_the_editor_style() -> None:
     assert (start.type, size.type, size.config["defaultPath"]) == ("trigger", "decision", "large")
     assert (review.config, review.timeout) == ({"handler": "refunds:review"}, 60_000)
     assert pay.retry == Retry(max_attempts=4, initial_delay=500)
-    assert cool_off.config == {"delayType": "fixed", "delayValue": 20}
+    assert cool_off.config == {"delayType": "fixed", "duration": 20}
     assert [one.source_port for one in workflow.connections] == [None, "large", "small", None, None]
     assert workflow.tags == ("refunds", "finance")
     assert set(workflow.metadata) == {"createdAt", "updatedAt", "createdBy"}

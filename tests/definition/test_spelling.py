@@ -40,7 +40,7 @@ def test_the_editor_style() -> None:
     assert approve.config == {"handler": "leave:approve", "colour": "red"}
     assert approve.timeout == 60_000
     assert approve.retry == Retry(strategy="linear", max_attempts=3, initial_delay=250)
-    assert workflow.nodes[3].config == {"delayType": "fixed", "delayValue": 20}
+    assert workflow.nodes[3].config == {"delayType": "fixed", "duration": 20}
     assert workflow.tags == ("people",) and workflow.metadata == {"createdBy": "hr"}
 
 

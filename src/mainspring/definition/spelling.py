@@ -217,6 +217,23 @@ def _work(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
         _runtime(result, config, to, (*at, "config"))
     elif kind == "function" and isinstance(config, dict) and "handler" not in config:
         _config_handler(result, config, to, (*at, "config"))
+    elif kind == "delay" and isinstance(config, dict):
+        _delay(result, config, to, (*at, "config"))
+
+
+def _delay(result: dict[str, Any], config: dict[str, Any], to: Respelling, at: Pointer) -> None:
+    """However long a delay is said to be, `duration` says it: `delayValue: 20` of an editor, `seconds: 3`."""
+    said = [name for name in vocabulary.delays if name in config]
+    if "duration" in config or len(said) != 1:
+        for name in said:
+            to.report("MS106", f"`{name}` and another key both say how long the delay is", (*at, name), "leave one out")
+        return
+    value, unit = config[said[0]], vocabulary.delays[said[0]]
+    if unit != 1 and (type(value) is not int and type(value) is not float):
+        return  # no number of seconds or minutes: refused where it is checked
+    result["config"] = {name: item for name, item in config.items() if name != said[0]}
+    result["config"]["duration"] = value if unit == 1 else round(value * unit)
+    to.moved((*at, "duration"), (*to.origin(at), said[0]))
 
 
 def _action(result: dict[str, Any], given: dict[str, Any], to: Respelling, at: Pointer) -> None:

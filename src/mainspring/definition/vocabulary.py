@@ -237,3 +237,11 @@ def node_type(word: str) -> str:
 def is_resilience(tree: dict[str, Any]) -> bool:
     """Whether a document means to be a resilience file: workflows have no `kind`, and resilience files no nodes."""
     return any(plain(key) == "kind" for key in tree) and not any(workflow.find(key) == "nodes" for key in tree)
+
+
+delays = {
+    **dict.fromkeys(("delay", "delayValue", "delayMs", "milliseconds", "ms", "for"), 1),
+    "seconds": 1_000,
+    "minutes": 60_000,
+}
+"""The other names of a delay's `duration`, and what a number there is worth in milliseconds."""

@@ -38,6 +38,8 @@ def _places(workflow: Workflow) -> Iterator[tuple[str, Pointer]]:
 def _node(node: Node) -> Iterator[tuple[str, str]]:
     if node.type not in RUNNABLE_TYPES:
         yield f"the type {node.type}", "type"
+    if node.type == "delay" and "duration" not in node.config:
+        yield "a delay that is no `duration`", "config"
     if node.compensation_node_id is not None:
         yield "the compensation", "compensationNodeId"
     if node.fallback_node_id is not None:
