@@ -55,7 +55,12 @@ def run(name: str) -> bool:
     began = time.monotonic()
     print(f"· {name}", flush=True)
     done = subprocess.run(
-        command, cwd=ROOT, stdout=None if live else subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        stdout=None if live else subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "MAINSPRING_REPEATABLE": "1"},  # see tests/conftest.py
     )
     verdict = "passed" if done.returncode == 0 else "FAILED"
     if done.returncode and not live:

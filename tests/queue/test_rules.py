@@ -330,6 +330,20 @@ def test_q1_a_snapshot_is_the_queue_whole() -> None:
     assert queue.snapshot() == other.snapshot()
 
 
+def test_q3_a_snapshot_holds_what_waits_for_room_among_the_dead() -> None:
+    queue: LeasedQueue[str] = LeasedQueue(3, retries_max=0, dead_letters_max=1)
+    for payload in "ab":
+        queue.offer(payload, 0)
+        lease = queue.checkout(0, None)
+        assert lease is not None
+        queue.negative_acknowledge(lease, 0)
+    again = LeasedQueue.restore(queue.snapshot())
+    assert (len(again.dead), again.kept) == (1, 1)
+    again.dead.purge()
+    again.expire(1)
+    assert (len(again.dead), again.kept) == (1, 0)
+
+
 def test_a_snapshot_does_not_change_with_its_queue() -> None:
     queue = filled(2)
     before = queue.snapshot()
