@@ -330,6 +330,23 @@ def test_q1_a_snapshot_is_the_queue_whole() -> None:
     assert queue.snapshot() == other.snapshot()
 
 
+def test_q1_a_line_that_grows_round_the_end_of_its_array_stays_in_order() -> None:
+    queue: LeasedQueue[int] = LeasedQueue(100)
+    given: list[int] = []
+    for number in range(60):
+        id = queue.offer(number, 0)
+        assert id
+        if number % 7 == 3:
+            assert queue.supersede(id, 0)
+        elif number % 3 == 2:
+            lease = queue.checkout(0, None)
+            assert lease is not None and queue.acknowledge(lease, 0)
+            given.append(lease.payload)
+    while (lease := queue.checkout(0, None)) is not None:
+        given.append(lease.payload)
+    assert given == [number for number in range(60) if number % 7 != 3]
+
+
 def test_q3_a_snapshot_holds_what_waits_for_room_among_the_dead() -> None:
     queue: LeasedQueue[str] = LeasedQueue(3, retries_max=0, dead_letters_max=1)
     for payload in "ab":
