@@ -15,7 +15,7 @@ from mainspring.cli import init
 from mainspring.errors import MainspringError
 from tests.cli.shell import Shell
 
-FILES = [".gitignore", "README.md", "expense.yaml", "tasks.py", "test_expense.py"]
+FILES = [".gitignore", "README.md", "expense.yaml", "pytest.ini", "tasks.py", "test_expense.py"]
 
 
 def test_what_it_makes_validates_runs_and_passes_its_own_test(shell: Shell) -> None:
@@ -69,7 +69,7 @@ def test_force_adds_what_is_missing_and_overwrites_nothing(shell: Shell) -> None
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["kept"] == ["README.md", "tasks.py"]
-    assert told["made"] == [".gitignore", "expense.yaml", "test_expense.py"]
+    assert told["made"] == [".gitignore", "expense.yaml", "pytest.ini", "test_expense.py"]
     assert (folder / "tasks.py").read_text() == "mine = 1\n"
     assert not (folder / "nowhere.md").exists()
     again = shell("init", "there", "--force")
@@ -99,3 +99,14 @@ def test_where_nobody_may_write(shell: Shell) -> None:
     done = shell("init", "/proc/mainspring")
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot write in /proc/mainspring: ") and "Traceback" not in done.stderr
+
+
+def test_its_test_passes_within_another_project_too(shell: Shell) -> None:
+    """As README has it: made in a clone, whose own settings of pytest are none of its business."""
+    (shell.folder / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nfilterwarnings = ["error"]\nno_such = "x"\n'
+    )
+    assert shell("init", "inner").returncode == 0
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=shell.folder / "inner", capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
