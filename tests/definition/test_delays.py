@@ -38,7 +38,7 @@ def test_editor_style() -> None:
     assert loads(editor).workflow.nodes[0].config == {"delayType": "fixed", "duration": 20}
 
 
-@pytest.mark.parametrize("said", ["until: '2027-01-01'", "seconds: soon", "at: '${ input.at }'"])
+@pytest.mark.parametrize("said", ["seconds: soon", "minutes: '${ input.minutes }'", "expression: x"])
 def test_what_is_no_duration_is_refused_by_name(said: str) -> None:
     found = unsupported(loads(text(said)).workflow)
     assert [one.code for one in found] == ["MS901"]

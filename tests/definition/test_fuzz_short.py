@@ -38,6 +38,7 @@ def test_the_documents_of_a_seed_are_always_the_same_and_of_all_kinds() -> None:
         ("id: w\nnodes:\n ? ", "yaml"),
         ("id: w\nnodes:\n-", "yaml"),
         ('{"id":\r\r"w"', "json"),
+        ("id: w\nnodes: [{id: a, type: if, config: {condition: input.x > 1\x8500}}]", "yaml"),
     ],
 )
 def test_what_the_long_form_found(document: tuple[str, str]) -> None:

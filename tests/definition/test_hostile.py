@@ -14,6 +14,7 @@ import pytest
 from mainspring.definition import bounds, model
 from mainspring.definition.load import read
 from mainspring.graph.check import check_workflow, inspect_text
+from tests.speed import UNIT_SECONDS
 
 MEMORY_BYTES_MAX = 200 << 20
 SECONDS_MAX = 1.0
@@ -22,13 +23,16 @@ SECONDS_MAX = 1.0
 YAML = "id: w\nnodes: [{id: a, type: log}]\n"
 JSON = '{"id":"w","nodes":[{"id":"a","type":"log"}],"variables":'
 MEASURE = """
-import json, re, resource, sys
+import json, re, resource, sys, time
 from mainspring.cli.main import main
 code = main(["validate", sys.argv[1]])
 used = resource.getrusage(resource.RUSAGE_SELF)
 # Not ru_maxrss: that of a process holds what its parent had when it was forked.
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
-print(json.dumps({"code": code, "cpu": used.ru_utime + used.ru_stime, "memory": peak * 1024}))
+began = time.process_time()
+dict.fromkeys([str(number) for number in range(300_000)])  # as tests/speed.py has it, in the process that is measured
+unit = time.process_time() - began
+print(json.dumps({"code": code, "unit": unit, "cpu": used.ru_utime + used.ru_stime, "memory": peak * 1024}))
 """
 
 pytestmark = pytest.mark.timed
@@ -140,7 +144,7 @@ def test_a_hostile_document_ends_in_an_error_in_bounded_time_and_memory(name: st
     assert used["code"] == 2
     assert f" {code}: " in shown and "Traceback" not in shown
     assert len(shown) < 100_000
-    assert used["cpu"] < SECONDS_MAX
+    assert used["cpu"] < SECONDS_MAX * max(1, used["unit"] / UNIT_SECONDS)
     assert used["memory"] < MEMORY_BYTES_MAX
     assert not (tmp_path / "hacked").exists()
 
@@ -151,7 +155,7 @@ def measured(path: Path) -> tuple[dict[str, float], str]:
 
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(path)],
-        cwd=path.parent, capture_output=True, text=True, timeout=10 * SECONDS_MAX,
+        cwd=path.parent, capture_output=True, text=True, timeout=20 * SECONDS_MAX,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1]), done.stderr

@@ -102,3 +102,11 @@ def test_validate_knows_it(capfd: pytest.CaptureFixture[str], tmp_path: Path) ->
     broken.write_text(HEAD + "  stepPolices: {}\n")
     assert main(["validate", str(broken)]) == 2
     assert "did you mean `stepPolicies`?" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "attempts", "strategy"), [("default", 3, "exponential"), ("strict", 2, "fixed"), ("none", 3, "none")]
+)
+def test_a_retry_may_be_called_by_a_word(word: str, attempts: int, strategy: str) -> None:
+    retry = ms.loads(f"id: w\nnodes: [{{id: a, type: log, retry: {word}}}]").workflow.nodes[0].retry
+    assert retry is not None and (retry.max_attempts, retry.strategy) == (attempts, strategy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,10 @@ def all_ways(workflow: model.Workflow) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_every_file_goes_all_ways(path: Path) -> None:
+def test_every_file_goes_all_ways(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(path.parent)
+    for plugin in path.parent.glob("acme_*.py"):
+        import_module(plugin.stem)
     all_ways(ms.load(path).workflow)
 
 
@@ -81,8 +85,11 @@ def test_the_workflows_that_are_made_use_every_attribute() -> None:
         elif isinstance(part, tuple):
             for item in part:
                 look(item)
+        elif isinstance(part, dict):
+            for item in part.values():
+                look(item)
 
-    @settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+    @settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck),
               phases=[Phase.generate], derandomize=True)  # fmt: skip
     @given(workflows())
     def gather(workflow: model.Workflow) -> None:

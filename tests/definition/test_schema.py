@@ -105,6 +105,15 @@ type: log, rateLimit: 5
 type: log, rateLimit: {limit: 5, interval: 1m}
 type: log, tags: x, priority: High
 type: log, circuitBreaker: {openDuration: 1m}, resources: {cpu: 2}, position: {x: 1.5, y: -3}
+type: forEach, config: {collection: [1], maxParallel: 3, onError: continue}, do: [{id: x, type: log}]
+type: race, branches: {fast: [{id: x, type: log}], slow: {steps: [{id: x, type: log}]}}
+type: lock, config: {key: k, timeout: 5m}, body: [{id: x, type: log}]
+type: approval
+type: wait, config: {signal: [a, b], transient: true, payloadSchema: {type: object}}
+type: call, config: {workflowId: x, waitForCompletion: false}
+type: delay, config: {until: 1893456000000}
+type: cancel, config: {nodes: b}
+type: milestone, config: {after: b}
 type: log, maxConcurrent: 2, inputSchema: {type: object}, metadata: {any: thing}
 """.strip().split("\n")
 SAID_IN_EDGES = """
@@ -157,6 +166,13 @@ type: log, resilience: {failurePolicy: contine}
 type: log, maxConcurrent: 0
 type: while, body: [{id: x, typ: log}]
 type: while, config: {body: {nodes: [{type: log}]}}
+type: forEach, config: {items: [1], concurrency: 0}, body: [{id: x, type: log}]
+type: forEach, config: {items: true}, body: [{id: x, type: log}]
+type: until, config: {condition: value, maxIterations: 1000001}, body: [{id: x, type: log}]
+type: race, branches: {fast: [{id: x, typ: log}]}
+type: wait, config: {signal: 3}
+type: wait, config: {signal: go, transient: 1}
+type: subflow, config: {workflow: [x]}
 action: {to: x}
 """.strip().split("\n")
 WRONG_IN_EDGES = """

@@ -70,6 +70,12 @@ breakers = st.builds(
     minimum_throughput=st.integers(1, 99),
     open_for=durations,
     half_open_successes=st.integers(1, 99),
+    window=maybe(st.integers(99, 10_000)),
+    window_time=maybe(st.integers(1, 10**6)),
+    slow_call=durations,
+    slow_call_threshold=maybe(shares),
+    canary=flags,
+    retry_ratio=maybe(shares),
 )
 rates = st.builds(
     model.RateLimit,
@@ -80,6 +86,31 @@ rates = st.builds(
 resources = st.builds(model.Resources, cpu=amounts, memory=amounts, io=amounts)
 caches = st.builds(model.Cache, key=maybe(st.just("${ input.id }") | plain_texts), ttl=st.integers(1, 10**9))
 schemas = st.sampled_from([{}, {"type": "object"}, {"type": "object", "properties": {"x": {"type": "string"}}}])
+step_policies = st.builds(
+    model.StepPolicy,
+    match=names,
+    failure_policy=maybe(policies),
+    is_critical=maybe(flags),
+    failure_impact=maybe(st.sampled_from(get_args(model.FailureImpact))),
+    retry=maybe(retries),
+    timeout=maybe(durations),
+    fallback_actions=st.lists(actions, max_size=2).map(tuple),
+    circuit_breaker=maybe(breakers),
+    rate_limit=maybe(rates),
+    compensate_failed=flags,
+    compensate_in_doubt=flags,
+)
+specs = st.builds(
+    model.ResilienceSpec,
+    name=maybe(texts),
+    default_failure_policy=maybe(policies),
+    max_partial_failures=maybe(st.integers(0, 99)),
+    critical_step_ratio=maybe(shares),
+    termination_threshold=maybe(shares),
+    retry=maybe(retries),
+    retry_budget=maybe(st.integers(0, 99)),
+    step_policies=st.dictionaries(words, step_policies, max_size=2),
+)
 positions = st.builds(model.Position, x=st.integers(-9, 9) | st.floats(-1e6, 1e6), y=amounts)
 metadata = objects.map(lambda value: {key: item for key, item in value.items() if key != "tags"})
 
@@ -93,10 +124,13 @@ def node(draw: Any, id: str, before: list[str], depth: int) -> model.Node:
     config = {f"x{key}": item for key, item in config.items()}
     if kind == "function":
         config["handler"] = "m:f"
+    elif kind == "wait":
+        config["signal"] = "go"
     elif kind == "parallel":
         config["branches"] = [body_tree(draw(body(depth - 1)))]
     elif kind in ("forEach", "while"):
         config["body"] = body_tree(draw(body(depth - 1)))
+        config["items" if kind == "forEach" else "condition"] = "input.x"
     return model.Node(
         id=id,
         type=kind,
@@ -110,6 +144,8 @@ def node(draw: Any, id: str, before: list[str], depth: int) -> model.Node:
         circuit_breaker=draw(maybe(breakers)),
         priority=draw(maybe(st.sampled_from(["high", "normal", "low"]))),
         max_concurrent_executions=draw(maybe(st.integers(1, 99))),
+        pool=draw(maybe(texts)),
+        adaptive=draw(flags),
         rate_limit=draw(maybe(rates)),
         resources=draw(maybe(resources)),
         cache=draw(maybe(caches)),
@@ -151,7 +187,7 @@ def graph(draw: Any, depth: int) -> tuple[tuple[model.Node, ...], tuple[model.Co
 @st.composite
 def body(draw: Any, depth: int) -> model.Body:
     nodes, connections = draw(graph(depth))
-    return model.Body(nodes=nodes, connections=connections, output=draw(json_values))
+    return model.Body(nodes=nodes, connections=connections, output=draw(json_values), name=draw(maybe(words)))
 
 
 def body_tree(made: model.Body) -> Any:
@@ -172,6 +208,11 @@ trigger_specs = st.builds(
     id=maybe(words),
     config=st.dictionaries(words.map("x".__add__), json_values, max_size=2),
 )
+
+invariants = st.builds(
+    model.Invariant, expression=st.sampled_from(["status == 'completed'", "input.n > 1"]), name=maybe(texts)
+)
+checks = st.builds(model.Check, input=json_values, outputs=st.dictionaries(words, json_values, max_size=2))
 
 
 @st.composite
@@ -197,11 +238,14 @@ def workflows(draw: Any) -> model.Workflow:
         max_partial_failures=draw(maybe(st.integers(0, 99))),
         critical_step_ratio=draw(maybe(shares)),
         termination_threshold=draw(maybe(shares)),
+        resilience=draw(maybe(specs)),
         compensation_scope=draw(maybe(st.sampled_from(["branch", "workflow"]))),
         compensate_on_cancel=draw(flags),
         checkpoint=draw(maybe(checkpoints)),
         defaults=draw(maybe(st.sampled_from(["none", "short"]))),
         triggers=draw(st.lists(trigger_specs, max_size=2).map(tuple)),
+        invariants=draw(st.lists(invariants, max_size=2).map(tuple)),
+        check=draw(maybe(checks)),
         tags=draw(names),
         metadata=draw(metadata),
     )

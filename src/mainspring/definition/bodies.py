@@ -13,8 +13,11 @@ import msgspec
 from mainspring.definition.findings import Pointer
 from mainspring.definition.model import Body, Node
 
-body_types = frozenset(("while", "until", "forEach", "parallel", "race", "mutex"))
-"""The kinds of node that have a `body`, or `branches`: a list of bodies."""
+body_types = frozenset(("subflow", "while", "until", "forEach", "parallel", "race", "mutex"))
+"""The kinds of node that have a `body` (a subflow may have one), or `branches`: a list of bodies."""
+
+nesting_max = 16
+"""How deep bodies may be nested."""
 
 
 def body_ways(type: Any, config: Any) -> Iterator[Pointer]:

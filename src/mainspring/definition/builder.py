@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Literal, TypedDict, Unpack
 
 from mainspring.definition import model
+from mainspring.definition.node_kind import ATTRIBUTE
 from mainspring.definition.python_door import Part
 
 Duration = str | int | timedelta
@@ -88,6 +89,12 @@ class CircuitBreakerFields(TypedDict, total=False):
     minimum_throughput: int
     open_for: Duration
     half_open_successes: int
+    window: int
+    window_time: Duration
+    slow_call: Duration
+    slow_call_threshold: float
+    canary: bool
+    retry_ratio: float
 
 
 class CircuitBreaker(Part):
@@ -143,10 +150,11 @@ class BodyFields(TypedDict, total=False):
     nodes: Iterable[Node | model.Node | Spelled]
     connections: Iterable[Connection | model.Connection | Spelled]
     output: Any
+    name: str
 
 
 class Body(Part):
-    """The graph that a loop repeats: `ms.Node("each", "forEach", config={"items": …, "body": ms.Body(nodes=[…])})`."""
+    """A graph within a node: `ms.Node("each", "forEach", config={"items": …, "body": ms.Body(nodes=[…])})`."""
 
     title = "a body"
     __slots__ = ()
@@ -171,6 +179,8 @@ class NodeFields(TypedDict, total=False):
     max_concurrent_executions: int
     rate_limit: RateLimit | model.RateLimit | Spelled | float
     resources: Resources | model.Resources | Spelled
+    pool: str
+    adaptive: bool
     cache: Cache | model.Cache | Spelled | Duration | bool
     join: Join | model.Join | Spelled | JoinKind | int
     depends_on: str | Node | Iterable[str | Node]
@@ -184,6 +194,7 @@ class NodeFields(TypedDict, total=False):
 class Node(Part):
     """A step: `ms.Node("charge", charge)` runs a function, `ms.Node("pause", "delay", config={…})` any kind of node.
 
+    A function that is itself a kind (`@ms.node_kind`) makes a node of that kind.
     A node can stand wherever its id can: `depends_on=[charge]`.
     """
 
@@ -191,11 +202,18 @@ class Node(Part):
     __slots__ = ()
 
     def __init__(self, id: str, type: str | Handler, **fields: Unpack[NodeFields]) -> None:
-        said: dict[str, Any] = {"id": id, **({"handler": type} if callable(type) else {"type": type}), **fields}
+        said: dict[str, Any] = {"id": id, **_meant_by(type), **fields}
         for name in ("depends_on", "compensation_node_id", "fallback_node_id"):
             if name in said:
                 said[name] = _ids(said[name])
         super().__init__(said)
+
+
+def _meant_by(type: str | Handler) -> dict[str, Any]:
+    kind = getattr(type, ATTRIBUTE, None)
+    if kind is not None:
+        return {"type": kind.name}
+    return {"handler": type} if callable(type) else {"type": type}
 
 
 class ConnectionFields(TypedDict, total=False):
@@ -236,11 +254,14 @@ class WorkflowFields(TypedDict, total=False):
     max_partial_failures: int
     critical_step_ratio: float
     termination_threshold: float
+    resilience: model.ResilienceSpec | Spelled
     compensation_scope: Literal["branch", "workflow"]
     compensate_on_cancel: bool
     checkpoint: model.Checkpoint | Spelled | Literal["each", "count", "interval", "manual"]
     defaults: Literal["none", "short"]
     triggers: Iterable[model.TriggerSpec | Spelled]
+    invariants: str | Iterable[model.Invariant | Spelled | str]
+    check: model.Check | Spelled
     tags: str | Iterable[str]
     metadata: Spelled
 

@@ -1,4 +1,4 @@
-"""What `if` and `switch` nodes say of their ports, read in one place for the doors, the checks and the plan.
+"""What `if` and `switch` nodes say of their cases, read in one place for the doors, the checks and the plan.
 
 `decision` is an editor's word for `switch`: `conditions` with an `id` each, and a `defaultPath`.
 """
@@ -52,21 +52,11 @@ def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
     return next((str(item[key]) for key in keys if isinstance(item.get(key), str | int) and item[key] != ""), None)
 
 
-def ports_of(type: str, config: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The ports that a node can leave by; None where its work chooses one."""
-    if type == "if":
-        return IF_PORTS
-    if type in SWITCHES:
-        named = [case.port for case in cases(config) if case.port is not None]
-        return tuple(dict.fromkeys((*named, default_port(config))))
-    return () if type == "terminate" else None
-
-
-def spellings_of(type: str, config: Any) -> dict[str, str]:
+def spellings_of_decision(type: str, config: Any) -> dict[str, str]:
     """Other words for the ports of such a node: `then` and `else`, and for the default of a switch `else`."""
     if type == "if":
         return _IF_SPELLINGS
     if type in SWITCHES and isinstance(config, Mapping):
-        ports = ports_of(type, config) or ()
+        ports = {case.port for case in cases(config)} | {default_port(config)}
         return {word: default_port(config) for word in _ELSE if word not in ports}
     return {}

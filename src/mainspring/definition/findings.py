@@ -86,28 +86,38 @@ codes: dict[str, Code] = {
     ),
     "MS108": Code(
         "value that no definition can hold",
-        "A workflow made in Python may say what a file could say: null, booleans, numbers, text, lists and dicts; times, "
-        "paths, UUIDs and enumerations are written as text or numbers. Functions can only be a node's handler.",
+        "A workflow made in Python may say what a file could say: null, booleans, numbers, text, lists and dicts; "
+        "times, paths, UUIDs and enumerations are written as text or numbers. Functions can only be a node's handler.",
     ),
     "MS109": Code(
         "a file of another kind",
-        "A resilience file (`kind: WorkflowResilienceConfig`) cannot be run, and a workflow cannot be applied as one. A "
-        "program in Python that builds a workflow is run with `python`, or saves it as a file with `ms.save`.",
+        "A resilience file (`kind: WorkflowResilienceConfig`) cannot be run, and a workflow cannot be applied as one. "
+        "A program in Python that builds a workflow is run with `python`, or saves it as a file with `ms.save`.",
     ),
-    "MS201": Code("no nodes", "A workflow needs at least one node."),
+    "MS110": Code(
+        "timeout of a few milliseconds",
+        "A number without a unit is milliseconds, so `timeout: 10` is over before much can be done. Say the unit: "
+        "`10s`, or `10ms` where it is meant.",
+        "warning",
+    ),
+    "MS201": Code("no nodes", "A workflow needs at least one node, and so does each body."),
     "MS202": Code(
         "bad node id", "Node ids consist of letters, digits, `_`, `-` and `:`; `.`, `[` and `]` belong to paths."
     ),
     "MS203": Code("duplicate node id", "Each node needs an id of its own."),
     "MS204": Code("duplicate connection id", "Connection ids, where given, must differ."),
     "MS205": Code(
-        "unknown node type", "No kind of node has this name. Custom types must be registered before the load."
+        "unknown node type",
+        "No kind of node has this name. Kinds of your own are known once their module is imported (`--import MODULE`) "
+        "or their plugin is installed; `mainspring nodes` lists all.",
     ),
     "MS206": Code("dangling connection", "A connection's source and target must be ids of nodes in the same graph."),
     "MS207": Code("unknown dependency", "`dependsOn` lists ids of nodes in the same graph."),
     "MS208": Code("self connection", "A node cannot follow itself. Use a `while` or `forEach` node to repeat work."),
     "MS209": Code(
-        "cycle", "The graph must be acyclic. Loops are nodes (`while`, `until`, `forEach`) with a body graph."
+        "cycle",
+        "The graph must be acyclic, and so must each body. Loops are nodes (`while`, `until`, `forEach`) with a body "
+        "of their own: what is to be repeated goes there.",
     ),
     "MS210": Code("no entry point", "Some node must have no incoming connection, or nothing can ever start."),
     "MS211": Code("unreachable node", "No path from an entry point leads to this node, so it can never run."),
@@ -121,8 +131,9 @@ codes: dict[str, Code] = {
         "compensation or fallback loop", "Following compensation and fallback nodes leads back to the start."
     ),
     "MS217": Code(
-        "connection of an off-graph node",
-        "Compensation and fallback nodes are off the graph: they run when called upon, and take no tokens.",
+        "off-graph node that is connected, or cannot work by itself",
+        "Compensation and fallback nodes are off the graph: they run when called upon, and take no tokens. A node has one"
+        " undo node at most, and an undo node has none.",
     ),
     "MS218": Code(
         "join that can never fire",
@@ -140,7 +151,13 @@ codes: dict[str, Code] = {
         "A node that joins by `each` or `ports` may run several times; each node after it must have one incoming "
         "connection or join by `each` too. Use forEach to repeat work and gather the results.",
     ),
-    "MS224": Code("unknown port", "The node declares no such output port, so the connection never fires.", "warning"),
+    "MS224": Code(
+        "unknown port",
+        "The node never leaves by this port, so the connection never fires. An `if` leaves by `true` or `false`, a "
+        "`switch` by its cases, a wait with a list of names by these, a race by the names of its branches, a block or "
+        "a wait with a `timeout` by `timeout`; `mainspring nodes KIND` tells each kind's.",
+        "warning",
+    ),
     "MS225": Code(
         "too many runs",
         "Nodes that join by `each` multiply: one after another they could run more than runs_max (10,000) times. Use "
@@ -206,7 +223,7 @@ codes: dict[str, Code] = {
     "MS237": Code(
         "config key that means nothing",
         "A function's or script's `config` may hold keys of your own, but this one is nearly the name of a key that "
-        "means something, and would be ignored as it is.",
+        "means something, and would be ignored as it is. Blocks and waits look at no keys but their own.",
         "warning",
     ),
     "MS238": Code(
@@ -228,8 +245,8 @@ codes: dict[str, Code] = {
     "MS242": Code(
         "schema too large",
         "A schema may have schema_bytes_max (256 KiB) bytes, be nested schema_depth_max (64) deep, and unfold to "
-        "schema_unfolded_max (100,000) parts, schema_unfolded_depth_max (128) deep, where each reference counts as what "
-        "it leads to.",
+        "schema_unfolded_max (100,000) parts, schema_unfolded_depth_max (128) deep, where each reference counts as "
+        "what it leads to.",
     ),
     "MS243": Code(
         "pattern that cannot be used",
@@ -242,6 +259,17 @@ codes: dict[str, Code] = {
         "ignored.",
         "warning",
     ),
+    "MS245": Code(
+        "retry of what is never tried again",
+        "A block, a wait, a subflow, a cancel or a milestone has one attempt; its own `retry` means nothing. What is "
+        "within a block is tried again: give the `retry` to the nodes of its body.",
+        "warning",
+    ),
+    "MS246": Code(
+        "policy that is not there",
+        "The node names a policy of a resilience file, and no file is applied that has it: it is run as if it named none.",
+        "warning",
+    ),
     "MS251": Code(
         "text where a truth is wanted",
         'Every text but "" is true, so "false" and "no" are true as well. Write true or false without quotes, or compare '
@@ -250,15 +278,65 @@ codes: dict[str, Code] = {
     ),
     "MS261": Code(
         "config that this kind of node cannot use",
-        "Each kind of node is told what it is to do in its `config`: an `if` its `condition`, a `switch` its `conditions`, "
-        "a `transform` one of `output`, `map`, `filter`, `reduce`, `enrich` and `template`. `mainspring nodes KIND` "
-        "shows all keys, with an example.",
+        "Each kind of node is told what it is to do in its `config`: an `if` its `condition`, a `switch` its "
+        "`conditions`, a `transform` one of `output`, `map`, `filter`, `reduce`, `enrich` and `template`. `mainspring "
+        "nodes KIND` shows all keys, with an example.",
     ),
     "MS262": Code(
         "`value` where there is none",
         "`value` is a node's own input, and only the node's own `config` can look at it. On connections and in input "
         "and output mappings it is null. A connection's condition looks at `output`, a mapping at `nodes.ID.output`.",
         "warning",
+    ),
+    "MS263": Code(
+        "loop's word outside of a loop",
+        "`item`, `index` and `loop` belong to the loop around: they are seen in the bodies of forEach, while and "
+        "until, and are null elsewhere. `item` is null in a while and an until too, whose state is `loop.state`. In a "
+        "loop's own config they are those of the loop around it.",
+        "warning",
+    ),
+    "MS264": Code(
+        "node that has not run before",
+        "`nodes.x` is null until x has run. Only what comes before a node, by connections, has surely ended when it "
+        "starts; in a body that is also what comes before the block. Let the node follow x (`dependsOn: [x]`), or look "
+        "at another one.",
+        "warning",
+    ),
+    "MS265": Code(
+        "bodies nested too deeply",
+        "Bodies may be nested nesting_max (16) deep. Make a workflow of its own of the inner ones, and call it with a "
+        "`subflow`.",
+    ),
+    "MS266": Code(
+        "unknown node in a cancel or a milestone",
+        "A cancel's `nodes` and a milestone's `after` and `before` are ids of other nodes of the same graph. What is "
+        "in a body belongs to the body's graph.",
+    ),
+    "MS267": Code(
+        "milestone that waits for what waits for it",
+        "The node that the milestone is to come `after` itself comes after the milestone: neither could ever go on.",
+    ),
+    "MS268": Code(
+        "workflow that calls itself for ever",
+        "Each path from an entry point leads to a subflow of this same workflow, so no instance could end but by "
+        "DepthLimit. Put the subflow behind a condition that is false at last.",
+    ),
+    "MS271": Code(
+        "config that a custom kind does not take",
+        "The node is of a kind that a plugin or a module of yours declares, and its `config` does not match what is "
+        "declared: a key is missing, unknown, or has a value of another type. `mainspring nodes KIND` shows what the "
+        "kind takes. What `${ … }` stands for is looked at when the node runs.",
+    ),
+    "MS272": Code(
+        "custom kind that cannot be used",
+        "A plugin that is installed offers this kind of node, but it cannot be loaded, is no node kind, has a wrong "
+        "schema, or several plugins offer the same name. `mainspring nodes` lists all kinds with where they come from.",
+    ),
+    "MS281": Code(
+        "a workflow that is not known",
+        "A subflow starts a workflow by its id. It is looked for among those that the program has registered "
+        "(`Engine.register`), those that were run on the store before, and in the parent's folder, as `ID.yaml`, `ID.yml` or "
+        "`ID.json`. With a `version` only one with that version will do.",
     ),
     "MS901": Code(
         "not run by this version",

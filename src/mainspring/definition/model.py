@@ -95,6 +95,18 @@ class CircuitBreaker(Part, frozen=True, kw_only=True):
     """How long no call is made once it is open."""
     half_open_successes: int = 3
     """So many trial calls must succeed before it closes again."""
+    window: int | None = None
+    """So many of the last calls count: 100 where neither this nor `windowTime` is said."""
+    window_time: int | None = None
+    """Only calls that ended so recently count."""
+    slow_call: int | None = None
+    """A call that took longer counts as failed, whatever it gave."""
+    slow_call_threshold: float | None = None
+    """The share of slow calls that opens the breaker; with it they no longer count as failed."""
+    canary: bool = False
+    """Whether a quarter, then a half of the calls are made after the trial calls, before it closes."""
+    retry_ratio: float | None = None
+    """The share of the target's calls that may be retries; a retry beyond it is not made."""
 
 
 class RateLimit(Part, frozen=True, kw_only=True):
@@ -171,7 +183,12 @@ class Node(Part, frozen=True, kw_only=True):
     rate_limit: RateLimit | None = None
     """How often the node may start, over all instances."""
     resources: Resources | None = None
-    """What the node holds of the workflow's `quotas` while it runs."""
+    """What the node holds of the workflow's `quotas`, and of the engine's, while it runs."""
+    pool: str | None = None
+    """The pool of the engine that the node has a place of while it runs, over all workflows."""
+    adaptive: bool = False
+    """Whether fewer of this node run at once while it fails or is slow: at most `maxConcurrentExecutions` (100 where
+    nothing is said)."""
     cache: Cache | None = None
     """When an earlier output is used again instead of doing the work."""
     join: Join | None = None
@@ -220,6 +237,8 @@ class Body(Part, frozen=True, kw_only=True):
     """Its edges."""
     output: Any = None
     """What one pass gives, with `${ expressions }`; without it the output of its only leaf, or of its leaves by id."""
+    name: str | None = None
+    """What a branch of a `race` is called, which is the port that the race leaves by when it wins."""
 
 
 class Checkpoint(Part, frozen=True, kw_only=True):
@@ -242,6 +261,72 @@ class TriggerSpec(Part, frozen=True, kw_only=True):
     """Names it."""
     config: dict[str, Any] = {}
     """What this kind is told. Keys beside `type` and `id` go here too."""
+
+
+class Invariant(Part, frozen=True, kw_only=True):
+    """What must be true of every run once it is over. `mainspring check` looks for one of which it is not."""
+
+    expression: str
+    """An expression over `nodes`, `input`, `output`, `variables` and `status`. An invariant that is a text is this."""
+    name: str | None = None
+    """What people call it."""
+
+
+class Check(Part, frozen=True, kw_only=True):
+    """What `mainspring check` works on: its tasks are modelled, and do nothing."""
+
+    input: Any = None
+    """The input of the instances. Without it one is made up that the `inputSchema` allows."""
+    outputs: dict[str, Any] = {}
+    """What nodes give, by their ids. Without it one is made up: by the `outputSchema`, or by what expressions look at."""
+
+
+class StepPolicy(Part, frozen=True, kw_only=True):
+    """What holds for the nodes that it matches."""
+
+    match: tuple[str, ...] = ()
+    """Types, types of actions, tags or categories of nodes; without any, the policy's own name is the word."""
+    failure_policy: FailurePolicy | None = None
+    """What an unhandled failure of such a node means for the instance."""
+    is_critical: bool | None = None
+    """Whether the instance fails with such a node, whatever else succeeds."""
+    failure_impact: FailureImpact | None = None
+    """How much such a node's failure weighs."""
+    retry: Retry | None = None
+    """When a failed attempt is tried again."""
+    timeout: int | None = None
+    """How long one attempt may take."""
+    fallback_actions: tuple[FallbackAction, ...] = ()
+    """What is tried in place of such a node once it failed for good, one after the other."""
+    circuit_breaker: CircuitBreaker | None = None
+    """When calls are no longer made because they keep failing."""
+    rate_limit: RateLimit | None = None
+    """How often such nodes may start."""
+    compensate_failed: bool = False
+    """Whether a failed node is compensated too."""
+    compensate_in_doubt: bool = False
+    """Whether a node that was cancelled while it ran is compensated too."""
+
+
+class ResilienceSpec(Part, frozen=True, kw_only=True):
+    """The rules of a resilience file."""
+
+    name: str | None = None
+    """What the rules are called where a decision names them; without it the `name` in the file's metadata."""
+    default_failure_policy: FailurePolicy | None = None
+    """What an unhandled failure means where neither node nor workflow says it."""
+    max_partial_failures: int | None = None
+    """How many nodes may fail for the instance still to be a partial success."""
+    critical_step_ratio: float | None = None
+    """The share of critical nodes that must succeed for a partial success."""
+    termination_threshold: float | None = None
+    """The share of all nodes that, failed and critical, ends the instance at once."""
+    retry: Retry | None = None
+    """When a failed attempt is tried again where neither node nor workflow says it."""
+    retry_budget: int | None = None
+    """How many retries one instance may use in all."""
+    step_policies: dict[str, StepPolicy] = {}
+    """Policies for nodes of a kind, by name."""
 
 
 class Workflow(Part, frozen=True, kw_only=True):
@@ -286,6 +371,8 @@ class Workflow(Part, frozen=True, kw_only=True):
     """The share of critical nodes that must succeed for a partial success."""
     termination_threshold: float | None = None
     """The share of all nodes that, failed and critical, ends the instance at once."""
+    resilience: ResilienceSpec | None = None
+    """The rules of a resilience file: what they say holds where the workflow and its nodes do not say it themselves."""
     compensation_scope: Literal["branch", "workflow"] | None = None
     """What a failure undoes: the failed branch, or everything that completed."""
     compensate_on_cancel: bool = False
@@ -296,6 +383,10 @@ class Workflow(Part, frozen=True, kw_only=True):
     """`short` gives nodes a timeout of 10 s and the instance one of 30 s where they have none of their own."""
     triggers: tuple[TriggerSpec, ...] = ()
     """What starts the workflow by itself."""
+    invariants: tuple[Invariant, ...] = ()
+    """What must be true of every run at its end, for `mainspring check`."""
+    check: Check | None = None
+    """What `mainspring check` works on."""
     tags: tuple[str, ...] = ()
     """Words to find it by. `metadata.tags` are these too."""
     metadata: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from mainspring.definition.encoding import line_and_column
 from mainspring.definition.findings import Pointer
 
 Wanted = dict[Any, Any]
@@ -18,12 +19,13 @@ Wanted = dict[Any, Any]
 
 
 class Place(Struct, frozen=True):
-    """Line and column count from 1. `raw` is a scalar as it is written, `value` its text."""
+    """Line and column count from 1. `raw` is a scalar as it is written, `value` its text; YAML may break it into `lines`."""
 
     line: int
     column: int
     raw: str | None = None
     value: str = ""
+    lines: bool = False
 
     def within(self, offset: int) -> Place:
         """The place of one character of the text; this place where that cannot be made out."""
@@ -32,9 +34,8 @@ class Place(Struct, frozen=True):
         at = None if self.raw is None else offset_within(self.raw, self.value, offset)
         if at is None or self.raw is None:
             return self
-        before = self.raw[:at]
-        lines = before.count("\n")
-        return Place(self.line + lines, len(before) - before.rfind("\n") if lines else self.column + at)
+        line, column = line_and_column(self.raw, at) if self.lines else (1, at + 1)
+        return Place(self.line + line - 1, column if line > 1 else self.column + at)
 
 
 class Places:

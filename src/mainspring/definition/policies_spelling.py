@@ -10,6 +10,12 @@ from mainspring.definition.respell import Respelling, as_list
 from mainspring.definition.vocabulary import Choice, Words, duration_fields
 
 strategies = Choice({"none": "noRetry", "fixed": "constant", "linear": "", "exponential": "exponentialBackoff exp"})
+presets: dict[str, dict[str, Any]] = {
+    "default": {},
+    "strict": {"strategy": "fixed", "maxAttempts": 2, "initialDelay": 1_000, "jitter": 0},
+}
+"""What a `retry` may be called: three attempts, further and further apart; or one more, after exactly a second."""
+
 failure_policies = Choice(dict.fromkeys(("continue", "fail_fast", "partial_success", "graceful_degradation"), ""))
 impacts = Choice(dict.fromkeys(("critical", "major", "minor", "negligible"), ""))
 priorities = Choice(dict.fromkeys(("high", "normal", "low"), ""))
@@ -19,6 +25,8 @@ compensation_scopes = Choice({"branch": "perBranch", "workflow": ""})
 
 
 def respell_retry(value: Any, to: Respelling, at: Pointer) -> Any:
+    if isinstance(value, str) and vocabulary.plain(value) in presets:
+        return dict(presets[vocabulary.plain(value)])
     if isinstance(value, str):
         value = {"strategy": value}
         to.moved((*at, "strategy"), to.origin(at))
@@ -158,6 +166,24 @@ def respell_checkpoint(value: Any, to: Respelling, at: Pointer) -> Any:
     to.word(result, "policy", checkpoint_policies, at)
     to.durations(result, duration_fields[model.Checkpoint], at)
     return result
+
+
+def respell_invariants(value: Any, to: Respelling, at: Pointer) -> Any:
+    """One of them or a list; each an expression, or an object of it and a name."""
+    items = value if isinstance(value, list) else [value]
+    return [_invariant(item, to, (*at, index)) for index, item in enumerate(items)]
+
+
+def _invariant(value: Any, to: Respelling, at: Pointer) -> Any:
+    if isinstance(value, str | bool):  # in YAML, `true` is no text
+        to.moved((*at, "expression"), to.origin(at))
+        return {"expression": value if isinstance(value, str) else str(value).lower()}
+    return to.keys(value, vocabulary.invariant, at) if isinstance(value, dict) else value
+
+
+def respell_check(value: Any, to: Respelling, at: Pointer) -> Any:
+    """Keys alone: what is within are values."""
+    return to.keys(value, vocabulary.check, at) if isinstance(value, dict) else value
 
 
 def respell_limits(owner: dict[str, Any], to: Respelling, at: Pointer) -> None:

@@ -14,7 +14,12 @@ from mainspring.definition.trees import said
 
 width_max = 100
 # Too seldom to have a name in `ms`.
-_as_dicts = frozenset((model.Position, model.Checkpoint, model.TriggerSpec, model.FallbackAction))
+_as_dicts = frozenset(
+    (
+        *(model.Position, model.Checkpoint, model.TriggerSpec, model.FallbackAction, model.Check, model.Invariant),
+        *(model.ResilienceSpec, model.StepPolicy),
+    )
+)
 # Said by position.
 _first: dict[type[Struct], tuple[str, ...]] = {
     model.Workflow: ("id",),

@@ -26,7 +26,16 @@ ranges: dict[type[Struct], dict[str, tuple[float, float | None]]] = {
         "initialDelay": (0, None),
         "maxDelay": (0, None),
     },
-    model.CircuitBreaker: {"failureThreshold": (0, 1), "minimumThroughput": (1, None), "halfOpenSuccesses": (1, None)},
+    model.CircuitBreaker: {
+        "failureThreshold": (0, 1),
+        "minimumThroughput": (1, 10_000),
+        "halfOpenSuccesses": (1, None),
+        "window": (1, 10_000),
+        "windowTime": (1, None),
+        "slowCall": (0, None),
+        "slowCallThreshold": (0, 1),
+        "retryRatio": (0, 1),
+    },
     model.RateLimit: {"rate": (1e-9, None), "per": (1, None), "burst": (1, None)},
     model.Cache: {"ttl": (1, None)},
     ResilienceSpec: {
@@ -46,6 +55,17 @@ def out_of_range(part: Struct) -> Iterator[tuple[str, str]]:
             continue
         limits = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
         yield key, f"`{key}` is {value:g}; it must be {limits}"
+    if isinstance(part, model.CircuitBreaker):
+        yield from _at_odds(part)
+
+
+def _at_odds(breaker: model.CircuitBreaker) -> Iterator[tuple[str, str]]:
+    """What a breaker is told that cannot be meant, each by itself being in its range."""
+    least = breaker.minimum_throughput
+    if breaker.window is not None and breaker.window < least:
+        yield "window", f"`window` is {breaker.window}, and `minimumThroughput` is {least}: it would never open"
+    if breaker.slow_call_threshold is not None and breaker.slow_call is None:
+        yield "slowCallThreshold", "`slowCallThreshold` says nothing without `slowCall`: from when on is a call slow?"
 
 
 _attributes = {

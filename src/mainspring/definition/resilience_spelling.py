@@ -48,11 +48,12 @@ def respell_file(tree: dict[str, Any], to: Respelling) -> dict[str, Any]:
     if isinstance(result.get("kind"), str) and plain(result["kind"]) == "workflowresilienceconfig":
         result["kind"] = "WorkflowResilienceConfig"
     if isinstance(result.get("spec"), dict):
-        result["spec"] = _respell_spec(result["spec"], to, ("spec",))
+        result["spec"] = respell_spec(result["spec"], to, ("spec",))
     return result
 
 
-def _respell_spec(value: dict[str, Any], to: Respelling, at: Pointer) -> dict[str, Any]:
+def respell_spec(value: dict[str, Any], to: Respelling, at: Pointer) -> dict[str, Any]:
+    """The rules of a file, or of a workflow that has them with it."""
     result = to.keys(value, _spec, at)
     to.word(result, "defaultFailurePolicy", failure_policies, at)
     if "retry" in result:

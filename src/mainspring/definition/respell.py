@@ -7,7 +7,11 @@ from typing import Any
 from mainspring.definition.bounds import hints_max
 from mainspring.definition.durations import parse_duration
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
+from mainspring.definition.kind_keys import KindWords
 from mainspring.definition.vocabulary import Words
+
+milliseconds_likely = 100
+"""A timeout below this that has no unit was hardly meant as milliseconds."""
 
 
 class Respelling:
@@ -31,7 +35,7 @@ class Respelling:
     def report(self, code: str, message: str, pointer: Pointer, hint: str | None = None) -> None:
         self.findings.append(finding(code, message, pointer, hint))
 
-    def keys(self, value: dict[str, Any], words: Words, at: Pointer) -> dict[str, Any]:
+    def keys(self, value: dict[str, Any], words: Words | KindWords, at: Pointer) -> dict[str, Any]:
         """The same object with canonical keys. Unknown keys stay: the conversion reports them where they stand."""
         result: dict[str, Any] = {}
         given: dict[str, str] | None = None
@@ -64,6 +68,13 @@ class Respelling:
                 del value[name]
             else:
                 value[name] = parsed
+                if (
+                    name == "timeout"
+                    and 0 < parsed < milliseconds_likely
+                    and not (isinstance(given, str) and not given.isdigit())
+                ):
+                    hint = f"write `{given}s` if seconds are meant, else `{given}ms`"
+                    self.report("MS110", f"`{name}: {given}` is {given} milliseconds", (*at, name), hint)
 
     def word(self, value: dict[str, Any], name: str, words: dict[str, str], at: Pointer) -> None:
         """Canonicalise one word of a closed set, in place."""

@@ -15,8 +15,8 @@ from msgspec import inspect
 
 from mainspring.definition import model, resilience_spelling, vocabulary
 from mainspring.definition import policies_spelling as words_of_values
-from mainspring.definition.bodies import body_types
 from mainspring.definition.durations import format_duration
+from mainspring.definition.kind_keys import KIND_KEYS, Key
 from mainspring.definition.meanings import meaning, meanings
 from mainspring.definition.ranges import ranges
 from mainspring.definition.resilience_file import ResilienceConfig, ResilienceSpec, StepPolicy
@@ -83,6 +83,8 @@ def _words(choice: Choice, *more: str) -> Schema:
 
 _keys: dict[Any, Words] = {words.struct: words for words in (*vocabulary.words, *resilience_spelling.words)}
 _triggers = _words(vocabulary.triggers)
+# Custom kinds have any name; those that say whose they are, as `slack.post` does, are no misspelling of ours.
+_custom_type: Schema = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_-]*(?:[.:/][A-Za-z0-9_-]+)+$"}
 
 # Values that may be written in other ways than the model has them, by struct and canonical key.
 _values: dict[tuple[Struct, str], Schema] = {
@@ -91,7 +93,7 @@ _values: dict[tuple[Struct, str], Schema] = {
     (model.Workflow, "failurePolicy"): _words(words_of_values.failure_policies),
     (model.Workflow, "compensationScope"): _words(words_of_values.compensation_scopes),
     (model.Node, "id"): _name,
-    (model.Node, "type"): _words(vocabulary.node_type_choice, "action"),
+    (model.Node, "type"): _either(_words(vocabulary.node_type_choice, "action"), _custom_type),
     (model.Node, "dependsOn"): _one_or_list(_name),
     (model.Node, "priority"): _words(words_of_values.priorities),
     (model.Connection, "id"): _name,
@@ -126,7 +128,12 @@ _values: dict[tuple[Struct, str], Schema] = {
 }  # fmt: skip
 # What may stand for a whole part.
 _shorthands: dict[Struct, tuple[Schema, ...]] = {
-    model.Retry: (_words(words_of_values.strategies), {"type": "integer"}, {"const": False}),
+    model.Retry: (
+        _words(words_of_values.strategies),
+        {"enum": list(words_of_values.presets)},
+        {"type": "integer"},
+        {"const": False},
+    ),
     model.Join: (_words(words_of_values.join_kinds), {"type": "integer"}),
     model.Cache: ({"type": "boolean"}, DURATION),
     model.RateLimit: ({"type": "number"},),
@@ -134,6 +141,7 @@ _shorthands: dict[Struct, tuple[Schema, ...]] = {
     model.Checkpoint: (_words(words_of_values.checkpoint_policies),),
     model.FallbackAction: (_text,),
     model.TriggerSpec: (_text,),
+    model.Invariant: (_text,),
 }
 # Keys of other parts go to their config.
 _open = (model.FallbackAction, model.TriggerSpec)
@@ -179,7 +187,7 @@ class _Schemas:
         needed = [self.needed(struct, field.encode_name, words) for field in info.fields if field.required]
         if struct is model.Node:
             needed = needed[1:]  # the id may be the key that the node stands under: see `nodes`
-            needed.append(self.bodies())
+            needed += self.kinds()
         return {**schema, **({"allOf": needed} if needed else {})}
 
     def needed(self, struct: Struct, name: str, words: Words) -> Schema:
@@ -234,15 +242,28 @@ class _Schemas:
         with_id = {"allOf": [node, self.needed(model.Node, "id", _keys[model.Node])]}
         return _either({"type": "array", "items": with_id}, {"type": "object", "additionalProperties": node})
 
-    def bodies(self) -> Schema:
-        """The graphs within nodes of the kinds that have them."""
+    def kinds(self) -> list[Schema]:
+        """What the kinds of node are told whose keys are all known, and the graphs within them."""
         body = _either(self.ref(model.Body), self.nodes())
-        within = {"body": body, "branches": {"type": "array", "items": body}}
-        spelled = vocabulary.node_type_choice.spelled
-        loops = Choice({name: " ".join(spelled[name]) for name in sorted(body_types)})
+        graphs = {
+            "body": body,
+            "branches": _either({"type": "array", "items": body}, {"type": "object", "additionalProperties": body}),
+        }
+        return [self.kind(name, keys, graphs) for name, keys in KIND_KEYS.items()]
+
+    def kind(self, name: str, keys: dict[str, Key], graphs: dict[str, Schema]) -> Schema:
+        spelled = Choice({name: " ".join(vocabulary.node_type_choice.spelled[name])})
+        known = {key: {"description": told.meaning, **graphs.get(key, told.schema)} for key, told in keys.items()}
+        patterns = {
+            _pattern((key, *told.also.split())): graphs.get(key, told.schema)
+            for key, told in keys.items()
+            if told.schema or key in graphs
+        }
+        within = {key: graphs[key] for key in keys if key in graphs}
+        config = {"properties": known, "patternProperties": patterns}
         return {
-            "if": {"properties": {"type": _words(loops)}, "required": ["type"]},
-            "then": {"properties": {**within, "config": {"properties": within}}},
+            "if": {"properties": {"type": _words(spelled)}, "required": ["type"]},
+            "then": {"properties": {**within, "config": config}},
         }
 
 

@@ -10,14 +10,17 @@ from typing import Any
 
 from mainspring.definition import model, vocabulary
 from mainspring.definition.bodies import body_ways, tree_at, with_tree
-from mainspring.definition.deciding import spellings_of
 from mainspring.definition.findings import Pointer
+from mainspring.definition.kind_keys import KIND_WORDS
+from mainspring.definition.kinds_spelling import meant_kind, named_branches, respell_kind
 from mainspring.definition.policies_spelling import (
     compensation_scopes,
     failure_policies,
     priorities,
     respell_cache,
+    respell_check,
     respell_checkpoint,
+    respell_invariants,
     respell_join,
     respell_limits,
     respell_resilience,
@@ -25,6 +28,7 @@ from mainspring.definition.policies_spelling import (
     respell_tags,
     respell_triggers,
 )
+from mainspring.definition.ports import spellings_of
 from mainspring.definition.respell import Respelling, as_id, as_list
 from mainspring.definition.vocabulary import duration_fields
 
@@ -36,10 +40,18 @@ def respell(tree: dict[str, Any], to: Respelling) -> dict[str, Any]:
     _graph(result, to, ())
     if "retry" in result:
         result["retry"] = respell_retry(result["retry"], to, ("retry",))
+    if isinstance(result.get("resilience"), dict):
+        from mainspring.definition.resilience_spelling import respell_spec  # few workflows have rules of their own
+
+        result["resilience"] = respell_spec(result["resilience"], to, ("resilience",))
     if "checkpoint" in result:
         result["checkpoint"] = respell_checkpoint(result["checkpoint"], to, ("checkpoint",))
     if "triggers" in result:
         result["triggers"] = respell_triggers(result["triggers"], to, ("triggers",))
+    if "invariants" in result:
+        result["invariants"] = respell_invariants(result["invariants"], to, ("invariants",))
+    if "check" in result:
+        result["check"] = respell_check(result["check"], to, ("check",))
     to.durations(result, duration_fields[model.Workflow], ())
     to.word(result, "failurePolicy", failure_policies, ())
     to.word(result, "compensationScope", compensation_scopes, ())
@@ -71,7 +83,7 @@ def _graph(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
 
 
 def _ports(connections: list[Any], nodes: Any) -> None:
-    """The ports of nodes that decide have one name each: `then` of an `if` is `true`, `else` of a switch its default."""
+    """Ports have one name each: `then` of an `if` is `true`, `yes` of an approval `approved`."""
     other: dict[Any, dict[str, str]] = {}
     for node in nodes if isinstance(nodes, list) else ():
         if isinstance(node, dict) and isinstance(node.get("type"), str) and isinstance(node.get("id"), str):
@@ -155,6 +167,8 @@ def _bodies(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
         for name in given:
             to.moved((*at, "config", name), to.origin((*at, name)))
         result["config"] = {**config, **given}
+    if result.get("type") in ("parallel", "race") and isinstance(result.get("config"), dict):
+        result["config"] = named_branches(result["config"], to, (*at, "config"))
     for way in body_ways(result.get("type"), result.get("config")):
         here = (*at, "config", *way)
         body = _body(tree_at(result["config"], way), to, here)
@@ -202,9 +216,9 @@ def _work(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
     }
     for name in given:
         to.moved((*at, "config", name), to.origin((*at, name)))
-    kind = result.get("type")
-    if isinstance(kind, str):
-        kind = result["type"] = vocabulary.node_type(kind)
+    kind = word = result.get("type")
+    if isinstance(word, str):
+        kind = result["type"] = meant_kind(vocabulary.node_type(word), word, result.get("config"))
     if "action" in result and kind in (None, "action", "function"):
         _action(result, given, to, at)
     if kind in (None, "action") and (given or kind == "action"):
@@ -217,8 +231,10 @@ def _work(result: dict[str, Any], to: Respelling, at: Pointer) -> None:
         _runtime(result, config, to, (*at, "config"))
     elif kind == "function" and isinstance(config, dict) and "handler" not in config:
         _config_handler(result, config, to, (*at, "config"))
-    elif kind == "delay" and isinstance(config, dict):
-        _delay(result, config, to, (*at, "config"))
+    elif isinstance(kind, str) and isinstance(word, str) and kind in KIND_WORDS and isinstance(config, dict):
+        if kind == "delay":
+            _delay(result, config, to, (*at, "config"))
+        respell_kind(result, kind, word, to, at)
 
 
 def _delay(result: dict[str, Any], config: dict[str, Any], to: Respelling, at: Pointer) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import astuple, fields
 
 from mainspring.definition.bodies import bodies, with_tree
 from mainspring.definition.durations import format_duration
-from mainspring.definition.model import Node
+from mainspring.definition.model import Node, ResilienceSpec
 from mainspring.definition.vocabulary import duration_fields
 
 
@@ -34,6 +34,8 @@ def plain_tree(part: Struct, texts: bool = False) -> dict[str, Any]:
             tree[key] = plain_tree(value, texts)
         elif type(value) is tuple:
             tree[key] = [plain_tree(item, texts) if isinstance(item, Struct) else item for item in value]
+        elif type(part) is ResilienceSpec and type(value) is dict:
+            tree[key] = {name: plain_tree(item, texts) for name, item in value.items()}
     if "config" in tree and isinstance(part, Node):
         for way, body in bodies(part):
             tree["config"] = with_tree(tree["config"], way[1:], plain_tree(body, texts))

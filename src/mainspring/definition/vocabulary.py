@@ -19,7 +19,7 @@ duration_fields = {
     model.Workflow: ("timeout",),
     model.Node: ("timeout",),
     model.Retry: ("initialDelay", "maxDelay"),
-    model.CircuitBreaker: ("openFor",),
+    model.CircuitBreaker: ("openFor", "windowTime", "slowCall"),
     model.RateLimit: ("per",),
     model.Checkpoint: ("interval",),
     model.Cache: ("ttl",),
@@ -123,7 +123,7 @@ node = Words(
         "runtime": "What runs a script: bash, python, node, powershell or csharp.",
         "data": "An editor's block: what the node has a key for goes there, the rest to `config`.",
         "action": "The name of a registered task, or an object of it (`type`) and its config.",
-        "body": "The graph of a loop.",
+        "body": "The graph of a loop, a mutex or a subflow.",
         "branches": "The graphs that run side by side.",
     },
 )
@@ -140,7 +140,10 @@ connection = Words(
         "isCompensation": "compensation",
     },
 )
-body = Words(model.Body, {"nodes": "steps", "connections": "edges links", "output": "outputMapping outputs"})
+body = Words(
+    model.Body,
+    {"nodes": "steps", "connections": "edges links", "output": "outputMapping outputs", "name": "id branchName"},
+)
 retry = Words(
     model.Retry,
     {
@@ -162,7 +165,17 @@ resilience = Words(
     },
     retry_shorthands,
 )
-circuit_breaker = Words(model.CircuitBreaker, {"openFor": "openDuration breakDuration openTimeout"})
+circuit_breaker = Words(
+    model.CircuitBreaker,
+    {
+        "openFor": "openDuration breakDuration openTimeout",
+        "window": "windowSize slidingWindowSize",
+        "windowTime": "windowDuration slidingWindowTime",
+        "slowCall": "slowCallDuration slowCallDurationThreshold",
+        "slowCallThreshold": "slowCallRateThreshold",
+        "retryRatio": "retryBudget",
+    },
+)
 rate_limit = Words(model.RateLimit, {"rate": "limit", "per": "interval period"})
 resources = Words(model.Resources, {"io": "ioUnits"})
 cache = Words(
@@ -182,9 +195,11 @@ join = Words(
 checkpoint = Words(model.Checkpoint, {"policy": "type", "count": "every"})
 fallback_action = Words(model.FallbackAction, {})
 trigger_spec = Words(model.TriggerSpec, {"type": "triggerType"})
+invariant = Words(model.Invariant, {"expression": "condition holds", "name": "id"})
+check = Words(model.Check, {"input": "inputs", "outputs": "output"})
 words = (
     *(workflow, node, connection, body, retry, resilience, circuit_breaker, rate_limit, resources, cache, position),
-    *(join, checkpoint, fallback_action, trigger_spec),
+    *(join, checkpoint, fallback_action, trigger_spec, invariant, check),
 )
 
 runtimes = {
@@ -213,20 +228,36 @@ node_types = frozenset(
     (
         *("function", "script", "http", "email", "sql", "transform", "delay", "log"),
         *("if", "switch", "decision", "while", "until", "forEach", "subflow", "parallel", "race", "join"),
-        *("wait", "mutex", "milestone", "terminate"),
+        *("wait", "mutex", "milestone", "cancel", "terminate"),
         *("trigger", "timer", "event", "webhook"),
     )
 )
 node_type_choice = Choice(
     {
         **dict.fromkeys(sorted(node_types), ""),
-        "subflow": "subWorkflow childWorkflow workflow",
-        "forEach": "forEachLoop map",
         "function": "task callable pythonFunction",
         "http": "httpRequest rest",
         "email": "sendEmail mail",
+        "delay": "sleep sleepUntil delayUntil",
+        "forEach": "forEachLoop map iterate iterator",
+        "while": "whileLoop loop repeat",
+        "until": "untilLoop repeatUntil doUntil",
+        "parallel": "fork split forkJoin",
+        "race": "firstOf select",
+        "mutex": "criticalSection lock exclusive",
+        "subflow": "subWorkflow childWorkflow workflow call callWorkflow executeWorkflow",
+        "wait": "signal waitForSignal waitSignal waitForEvent approval humanApproval manualApproval waitForApproval human "
+        "humanTask userTask",
+        "cancel": "cancelNodes cancelRegion",
     }
 )
+meant_by_type = {
+    **dict.fromkeys(("signal", "waitforsignal", "waitsignal"), "signal"),
+    "waitforevent": "event",
+    **dict.fromkeys(("approval", "humanapproval", "manualapproval", "waitforapproval"), "approval"),
+    **dict.fromkeys(("human", "humantask", "usertask"), "approval"),
+}
+"""What a wait waits for, where its type says so."""
 
 
 def node_type(word: str) -> str:
@@ -238,6 +269,11 @@ def is_resilience(tree: dict[str, Any]) -> bool:
     """Whether a document means to be a resilience file: workflows have no `kind`, and resilience files no nodes."""
     return any(plain(key) == "kind" for key in tree) and not any(workflow.find(key) == "nodes" for key in tree)
 
+
+on_error = Choice(
+    {"failFast": "stop fail abort raise terminate", "collect": "continue collectErrors continueOnError keepGoing"}
+)
+"""What a forEach or parallel does when a body of its has failed."""
 
 delays = {
     **dict.fromkeys(("delay", "delayValue", "delayMs", "milliseconds", "ms", "for"), 1),

@@ -131,4 +131,4 @@ class _Pass:
             return Place(*place_of(start, self.text))
         if bare or end.index - start.index > scalar_placed_max:
             return Place(start.line + 1, start.column + 1)
-        return Place(start.line + 1, start.column + 1, self.text[start.index : end.index], event.value)
+        return Place(start.line + 1, start.column + 1, self.text[start.index : end.index], event.value, True)

@@ -21,7 +21,21 @@ depth_max = 100
 nodes_max = 2_000
 
 roots = frozenset(
-    ("output", "input", "variables", "nodes", "error", "workflow", "item", "index", "value", "loop", "context")
+    (
+        "output",
+        "input",
+        "variables",
+        "nodes",
+        "error",
+        "workflow",
+        "item",
+        "index",
+        "value",
+        "loop",
+        "context",
+        "compensation",
+        "status",
+    )
 )
 _constants = {"true": True, "false": False, "null": None}
 _spellings = {"===": "==", "!==": "!="}
