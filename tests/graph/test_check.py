@@ -9,6 +9,7 @@ from mainspring.definition import canonical, model
 from mainspring.definition.findings import codes
 from mainspring.errors import DefinitionError
 from mainspring.graph.check import check_workflow, inspect_text, load, loads
+from tests.speed import slowness
 
 files = Path(__file__).parents[1] / "definition" / "files"
 
@@ -117,16 +118,20 @@ cases: list[tuple[str, Found]] = [
         ("MS216", 7, 38, "d -> e -> d")]),
     (graph("- {id: d, type: log, compensationNodeId: c}", "connections: [{source: a, target: c}]"), [
         ("MS217", 7, 15, "`c`")]),
+    (graph("- {id: d, type: log, fallbackNodeId: e}", "- {id: e, type: cancel, config: {nodes: [a]}}"), [
+        ("MS217", 6, 38, "`e` cannot stand in for a node: a cancel has to do with others of its graph")]),
     (edge("isCompensation: true"), []),
     # joins and ports
     (graph("- {id: d, type: log, join: {n: 3}, dependsOn: [a, b]}"), [("MS218", 6, 28, "only 2 can come")]),
     (graph("- {id: d, type: log, join: each, dependsOn: [a, b]}", "- {id: e, type: log, dependsOn: [c, d]}"), [
         ("MS223", 7, 8, "`e` joins several")]),
     (graph("- {id: d, type: decision, config: {conditions: [{id: big, expression: input.x}]}}",
-           "connections: [{source: d, target: a, sourcePort: bgi}]"), [("MS224", 7, 50, "unknown port `bgi`")]),
+           "connections: [{source: d, target: a, sourcePort: bgi}]"),
+     [("MS229", 3, 8, "`a` can never run"), ("MS224", 7, 50, "unknown port `bgi`")]),
     (graph("- {id: d, type: if, config: {condition: input.x}}", "connections:",
            "- {source: d, target: a, sourcePort: yse}", "- {source: d, target: b, sourcePort: other}",
            "- {source: d, target: c, sourcePort: then}"), [
+        ("MS229", 3, 8, "`a` can never run"), ("MS229", 4, 8, "`b` can never run"),
         ("MS224", 8, 38, "did you mean `yes`?"), ("MS224", 9, 38, "its ports are true, false")]),
     (graph("- {id: d, type: if, config: {condition: input.x}}", "- {id: e, type: log, dependsOn: [d]}", "connections:",
            "- {source: d, target: a, sourcePort: true}", "- {source: d, target: a}", "- {source: d, target: b, trigger: all}",
@@ -200,7 +205,7 @@ def test_large_graphs_need_no_stack() -> None:
     workflow = chain(100_000)
     began = time.process_time()
     assert check_workflow(workflow) == ()
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 5 * slowness()
     back = model.Connection(source="n99999", target="n0")
     ring = model.Workflow(id="w", nodes=workflow.nodes, connections=(*workflow.connections, back))
     assert [one.code for one in check_workflow(ring)] == ["MS209", "MS210"]

@@ -18,7 +18,8 @@ def _lines(text: str) -> str:
     return "\n".join(f"- {{{part.strip()}}}" for part in text.strip().splitlines())
 
 
-LOGS = "id: a, type: log\nid: b, type: log\nid: c, type: log\n"
+WORK = "".join(f"id: {name}, type: function, handler: 'm:f'\n" for name in "abc")
+"""Three nodes that leave by whichever port their task names."""
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ LOGS = "id: a, type: log\nid: b, type: log\nid: c, type: log\n"
     ],
 )
 def test_joins(nodes: str, connections: str, codes: list[str]) -> None:
-    assert sorted(code for code, _ in found(LOGS + nodes, connections)) == codes
+    assert sorted(code for code, _ in found(WORK + nodes, connections)) == codes
 
 
 def test_a_graph_that_multiplies_is_refused() -> None:
@@ -115,7 +116,10 @@ def test_a_graph_that_multiplies_is_refused() -> None:
 
 
 def test_many_ports_are_looked_at_within_bounds() -> None:
-    nodes = "\n".join(f"id: s{number}, type: log" for number in range(40)) + "\nid: d, type: log, join: ports"
+    nodes = (
+        "\n".join(f"id: s{number}, type: function, handler: 'm:f'" for number in range(40))
+        + "\nid: d, type: log, join: ports"
+    )
     edges = "\n".join(
         f"source: s{number}, target: d, sourcePort: p{side}, targetPort: t{number}{side}"
         for number in range(40)

@@ -14,9 +14,11 @@ from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.graph.analysis import WorkflowGraph
 from mainspring.graph.export.analysis_text import analysis_text
 from mainspring.graph.export.lanes import Row, rows
-from mainspring.graph.export.text import rows_max, text
+from mainspring.graph.export.text import bodies_max, rows_max, text
 from tests.graph.drawn import any_graphs, dags, workflow_of
 from tests.graph.hostile import HOSTILE, RICH, hostile_workflow
+
+BLOCKS = Path(__file__).parents[1] / "definition" / "files" / "blocks.yaml"
 
 ROOT = Path(__file__).parents[2]
 
@@ -246,3 +248,29 @@ def test_more_nodes_off_the_graph_than_are_listed_are_counted() -> None:
     undoing = [Node(id=f"u{at}", type="log") for at in range(rows_max + 7)]
     drawn = text(WorkflowGraph(Workflow(id="w", nodes=(*owners, *undoing)))).splitlines()
     assert drawn[-2:] == [f"  ○ u{rows_max - 1}  undoes a{rows_max - 1}", "  … 7 more"]
+
+
+def test_blocks_and_waits_say_what_they_do_and_what_is_within() -> None:
+    shown = text(WorkflowGraph(ms.load(BLOCKS).workflow))
+    for line in (
+        "lines       forEach    repeats 2 nodes · 5 at a time · at most 1h",
+        "poll        until      repeats 2 nodes",
+        "both        parallel   customer · 2 branches, 2 nodes",
+        "billing     subflow    answer: nobody · release: timeout · runs billing",
+        "release     wait       for approval release · at most 5d",
+        "shipped     wait       for event shipped, lost",
+        "stop        cancel     approved · stops remind",
+        "may-change  milestone  after both · before billing",
+    ):
+        assert line in shown
+    within = shown.split("  within\n")[1].splitlines()
+    assert within[0] == "  ◎ lines: book, note"
+    assert "  ◎ answer [customer]: reply" in within
+    assert within[-3:] == ["  ◎ both [0]: pack", "  ◎ both [bill]: alone", "    ◎ both[bill].alone: bill"]
+
+
+def test_a_picture_lists_bodies_within_a_bound() -> None:
+    body = {"nodes": [{"id": "x", "type": "log"}]}
+    nodes = tuple(Node(id=f"m{at}", type="mutex", config={"name": "l", "body": body}) for at in range(bodies_max + 1))
+    lines = text(WorkflowGraph(Workflow(id="w", nodes=nodes))).splitlines()
+    assert lines[-1] == "  … more bodies" and sum(": x" in line for line in lines) == bodies_max

@@ -112,8 +112,6 @@ def test_policies_fall_back_to_the_workflow_s() -> None:
     assert [one.retry.max_attempts if one.retry else None for one in made.nodes] == [7, 4, 9]
     assert [one.max_attempts for one in made.nodes] == [7, 4, 1], "the strategy none tries once"
     assert plan([node("a")]).by_id["a"].max_attempts == 1
-    assert plan([node("a")]).failure_policy == "continue"
-    assert plan([node("a")], failure_policy="fail_fast").failure_policy == "fail_fast"
 
 
 def test_timeouts_and_short_defaults() -> None:

@@ -5,20 +5,32 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mainspring.definition.bodies import bodies
+from msgspec.structs import replace
+
+from mainspring.definition.bodies import bodies, body_types, nesting_max
 from mainspring.definition.bounds import findings_max
 from mainspring.definition.findings import Finding, finding
 from mainspring.definition.load import Definition, Format, Reading, read, read_text
-from mainspring.definition.model import Workflow
+from mainspring.definition.model import Node, Workflow
 from mainspring.definition.vocabulary import node_types as known_node_types
 from mainspring.errors import DefinitionError
+from mainspring.graph import recursion
 from mainspring.graph.check_edges import EdgeChecks
-from mainspring.graph.check_nodes import Findings, NodeChecks
+from mainspring.graph.check_nodes import NodeChecks
+from mainspring.graph.findings import Findings
+from mainspring.graph.sight import Sight
 
 
-def load(path: str | Path, *, node_types: Collection[str] = known_node_types) -> Definition:
-    """Read and check a file. Raises DefinitionError with everything that is wrong with it."""
-    return _definition(*inspect_file(path, node_types=node_types))
+def load(
+    path: str | Path, *, resilience: str | Path | None = None, node_types: Collection[str] = known_node_types
+) -> Definition:
+    """Read and check a file. Raises DefinitionError with everything that is wrong with it.
+
+    `resilience` is the path of a resilience file: its rules become part of the definition, and hold where the workflow and
+    its nodes do not say it themselves.
+    """
+    definition = _definition(*inspect_file(path, node_types=node_types))
+    return definition if resilience is None else with_resilience(definition, resilience)
 
 
 def loads(
@@ -27,10 +39,21 @@ def loads(
     format: Format = "yaml",
     name: str = "<text>",
     folder: str = "",
+    resilience: str | Path | None = None,
     node_types: Collection[str] = known_node_types,
 ) -> Definition:
     """Read and check a text, likewise."""
-    return _definition(*inspect_reading(read_text(text, form=format, name=name, folder=folder), node_types))
+    found = _definition(*inspect_reading(read_text(text, form=format, name=name, folder=folder), node_types))
+    return found if resilience is None else with_resilience(found, resilience)
+
+
+def with_resilience(definition: Definition, path: str | Path) -> Definition:
+    """A definition with the rules of a resilience file, which take the place of any that it had. Raises DefinitionError with
+    everything that is wrong with the file."""
+    from mainspring.graph.check_resilience import load_resilience, spec_of  # most workflows are loaded without one
+
+    workflow = replace(definition.workflow, resilience=spec_of(load_resilience(path), path))
+    return Definition(workflow, definition.folder, definition.source, definition.warnings)
 
 
 def inspect_file(
@@ -58,25 +81,35 @@ def check_workflow(workflow: Workflow, *, node_types: Collection[str] = known_no
 
 def _checks(workflow: Workflow, node_types: Collection[str]) -> Findings:
     findings = Findings()
-    _check_graph(workflow, node_types, findings, ()).workflow(workflow)
+    _check_graph(workflow, node_types, findings).workflow(workflow)
+    for message, at in recursion.endless(workflow):
+        findings.report("MS268", message, at, "let a condition lead there that is false at last")
     return findings
 
 
 def _check_graph(
-    graph: Workflow, node_types: Collection[str], findings: Findings, around: Collection[str]
+    graph: Workflow,
+    node_types: Collection[str],
+    findings: Findings,
+    around: Sight | None = None,
+    block: Node | None = None,
 ) -> NodeChecks:
     """One graph and the bodies within its nodes, whose expressions may name the nodes `around` them too."""
-    edges = EdgeChecks(graph, findings)
+    edges = EdgeChecks(graph, findings, "workflow" if block is None else "body")
     edges.check()
-    names = {*around, *edges.index} if around else edges.index
-    nodes = NodeChecks(names, node_types, findings)
+    sight = Sight(graph.nodes, edges.index, edges.order(), around, block)
+    nodes = NodeChecks(sight, node_types, findings)
     for index, node in enumerate(graph.nodes):
         nodes.node(node, ("nodes", index))
-        for way, body in bodies(node):
-            within = Findings()
+        for way, body in bodies(node) if node.type in body_types else ():
+            at = ("nodes", index, *way)
+            if sight.depth >= nesting_max:
+                findings.report("MS265", f"the bodies are nested deeper than nesting_max, {nesting_max}", at)
+                continue
+            within = Findings(findings)
             scope = Workflow(id=node.id, nodes=body.nodes, connections=body.connections)
-            _check_graph(scope, node_types, within, names).templates(body.output, ("output",))
-            findings.add(within, ("nodes", index, *way))
+            _check_graph(scope, node_types, within, sight, node).templates(body.output, ("output",))
+            findings.add(within, at)
     for index, connection in enumerate(graph.connections):
         nodes.connection(connection, ("connections", index))
     return nodes

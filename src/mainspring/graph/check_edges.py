@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
-from mainspring.definition.deciding import ports_of, spellings_of
-from mainspring.definition.findings import Pointer, did_you_mean
+from mainspring.definition.findings import Pointer
 from mainspring.definition.model import Workflow
 from mainspring.graph.check_joins import JoinChecks
-from mainspring.graph.check_nodes import Findings
+from mainspring.graph.check_ports import PortChecks
+from mainspring.graph.check_stopping import NAMING, names_in
+from mainspring.graph.check_undo import faults_of_undo
+from mainspring.graph.findings import Findings
+from mainspring.graph.order import Order
 
 cycles_listed_max = 20
 
@@ -18,29 +22,40 @@ Successors = dict[str, list[str]]
 class EdgeChecks:
     """The graph as the checks need it: one edge for each pair that a connection or a dependsOn names."""
 
-    def __init__(self, workflow: Workflow, findings: Findings) -> None:
+    def __init__(self, workflow: Workflow, findings: Findings, what: str = "workflow") -> None:
         self.workflow = workflow
+        self.what = what
         self.findings = findings
         self.report = findings.report
         self.index: dict[str, int] = {}
         self.edges: dict[tuple[str, str], Pointer] = {}
         self.helpers: dict[tuple[str, str], Pointer] = {}
+        self.awaited: dict[tuple[str, str], Pointer] = {}
+        self.on_cycle: set[str] = set()
 
     def check(self) -> None:
         self.identities()
         if not self.workflow.nodes:
-            self.report("MS201", "the workflow has no nodes", ("nodes",))
+            self.report("MS201", f"the {self.what} has no nodes", ("nodes",))
             return
         self.collect_connections()
         self.collect_dependencies()
         self.collect_helpers()
         off = {target for _, target in self.helpers}
         self.off_graph(off)
-        self.cycles_of(self.helpers, "MS216", "compensation and fallback run in a loop")
-        on_cycle = self.cycles_of(self.edges, "MS209", "the graph has a cycle")
-        self.reachability(off, on_cycle)
-        self.joins()
-        self.ports()
+        if not self.cycles_of(self.helpers, "MS216", "compensation and fallback run in a loop"):
+            for at, message, hint in faults_of_undo(self.workflow, self.index):
+                self.report("MS217", message, at, hint)
+        again = "what is to be repeated is the body of a node: a `while`, an `until` or a `forEach`"
+        self.on_cycle = self.cycles_of(self.edges, "MS209", "the graph has a cycle", again)
+        self.reachability(off, self.on_cycle)
+        self.collect_named()
+        if self.awaited and not self.on_cycle:
+            waiting = {**self.edges, **self.awaited}
+            self.on_cycle = self.cycles_of(waiting, "MS267", "the milestone waits for itself")
+        ports = PortChecks(self.workflow, self.edges, self.report)
+        JoinChecks(self.workflow, self.index, ports.leaving, self.report).check()
+        ports.check()
 
     # -- collecting
 
@@ -93,6 +108,33 @@ class EdgeChecks:
                 at: Pointer = ("nodes", index, key)
                 if helper is not None and self.known(helper, "MS215", f"the {key} of `{node.id}` is", at):
                     self.helpers.setdefault((node.id, helper), at)
+                    self.alone(helper, key, at)
+
+    def alone(self, helper: str, key: str, at: Pointer) -> None:
+        """A fallback runs by itself, as a body does: there are no others that it could stop or wait for."""
+        kind = self.workflow.nodes[self.index[helper]].type
+        if key == "fallbackNodeId" and kind in NAMING:
+            message = f"`{helper}` cannot stand in for a node: a {kind} has to do with others of its graph"
+            self.report("MS217", message, at, "name a node that works by itself")
+
+    def collect_named(self) -> None:
+        """The nodes that cancels and milestones name; a milestone comes after the one that it waits for."""
+        for index, node in enumerate(self.workflow.nodes):
+            if node.type not in NAMING:
+                continue
+            for key, name, at in names_in(node, index):
+                what = f"`{node.id}` {'stops' if node.type == 'cancel' else f'is to open or close by `{key}`:'}"
+                if name == node.id:
+                    self.report("MS266", f"`{node.id}` names itself in `{key}`", at, "name another node")
+                elif self.known(name, "MS266", what, at) and key == "after":
+                    self.awaited.setdefault((name, node.id), at)
+
+    def order(self) -> Order:
+        """Which nodes come before which, as far as connections and milestones say so."""
+        settled = not self.on_cycle and not any(
+            node.join is not None and node.join.kind in ("each", "ports") for node in self.workflow.nodes
+        )
+        return Order([*self.edges, *self.awaited], (target for _, target in self.helpers), settled)
 
     def known(self, name: str, code: str, what: str, at: Pointer) -> bool:
         if name in self.index:
@@ -111,7 +153,9 @@ class EdgeChecks:
                 message = f"`{named}` is a compensation or fallback node: no normal connection may lead {way}"
                 self.report("MS217", message, at, "leave out the connection")
 
-    def cycles_of(self, edges: dict[tuple[str, str], Pointer], code: str, what: str) -> set[str]:
+    def cycles_of(
+        self, edges: dict[tuple[str, str], Pointer], code: str, what: str, hint: str | None = None
+    ) -> set[str]:
         """Report cycles, each spelled out, at the edge that closes it; the nodes on them."""
         found: set[str] = set()
         for cycle in cycles(self.index, edges):
@@ -120,7 +164,10 @@ class EdgeChecks:
             found.update(names)
             shown = names if len(names) <= 30 else [*names[:20], "…", *names[-5:]]
             spelled = " -> ".join([*shown, names[0]])
-            self.report(code, f"{what}: {spelled}", edges[names[-1], names[0]])
+            at = edges[names[-1], names[0]]
+            if code == "MS267":  # told at the milestone, not at whichever connection closes the circle
+                at = next(self.awaited[pair] for pair in pairwise([*names, names[0]]) if pair in self.awaited)
+            self.report(code, f"{what}: {spelled}", at, hint)
         return found
 
     def reachability(self, off: set[str], on_cycle: set[str]) -> None:
@@ -134,48 +181,6 @@ class EdgeChecks:
             if name not in reached and name not in off and name not in on_cycle:
                 message = f"`{name}` is unreachable: no path leads to it from an entry point"
                 self.report("MS211", message, ("nodes", index, "id"))
-
-    def joins(self) -> None:
-        JoinChecks(self.workflow, self.index, self.report).check()
-
-    def ports(self) -> None:
-        """Nodes that decide know by which ports they leave; where a task decides, nobody does."""
-        declared = {
-            node.id: (node.type, ports)
-            for node in self.workflow.nodes
-            if (ports := ports_of(node.type, node.config)) is not None
-        }
-        for index, connection in enumerate(self.workflow.connections if declared else ()):
-            type, ports = declared.get(connection.source, ("", None))
-            port = connection.source_port
-            if ports is None or connection.is_compensation or (port is None and connection.trigger != "complete"):
-                continue
-            at: Pointer = ("connections", index)
-            if port is None:
-                self._no_port(type, connection.source, ports, (*at, "source"))
-            elif port not in ports:
-                words = {**{name: name for name in ports}, **_words(type, connection.source, self.workflow)}
-                meant = did_you_mean(port, words)
-                hint = meant or (f"its ports are {', '.join(ports[:10])}" if ports else "nothing comes after it")
-                self.report("MS224", f"unknown port `{port}` on node `{connection.source}`", (*at, "sourcePort"), hint)
-        for index, node in enumerate(self.workflow.nodes if declared else ()):
-            for place, source in enumerate(node.depends_on):
-                type, ports = declared.get(source, ("", None))
-                if ports is not None and self.edges.get((source, node.id)) == ("nodes", index, "dependsOn", place):
-                    self._no_port(type, source, ports, ("nodes", index, "dependsOn", place))
-
-    def _no_port(self, type: str, source: str, ports: tuple[str, ...], at: Pointer) -> None:
-        if not ports:
-            message = f"the connection never fires: `{source}` ends the instance"
-            self.report("MS228", message, at, "leave it out")
-            return
-        message = f"the connection never fires: `{source}`, a node of type {type}, leaves by one of its ports"
-        self.report("MS228", message, at, f"name one as sourcePort: {', '.join(ports[:10])}")
-
-
-def _words(type: str, source: str, workflow: Workflow) -> dict[str, str]:
-    config = next(node.config for node in workflow.nodes if node.id == source)
-    return spellings_of(type, config)
 
 
 def successors_of(edges: Iterable[tuple[str, str]]) -> Successors:

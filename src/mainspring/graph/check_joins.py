@@ -7,11 +7,12 @@ from itertools import groupby
 
 from msgspec import Struct
 
-from mainspring.definition.deciding import SWITCHES, ports_of
+from mainspring.definition.deciding import SWITCHES
 from mainspring.definition.findings import Pointer
 from mainspring.definition.model import Connection, Join, Node, Workflow
 from mainspring.errors import ExpressionError
 from mainspring.expression import compile_expression, truthy
+from mainspring.graph.check_ports import Leaving
 from mainspring.graph.joining import DEFAULT_PORT, Edge, runs_at_most, runs_max
 
 coverings_max = 4_096
@@ -32,9 +33,12 @@ class Way(Struct, frozen=True):
 class JoinChecks:
     """All connections of the graph by their targets, and the joins that wait for them."""
 
-    def __init__(self, workflow: Workflow, index: Mapping[str, int], report: Callable[..., None]) -> None:
+    def __init__(
+        self, workflow: Workflow, index: Mapping[str, int], leaving: Mapping[str, Leaving], report: Callable[..., None]
+    ) -> None:
         self.nodes = workflow.nodes
         self.index = index
+        self.leaving = leaving
         self.report = report
         self.ways: dict[str, list[Way]] = {}
         self._collect(workflow)
@@ -84,11 +88,10 @@ class JoinChecks:
 
     def _completed(self, source: str, port: str | None) -> tuple[str, ...]:
         """The same where it completes. A switch that takes all cases that hold leaves by several ports at once."""
-        node = self.nodes[self.index[source]]
-        ports = ports_of(node.type, node.config)
-        if ports is not None and port is None:
+        known = self.leaving.get(source)
+        if known is not None and not known.ports.has(port):
             return ()
-        if node.type in SWITCHES and node.config.get("match") == "all":
+        if known is not None and known.node.type in SWITCHES and known.node.config.get("match") == "all":
             return ("some of its ports",)
         return ("primary output" if port is None else f"port {port}",)
 

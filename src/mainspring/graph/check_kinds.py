@@ -1,25 +1,20 @@
-"""What can be wrong with the config of a node that decides, or that makes a value."""
+"""What can be wrong with the config of a node that decides, or that makes a value; and where in a config what is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from mainspring.definition.deciding import cases, cases_key
 from mainspring.definition.findings import Pointer, did_you_mean
+from mainspring.definition.kind_keys import CLOSED, KIND_KEYS
 from mainspring.definition.model import Node
+from mainspring.graph import check_blocks, check_stopping, check_waits
+from mainspring.graph.faults import Fault
 from mainspring.graph.plan_kinds import LEVELS, STATUSES, TRANSFORMS, condition_of
 
 cases_max = 1_000
 """The most cases that a switch may have: they are tried one after the other."""
-
-
-class Fault(NamedTuple):
-    """What is wrong, where in the config, and what to write instead."""
-
-    message: str
-    at: Pointer = ()
-    hint: str | None = None
 
 
 def faults(node: Node) -> Iterator[Fault]:
@@ -27,45 +22,87 @@ def faults(node: Node) -> Iterator[Fault]:
     check = _CHECKS.get(node.type)
     if check is not None:
         yield from check(node.config)
+    if node.type in CLOSED:
+        yield from _unknown_keys(node.config, KIND_KEYS[node.type], node.type)
 
 
-def expressions(node: Node) -> Iterator[tuple[Any, Pointer, bool]]:
-    """Where in the config an expression may stand without `${ }`, and whether it is a condition."""
-    config = node.config
-    if node.type in ("if", "while", "until"):
-        yield from ((config[key], (key,), True) for key in ("condition", "expression") if key in config)
-    elif node.type in ("switch", "decision"):
+def _unknown_keys(config: dict[str, Any], known: Collection[str], kind: str) -> Iterator[Fault]:
+    """A key that is nearly a known one is an error; others may be an editor's."""
+    for key in config:
+        if key not in known:
+            meant = did_you_mean(key, known)
+            message = f"a node of type {kind} has no key `{str(key)[:80]}`"
+            hint = meant or f"known here: {', '.join(known)}"
+            yield Fault(message, (key,), hint, "MS237" if meant is None else "MS261")
+
+
+class Place(NamedTuple):
+    """Where in a config something is computed. `bare`: text is an expression as it stands, a `condition` perhaps."""
+
+    value: Any
+    way: Pointer
+    bare: bool
+    condition: bool
+    sees: frozenset[str]
+
+
+_VALUE = frozenset(("value",))
+_EACH = frozenset(("value", "item", "index"))
+_LOOP = frozenset(("value", "item", "index", "loop"))
+_PASS = frozenset(("value", "index", "loop"))
+
+
+def computed(node: Node) -> Iterator[Place]:
+    """All that is not just a template, with what it sees beside what mappings see."""
+    config, kind = node.config, node.type
+    if kind in ("if", "while", "until"):
+        sees = _VALUE if kind == "if" else _PASS
+        yield from (
+            Place(config[key], (key,), True, True, sees) for key in ("condition", "expression") if key in config
+        )
+    elif kind in ("switch", "decision"):
         for case in cases(config):
             if case.key is not None:
-                yield case.expression, (cases_key(config), case.place, case.key), True
-    elif node.type == "transform":
+                yield Place(case.expression, (cases_key(config), case.place, case.key), True, True, _VALUE)
+    elif kind == "transform":
         for way, keys in _BARE.items():
             what = config.get(way)
             if isinstance(what, dict):
-                yield from ((what[key], (way, key), key == "where") for key in keys if key in what)
+                for key, value in what.items():
+                    sees = _VALUE if key in ("items", "initial") else _EACH
+                    yield Place(value, (way, key), key in keys, key == "where", sees)
+    elif kind == "forEach":
+        yield from _for_each(config)
+
+
+def _for_each(config: dict[str, Any]) -> Iterator[Place]:
+    if "items" in config:
+        yield Place(config["items"], ("items",), True, False, _VALUE)
+    if isinstance(config.get("range"), dict):
+        yield from (Place(value, ("range", key), True, False, _VALUE) for key, value in config["range"].items())
+    if "stopWhen" in config:
+        yield Place(config["stopWhen"], ("stopWhen",), True, True, _LOOP)
+    if "more" in config:
+        yield Place(config["more"], ("more",), False, False, _LOOP)
 
 
 def skipped(node: Node) -> tuple[str, ...]:
     """The keys of the config that are not templates throughout."""
-    if node.type == "script":
-        return ("code",)  # its own `${NAME}` is the shell's, not ours
-    if node.type == "function":
-        return ("code", "handler")
-    if node.type in ("if", "switch", "decision", "while", "until"):
-        return ("condition", "conditions", "cases", "expression")
-    return tuple(_BARE) if node.type == "transform" else ()
+    return _SKIPPED.get(node.type, ())
 
 
-def templates(node: Node) -> Iterator[tuple[Any, Pointer]]:
-    """The templates within those keys."""
-    for way, keys in _BARE.items():
-        what = node.config.get(way)
-        if node.type == "transform" and isinstance(what, dict):
-            yield from ((value, (way, key)) for key, value in what.items() if key not in keys)
-
-
+_CONDITIONS = ("condition", "conditions", "cases", "expression")
 _BARE = {"map": ("items",), "filter": ("items", "where"), "reduce": ("items", "next")}
 _NEEDED = {"map": ("items", "as"), "filter": ("items", "where"), "reduce": ("items", "initial", "next")}
+_SKIPPED: dict[str, tuple[str, ...]] = {
+    "script": ("code",),  # its own `${NAME}` is the shell's, not ours
+    "function": ("code", "handler"),
+    **dict.fromkeys(("if", "switch", "decision", "while", "until"), _CONDITIONS),
+    "transform": tuple(_BARE),
+    "forEach": ("items", "range", "stopWhen", "more"),
+    "wait": ("schema",),
+    "subflow": ("workflow", "version"),
+}
 
 
 def _if(config: dict[str, Any]) -> Iterator[Fault]:
@@ -150,4 +187,15 @@ _CHECKS: dict[str, Callable[[dict[str, Any]], Iterator[Fault]]] = {
     "transform": _transform,
     "log": _log,
     "terminate": _terminate,
+    "forEach": check_blocks.for_each,
+    "while": check_blocks.passes,
+    "until": check_blocks.passes,
+    "parallel": check_blocks.parallel,
+    "race": check_blocks.race,
+    "mutex": check_blocks.mutex,
+    "subflow": check_waits.subflow,
+    "wait": check_waits.wait,
+    "delay": check_waits.delay,
+    "cancel": check_stopping.cancel,
+    "milestone": check_stopping.milestone,
 }

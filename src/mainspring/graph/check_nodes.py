@@ -7,78 +7,74 @@ from collections.abc import Callable, Collection
 from itertools import islice
 from typing import Any
 
-from msgspec.structs import replace
-
-from mainspring.definition.bodies import body_ways
-from mainspring.definition.bounds import findings_max, hints_max, template_parts_max
+from mainspring.definition.bodies import body_types, body_ways
+from mainspring.definition.bounds import template_parts_max
 from mainspring.definition.durations import parse_duration
-from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
+from mainspring.definition.findings import Pointer
+from mainspring.definition.kind_keys import CLOSED
 from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.definition.ranges import out_of_range
 from mainspring.definition.vocabulary import plain, runtimes
 from mainspring.errors import ExpressionError
 from mainspring.expression import Expression, compile_expression, template_parts
-from mainspring.graph import check_kinds
+from mainspring.graph import check_kinds, custom_kinds
 from mainspring.graph.check_schemas import faults_of
+from mainspring.graph.findings import Findings
 from mainspring.graph.plan import MACHINE_TYPES
+from mainspring.graph.sight import LOOP_WORDS, Sight
 
 _keys_looked_at_max = 8
+_nothing: frozenset[str] = frozenset()
+_own_input = frozenset(("value",))
+_of_the_end = frozenset(("status",))
 _id = re.compile(r"[^\W]([\w:-])*")
 _delay_keys = frozenset(
     "duration delay delayValue delayMs milliseconds ms seconds minutes for until at expression value".split()  # noqa: SIM905
 )
 
 
-class Findings:
-    """What was found, each with the offset into the text it points at (None where it is not about text)."""
-
-    def __init__(self) -> None:
-        self.all: list[tuple[Finding, int | None]] = []
-        self.hints = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether there are more than will be listed, so that it is no use to look for others."""
-        return len(self.all) > findings_max
-
-    def hint(self, word: str, known: Collection[str]) -> str | None:
-        """What was perhaps meant; for the first `hints_max` words."""
-        self.hints += 1
-        return did_you_mean(word, known) if self.hints <= hints_max else None
-
-    def report(self, code: str, message: str, at: Pointer, hint: str | None = None, offset: int | None = None) -> None:
-        self.all.append((finding(code, message, at, hint), offset))
-
-    def add(self, within: Findings, at: Pointer) -> None:
-        """What was found in a graph of its own that stands at a place of this one."""
-        self.all += [(replace(found, pointer=(*at, *found.pointer)), offset) for found, offset in within.all]
-
-
 class NodeChecks:
-    def __init__(self, node_ids: Collection[str], node_types: Collection[str], findings: Findings) -> None:
-        self.node_ids = node_ids
+    """`subject` is the node that looks at others (None: all have run), `local` the words that mean something just there."""
+
+    def __init__(self, sight: Sight, node_types: Collection[str], findings: Findings) -> None:
+        self.sight = sight
         self.node_types = node_types
         self.findings = findings
         self.report = findings.report
-        self.has_value = False
+        self.subject: Node | None = None
+        self.done = False
+        self.local: frozenset[str] = _nothing
 
     def workflow(self, workflow: Workflow) -> None:
         self.bounds(workflow, ())
         if workflow.retry is not None:
             self.bounds(workflow.retry, ("retry",))
+        if workflow.resilience is not None:
+            from mainspring.graph.check_resilience import spec_out_of_range  # few workflows have rules of their own
+
+            for at, message in spec_out_of_range(workflow.resilience, ("resilience",)):
+                self.report("MS219", message, at)
         self.templates(workflow.output, ("output",))
         self.schema(workflow.input_schema, ("inputSchema",))
         self.schema(workflow.output_schema, ("outputSchema",))
+        self.local = _of_the_end
+        for index, invariant in enumerate(workflow.invariants):
+            self.expression(invariant.expression, ("invariants", index, "expression"), "MS212")
+        self.local = _nothing
+        for name in workflow.check.outputs if workflow.check is not None else ():
+            if name not in self.sight.index and name not in self.sight.within:
+                hint = self.findings.hint(name, self.sight.index)
+                self.report("MS214", f"there is no node `{name[:80]}`", ("check", "outputs", name), hint)
 
     def node(self, node: Node, at: Pointer) -> None:
         if self.findings.full:
             return
+        self.subject = node
         if len(node.id) > 200 or _id.fullmatch(node.id) is None:
             hint = "use letters, digits, `_`, `-` and `:`"
             self.report("MS202", f"`{node.id[:80]}` cannot be a node's id", (*at, "id"), hint)
         if node.type not in self.node_types:
-            hint = self.findings.hint(node.type, self.node_types) or _type_hint(node.type)
-            self.report("MS205", f"unknown node type `{node.type[:80]}`", (*at, "type"), hint)
+            self.custom(node, at)
         self.bounds(node, at)
         for name, part in (
             ("retry", node.retry),
@@ -90,17 +86,38 @@ class NodeChecks:
                 self.bounds(part, (*at, name))
         if node.cache is not None:
             self.templates(node.cache.key, (*at, "cache", "key"))
-            if node.type in MACHINE_TYPES:
+            if node.type in MACHINE_TYPES or node.type in CLOSED:
                 self.report("MS244", f"a {node.type} node has no work whose result could be kept", (*at, "cache"))
+        if node.type in CLOSED and node.retry is not None and node.retry.strategy != "none":
+            has_body = node.type in body_types and "workflow" not in node.config
+            instead = "give it to the nodes of the body" if has_body else "leave it out"
+            self.report("MS245", f"a {node.type} has one attempt, and is never tried again", (*at, "retry"), instead)
         self.schema(node.input_schema, (*at, "inputSchema"))
         self.schema(node.output_schema, (*at, "outputSchema"))
         if node.input is not None:
             self.templates(node.input, (*at, "input"))
         self.config(node, (*at, "config"))
+        self.subject = None
+
+    def custom(self, node: Node, at: Pointer) -> None:
+        """A kind that is not mainspring's own: nobody knows it, or what is wrong with its node."""
+        from mainspring.graph import check_custom  # no definition of built-in kinds pays for it
+
+        kind = custom_kinds.find(node.type)
+        if kind is None:
+            known = check_custom.known_names(self.node_types)
+            hint = _type_hint(node.type, self.findings.hint(node.type, known))
+            self.report("MS205", f"unknown node type `{node.type[:80]}`", (*at, "type"), hint)
+            return
+        for fault in check_custom.faults(node, kind):
+            self.report(fault.code, fault.message, (*at, *fault.at), fault.hint)
 
     def connection(self, connection: Connection, at: Pointer) -> None:
         if connection.condition is not None and not self.findings.full:
+            place = self.sight.index.get(connection.source)
+            self.subject, self.done = None if place is None else self.sight.nodes[place], True
             self.expression(connection.condition, (*at, "condition"), "MS212")
+            self.subject, self.done = None, False
 
     def bounds(self, part: Any, at: Pointer) -> None:
         for key, message in out_of_range(part):
@@ -118,17 +135,21 @@ class NodeChecks:
         if special is not None:
             special(self, node, at)
         for fault in check_kinds.faults(node):
-            self.report("MS261", fault.message, (*at, *fault.at) if fault.at else at[:-1], fault.hint)
-        self.has_value = True
-        for value, way, condition in check_kinds.expressions(node):
-            self.computed(value, (*at, *way), condition=condition)
-        for value, way in check_kinds.templates(node):
-            self.templates(value, (*at, *way))
-        skipped = {*check_kinds.skipped(node), *(way[0] for way in body_ways(node.type, node.config))}
+            self.report(fault.code, fault.message, (*at, *fault.at) if fault.at else at[:-1], fault.hint)
+        for place in check_kinds.computed(node):
+            self.local = place.sees
+            if place.bare:
+                self.computed(place.value, (*at, *place.way), condition=place.condition)
+            else:
+                self.templates(place.value, (*at, *place.way))
+        self.local = _own_input
+        skipped: Collection[str | int] = check_kinds.skipped(node)
+        if node.type in body_types:
+            skipped = {*skipped, *(way[0] for way in body_ways(node.type, node.config))}
         for key, value in node.config.items():
             if key not in skipped:
                 self.templates(value, (*at, key))
-        self.has_value = False
+        self.local = _nothing
 
     def script(self, node: Node, at: Pointer) -> None:
         if not node.config.get("path") and not node.config.get("code"):
@@ -211,19 +232,31 @@ class NodeChecks:
             self.report("MS251", said, at, hint or None, start + position)
 
     def references(self, expression: Expression, start: int, at: Pointer) -> None:
-        if "value" in expression.roots and not self.has_value:
+        roots = expression.roots
+        if "value" in roots and "value" not in self.local:
             instead = "a condition looks at `output`, a mapping at `nodes.ID.output`"
             self.report(
                 "MS262", "`value` is null here: it is a node's own input, in its own config", at, instead, start
             )
-        for name, position in expression.references:
-            if name not in self.node_ids:
-                hint = self.findings.hint(name, self.node_ids)
-                self.report("MS214", f"there is no node `{name[:80]}`: it is always null", at, hint, start + position)
+        if "status" in roots and "status" not in self.local:
+            instead = "the status of a node is `nodes.ID.status`"
+            self.report("MS262", "`status` is null here: it is the instance's, at its end", at, instead, start)
+        if not roots.isdisjoint(LOOP_WORDS):
+            own = self.subject.type if self.subject is not None else ""
+            for told in self.sight.loop_told(expression, self.local, own):
+                self.report(told.code, told.message, at, told.hint, start)
+        if expression.references:
+            subject = None if self.subject is None else self.subject.id
+            for told in self.sight.nodes_told(expression, subject, self.done, self.findings):
+                self.report(told.code, told.message, at, told.hint, start + told.position)
 
 
-def _type_hint(type: str) -> str:
-    """For a type that is like no other: a runtime is no type, and was meant all the same."""
+def _type_hint(type: str, near: str | None) -> str:
+    """What an unknown type was perhaps meant to be: a loop that asks the other way round, a type like it, a runtime."""
+    if plain(type) in ("dowhile", "dowhileloop"):
+        return "write `type: until`, whose condition says when to stop: `!(CONDITION)`"
+    if near is not None:
+        return near
     runtime = runtimes.get(plain(type))
     if runtime == "python":
         return (

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from mainspring.definition.findings import Finding, Pointer, finding
+from mainspring.definition.bodies import bodies
+from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
 from mainspring.definition.load import Reading, read
+from mainspring.definition.model import Body, Node, ResilienceSpec, Workflow
 from mainspring.definition.ranges import out_of_range
 from mainspring.definition.resilience_file import ResilienceConfig
 from mainspring.errors import DefinitionError
@@ -20,6 +23,35 @@ def load_resilience(path: str | Path) -> ResilienceConfig:
     if config is None:
         raise DefinitionError(found)
     return config
+
+
+def spec_of(config: ResilienceConfig, path: str | Path) -> ResilienceSpec:
+    """The rules by the name that decisions tell: their own, that of the metadata, or else the file's."""
+    name = config.spec.name or config.metadata.get("name")
+    return replace(config.spec, name=name if isinstance(name, str) and name else Path(path).stem)
+
+
+def unknown_policies(workflow: Workflow) -> list[Finding]:
+    """One finding for each node that names a step policy which the workflow's rules do not have."""
+    known = {} if workflow.resilience is None else workflow.resilience.step_policies
+    return [
+        finding(
+            "MS246",
+            f"node `{node.id}` names the policy `{node.resilience.policy}`, which no resilience file has that is applied",
+            (*at, "resilience", "policy"),
+            did_you_mean(node.resilience.policy, known) or "apply a file that has it: `--resilience FILE`",
+        )
+        for node, at in _nodes(workflow, ())
+        if node.resilience is not None and node.resilience.policy is not None and node.resilience.policy not in known
+    ]
+
+
+def _nodes(graph: Workflow | Body, at: Pointer) -> Iterator[tuple[Node, Pointer]]:
+    for index, node in enumerate(graph.nodes):
+        here = (*at, "nodes", index)
+        yield node, here
+        for way, body in bodies(node):
+            yield from _nodes(body, (*here, *way))
 
 
 def inspect_resilience(reading: Reading) -> tuple[ResilienceConfig | None, tuple[Finding, ...]]:
@@ -37,10 +69,14 @@ def inspect_resilience(reading: Reading) -> tuple[ResilienceConfig | None, tuple
 
 
 def _out_of_range(config: ResilienceConfig) -> Iterator[tuple[Pointer, str]]:
-    spec = config.spec
-    parts: list[tuple[Pointer, Struct | None]] = [(("spec",), spec), (("spec", "retry"), spec.retry)]
+    return spec_out_of_range(config.spec, ("spec",))
+
+
+def spec_out_of_range(spec: ResilienceSpec, here: Pointer) -> Iterator[tuple[Pointer, str]]:
+    """The numbers of rules that make no sense, each at its place and with what is wrong."""
+    parts: list[tuple[Pointer, Struct | None]] = [(here, spec), ((*here, "retry"), spec.retry)]
     for name, policy in spec.step_policies.items():
-        at: Pointer = ("spec", "stepPolicies", name)
+        at: Pointer = (*here, "stepPolicies", name)
         parts += [
             ((*at, "retry"), policy.retry),
             ((*at, "circuitBreaker"), policy.circuit_breaker),

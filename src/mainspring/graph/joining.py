@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.json import encode
+
 from mainspring.definition.model import Join
 from mainspring.queue import inbox_capacity
 
 if TYPE_CHECKING:
     from mainspring.graph.plan import Graph
-    from mainspring.graph.plan_node import PlanNode
+    from mainspring.graph.plan_node import PlanConnection, PlanNode
 
 runs_max = 10_000
 """A graph in which a node could run more often than this is refused (MS225)."""
@@ -88,6 +90,23 @@ def _most(kind: str, into: list[Edge], most: list[int]) -> int:
     return 1
 
 
+def _keys(plan: Graph, node: PlanNode) -> tuple[tuple[int, bytes], ...]:
+    """The connections of a node by which its input is keyed, source by source, each with its key as JSON, colon included.
+
+    That is the source's id; where a source sends several payloads, each one's connection's id, unless a source is called
+    so too (SEMANTICS 18).
+    """
+    sources: dict[str, list[PlanConnection]] = {}
+    for edge in node.incoming:
+        sources.setdefault(plan.nodes[edge.source].id, []).append(edge)
+    keys = []
+    for source, edges in sources.items():
+        for edge in edges:
+            several = f"{source}:{edge.index}" if edge.id is None or edge.id in sources else edge.id
+            keys.append((edge.index, encode(source if len(edges) == 1 else several) + b":"))
+    return tuple(keys)
+
+
 def settle_joins(plan: Graph) -> None:
     """Give each node of the plan what its join needs: whether it repeats, its threshold, its inbox."""
     kinds = [_join(node).kind for node in plan.nodes]
@@ -105,6 +124,8 @@ def settle_joins(plan: Graph) -> None:
             with_ports or (node.in_degree > 1 and join.kind == "ports")
         )
         node.keyed_input = node.in_degree > 1 and join.kind in ("all", "n")
+        if node.keyed_input and not node.keyed_by_port:
+            node.keys = _keys(plan, node)
     for node in plan.nodes:
         if node.inbox is not None:
             sources = dict.fromkeys(edge.source for edge in node.incoming)

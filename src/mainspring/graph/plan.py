@@ -7,19 +7,25 @@ numbering must never differ between versions of mainspring.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from mainspring.definition.bodies import bodies
+from mainspring.definition.fallbacks import stand_ins
 from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.expression import Template, compile_expression, compile_template
 from mainspring.graph.joining import settle_joins
 from mainspring.graph.plan_node import (
     MACHINE_TYPES,
     SHORT_NODE_TIMEOUT_MS,
+    Fallback,
     PlanConnection,
     PlanNode,
     Route,
     finish,
 )
+from mainspring.graph.plan_policies import Policies
+from mainspring.graph.plan_undo import settle_undo
+from mainspring.graph.plan_waits import Keeps, keeps_of
 from mainspring.graph.regions import Regions
 from mainspring.graph.schemas import Check, check_of
 
@@ -40,25 +46,43 @@ SHORT_WORKFLOW_TIMEOUT_MS = 30_000
 class Graph:
     """Nodes and connections: those of a workflow, or of a body within one."""
 
-    __slots__ = ("_regions", "by_id", "connections", "leaves", "nodes", "on_graph", "output", "roots")
+    __slots__ = ("_regions", "by_id", "connections", "leaves", "milestones", "nodes", "on_graph", "output", "roots")
 
     def __init__(
-        self, nodes: Sequence[Node], connections: Sequence[Connection], output: object, workflow: Workflow
+        self,
+        nodes: Sequence[Node],
+        connections: Sequence[Connection],
+        output: object,
+        policies: Policies,
+        stands_in: bool = False,
     ) -> None:
-        self.nodes = [PlanNode(index, node) for index, node in enumerate(nodes)]
+        self.nodes = [PlanNode(index, *policies.effective(node)) for index, node in enumerate(nodes)]
         self.by_id = {node.id: node for node in self.nodes}
         self.connections: list[PlanConnection] = []
         self.output: Template | None = None if output is None else compile_template(output)
         self._mark_off_graph(nodes, connections)
         self._connect(nodes, connections)
-        short = workflow.defaults == "short"
         for node in self.nodes:
-            finish(node, workflow, short)
+            finish(node, policies)
+            node.bodies = tuple(_bodies(node, policies))
+            node.fallbacks = () if stands_in else tuple(_fallbacks(node, self.by_id, policies))
+            node.nests = bool(node.bodies or node.fallbacks)
         settle_joins(self)
+        settle_undo(self, nodes, connections, lambda node: Graph((node,), (), None, policies))
         self._regions: Regions | None = None
         self.roots = [node for node in self.nodes if not node.incoming and not node.off_graph]
         self.leaves = [node for node in self.nodes if not node.outgoing and not node.off_graph]
+        self.milestones = [node for node in self.nodes if node.machine_kind == "milestone"]
         self.on_graph = sum(1 for node in self.nodes if not node.off_graph)
+
+    def everywhere(self) -> Iterator[PlanNode]:
+        """All nodes, those of bodies right after their block, and what stands in for a node after it."""
+        for node in self.nodes:
+            yield node
+            for body in node.bodies:
+                yield from body.everywhere()
+            for fallback in node.fallbacks:
+                yield from fallback.graph.everywhere()
 
     def stopped_by(self, join: PlanNode) -> list[PlanNode]:
         """The nodes that a join with `cancelOthers` stops: all of their paths to a leaf pass it."""
@@ -105,18 +129,49 @@ class Graph:
         return connection
 
 
+def _bodies(node: PlanNode, policies: Policies) -> Iterator[Graph]:
+    for way, body in bodies(node.definition):
+        graph = Graph(body.nodes, body.connections, body.output, policies)
+        branch = way[-1] if isinstance(way[-1], int) else ""
+        for inner in graph.everywhere():
+            inner.place = f"{node.id}[{branch}].{inner.place}"
+        for undoing in {id(one.undo.graph): one.undo.graph for one in graph.everywhere() if one.undo}.values():
+            for inner in undoing.everywhere():
+                inner.place = f"{node.id}[{branch}].{inner.place}"
+        yield graph
+
+
+def _fallbacks(node: PlanNode, siblings: Mapping[str, PlanNode], policies: Policies) -> Iterator[Fallback]:
+    named = siblings.get(node.definition.fallback_node_id or "")
+    for found, said in stand_ins(node.definition, None if named is None else named.definition):
+        graph = Graph((found,), (), None, policies, stands_in=True)
+        for inner in graph.everywhere():
+            inner.place = f"{node.id}[fallback].{inner.place}"
+            inner.undo = None  # what stands in is not undone (SEMANTICS 58)
+        yield Fallback(graph, graph.nodes[0], policies.fallback_rule(node, said))
+
+
 class Plan(Graph):
     """The whole of it: the workflow's own graph, and what holds for all of an instance."""
 
-    __slots__ = ("failure_policy", "input_check", "output_check", "timeout", "version", "workflow")
+    __slots__ = ("_keeps", "input_check", "limited", "output_check", "policies", "timeout", "version", "workflow")
 
     def __init__(self, workflow: Workflow, version: str = "") -> None:
-        super().__init__(workflow.nodes, workflow.connections, workflow.output, workflow)
+        self.policies = Policies(workflow)
+        super().__init__(workflow.nodes, workflow.connections, workflow.output, self.policies)
         for node in self.nodes:
             node.path = node.id
         self.workflow = workflow
         self.version = version
-        self.failure_policy = workflow.failure_policy or "continue"
+        self.limited = any(node.resource is not None for node in self.everywhere())
         self.timeout = workflow.timeout or (SHORT_WORKFLOW_TIMEOUT_MS if workflow.defaults == "short" else None)
         self.input_check: Check | None = check_of(workflow.input_schema, "input")
         self.output_check: Check | None = check_of(workflow.output_schema, "output")
+        self._keeps: Keeps | None = None
+
+    @property
+    def keeps(self) -> Keeps:
+        """Which signals, events and approvals are kept when nobody waits for them yet."""
+        if self._keeps is None:
+            self._keeps = keeps_of(self.workflow.nodes)
+        return self._keeps

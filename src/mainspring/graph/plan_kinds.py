@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from mainspring.definition.deciding import SWITCHES, cases, default_port
 from mainspring.definition.model import Node
 from mainspring.expression import Expression, Template, compile_expression, compile_template
+from mainspring.graph import plan_waits
 
 Computed = Expression | Template
 """What is called with a scope. `roots` says what it looks at."""
@@ -60,6 +61,19 @@ class Ending(NamedTuple):
     reads_value: bool
 
 
+class Milestone(NamedTuple):
+    """The nodes between whose ends the way is open (None: not bounded on that side)."""
+
+    after: str | None
+    before: str | None
+
+
+class Stopping(NamedTuple):
+    """The nodes that a cancel node stops."""
+
+    nodes: tuple[str, ...]
+
+
 def computed(value: Any) -> Computed:
     """An expression, bare or within `${ }`; what is no text is a template."""
     return compile_expression(value) if isinstance(value, str) and "${" not in value else compile_template(value)
@@ -76,19 +90,20 @@ def told(node: Node) -> Any:
     return None if compiler is None else compiler(node.config)
 
 
-def _reads(*parts: Computed | None) -> bool:
+def reads(*parts: Computed | None) -> bool:
+    """Whether one of them looks at the node's own input."""
     return any(part is not None and "value" in part.roots for part in parts)
 
 
 def _if(config: dict[str, Any]) -> Condition:
     holds = computed(condition_of(config))
-    return Condition(holds, _reads(holds))
+    return Condition(holds, reads(holds))
 
 
 def _switch(config: dict[str, Any]) -> Cases:
     found = tuple((case.port or "", computed(case.expression)) for case in cases(config))
-    reads = _reads(*(condition for _, condition in found))
-    return Cases(found, default_port(config), config.get("match") == "all", reads)
+    looks = reads(*(condition for _, condition in found))
+    return Cases(found, default_port(config), config.get("match") == "all", looks)
 
 
 def _transform(config: dict[str, Any]) -> Transform:
@@ -96,11 +111,11 @@ def _transform(config: dict[str, Any]) -> Transform:
     what = config[way]
     if way not in _OF_ITEMS:
         make: Computed = compile_template(what)
-        return Transform(way, make, None, None, way == "enrich" or _reads(make))
+        return Transform(way, make, None, None, way == "enrich" or reads(make))
     items = computed(what["items"])
     make = compile_template(what["as"]) if way == "map" else computed(what[_OF_ITEMS[way]])
     initial = compile_template(what.get("initial")) if way == "reduce" else None
-    return Transform(way, make, items, initial, _reads(items, make, initial))
+    return Transform(way, make, items, initial, reads(items, make, initial))
 
 
 _OF_ITEMS = {"map": "as", "filter": "where", "reduce": "next"}
@@ -112,13 +127,22 @@ def _log(config: dict[str, Any]) -> Note | None:
         return None
     level = config.get("level", "info")
     message = compile_template(config["message"])
-    return Note(message, level if level in LEVELS else "info", _reads(message))
+    return Note(message, level if level in LEVELS else "info", reads(message))
 
 
 def _terminate(config: dict[str, Any]) -> Ending:
     output = compile_template(config["output"]) if "output" in config else None
     reason = compile_template(config["reason"]) if config.get("reason") is not None else None
-    return Ending(config.get("status", "completed"), output, reason, _reads(output, reason))
+    return Ending(config.get("status", "completed"), output, reason, reads(output, reason))
+
+
+def _milestone(config: dict[str, Any]) -> Milestone:
+    return Milestone(config.get("after"), config.get("before"))
+
+
+def _cancel(config: dict[str, Any]) -> Stopping:
+    nodes = config.get("nodes", ())
+    return Stopping((nodes,) if isinstance(nodes, str) else tuple(nodes))
 
 
 _COMPILERS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -127,4 +151,8 @@ _COMPILERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "transform": _transform,
     "log": _log,
     "terminate": _terminate,
+    "milestone": _milestone,
+    "cancel": _cancel,
+    "wait": plan_waits.wait_of,
+    "delay": plan_waits.until_of,
 }

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import msgspec
 
 from mainspring.definition.model import Cache, Node, Retry, Workflow
+from mainspring.definition.vocabulary import node_types
 from mainspring.expression import Expression, Template, compile_template
 from mainspring.graph.joining import InboxPlan
+from mainspring.graph.plan_blocks import block
 from mainspring.graph.plan_kinds import told
+from mainspring.graph.plan_policies import Named, Policies
+from mainspring.graph.plan_undo import Undo
 from mainspring.graph.schemas import Check, check_of
+
+if TYPE_CHECKING:
+    from mainspring.graph.plan import Graph
 
 SHORT_NODE_TIMEOUT_MS = 10_000
 
-MACHINE_TYPES = frozenset({"trigger", "log", "delay", "if", "switch", "decision", "transform", "terminate"})
+BLOCK_TYPES = frozenset({"forEach", "while", "until", "parallel", "race", "mutex", "subflow"})
+"""Kinds of node that have bodies."""
+
+MACHINE_TYPES = BLOCK_TYPES | frozenset(
+    {"trigger", "log", "delay", "if", "switch", "decision", "transform", "terminate", "cancel", "milestone", "wait"}
+)
 """Kinds of node that do nothing in the world: the machine itself does what they are for."""
 
 
@@ -87,11 +99,19 @@ def _looked_at(conditions: list[Expression]) -> frozenset[str] | None:
     return frozenset().union(*known) if len(known) == len(fields) else None
 
 
+class Fallback(NamedTuple):
+    """What stands in for a node: a graph of one node, and the rule that says so."""
+
+    graph: Graph
+    node: PlanNode
+    rule: str
+
+
 class PlanNode:
     """A node, with all that is asked of it at run time.
 
     `path` is its address where it has only one: a node of the workflow's own graph. In a body it is "", and the scope
-    knows (`Turn.path`).
+    knows (`Turn.path`). `place` says where it stands in the definition: `loop[].charge`, `parallel[1].charge`.
 
     `plain_fired` is not None where routing needs no decision: all outgoing connections fire on any completion by the
     primary output. Else `routes` has the connections of each port, and `on_failure` those of a failure. `template`
@@ -101,18 +121,31 @@ class PlanNode:
     `joins_plainly`: by `all`, and it runs at most once. Else `need` is the number of messages that start it (0: not by
     number), `inbox` what it has where messages wait for their turn, and `repeating` says that it can run more than once.
 
+    `keys` are the connections by which its input is keyed, each with its key as JSON, where an object by source is its input.
+
     `cache`: its results may be used again, by `cache_key` or else by the whole input. `input_check` and `output_check` are
     its schemas. `reads_input`: there is something to look at before an attempt begins. `told` is what a node that decides
-    has in its config (`plan_kinds`).
+    has in its config (`plan_kinds`), and what a block has (`plan_blocks`), whose graphs are `bodies`. `custom`: it is of a
+    kind that mainspring does not have itself; `config` computes what that kind is told (`constant_config` has it where there
+    is nothing to compute; both are empty for all other nodes). `undo` is what undoes its work (None: it is not compensable).
+
+    `definition` is the node with what the named policy adds that matches it, `named` (`plan_policies`).
+
+    `fallbacks` stand in for it once it has failed for good. `nests`: it has bodies, or fallbacks, which run as bodies do.
     """
 
     __slots__ = (
+        "bodies",
         "cache",
         "cache_key",
         "cancels_others",
+        "config",
+        "constant_config",
         "constant_input",
+        "custom",
         "definition",
         "duration",
+        "fallbacks",
         "id",
         "in_degree",
         "inbox",
@@ -122,14 +155,18 @@ class PlanNode:
         "joins_plainly",
         "keyed_by_port",
         "keyed_input",
+        "keys",
         "machine_kind",
         "max_attempts",
+        "named",
         "need",
+        "nests",
         "off_graph",
         "on_failure",
         "outgoing",
         "output_check",
         "path",
+        "place",
         "plain_fired",
         "ports",
         "reads_input",
@@ -140,17 +177,21 @@ class PlanNode:
         "template",
         "timeout",
         "told",
+        "undo",
     )
 
-    def __init__(self, index: int, definition: Node) -> None:
+    def __init__(self, index: int, definition: Node, named: Named | None = None) -> None:
         self.index = index
         self.id = definition.id
         self.path = ""
+        self.place = definition.id
         self.definition = definition
+        self.named = named
         self.incoming: list[PlanConnection] = []
         self.outgoing: list[PlanConnection] = []
         self.in_degree = 0
         self.keyed_input = False
+        self.keys: tuple[tuple[int, bytes], ...] = ()
         self.keyed_by_port = False
         self.joins_plainly = True
         self.need = 0
@@ -170,7 +211,14 @@ class PlanNode:
         self.constant_input: bytes | None = None
         self.duration: Template | None = None
         self.told: Any = None
+        self.bodies: tuple[Graph, ...] = ()
+        self.fallbacks: tuple[Fallback, ...] = ()
+        self.nests = False
+        self.custom = definition.type not in node_types
+        self.config: Template | None = None
+        self.constant_config = b""
         self.resource: str | None = None
+        self.undo: Undo | None = None
         self.cache: Cache | None = None if self.machine_kind else definition.cache
         self.cache_key: Template | None = None
         self.input_check: Check | None = check_of(definition.input_schema, "input")
@@ -178,7 +226,7 @@ class PlanNode:
         self.reads_input = self.cache is not None or self.input_check is not None
 
 
-def finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
+def finish(node: PlanNode, policies: Policies) -> None:
     """What follows from the node's definition and its connections, once these are all there."""
     definition = node.definition
     node.in_degree = len(node.incoming)
@@ -194,10 +242,10 @@ def finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
     on_failure = [connection for connection in node.outgoing if connection.on_fail and connection.port is None]
     node.on_failure = Route(on_failure) if on_failure else None
     node.ports = frozenset(connection.port for connection in node.outgoing if connection.port is not None)
-    node.retry = definition.retry or workflow.retry
+    node.retry = definition.retry or policies.retry
     if node.retry is not None and node.retry.strategy != "none":
         node.max_attempts = node.retry.max_attempts
-    if node.timeout is None and short:
+    if node.timeout is None and policies.workflow.defaults == "short" and not node.machine_kind:
         node.timeout = SHORT_NODE_TIMEOUT_MS
     if definition.input is not None:
         template = compile_template(definition.input)
@@ -207,8 +255,14 @@ def finish(node: PlanNode, workflow: Workflow, short: bool) -> None:
             node.template = template
     if definition.type == "delay":
         node.duration = compile_template(definition.config.get("duration", 0))
-    node.told = told(definition)
-    node.resource = _resource(definition)
+    node.told = told(definition) if definition.type not in BLOCK_TYPES else block(definition)
+    if node.custom:
+        config = compile_template(definition.config)
+        if config.constant:
+            node.constant_config = msgspec.json.encode(config(None))
+        else:
+            node.config = config
+    node.resource = _resource(definition, policies.workflow) if not node.machine_kind else None
     if node.cache is not None and node.cache.key is not None:
         node.cache_key = compile_template(node.cache.key)
 
@@ -217,11 +271,14 @@ def _always(connection: PlanConnection) -> bool:
     return connection.on_complete and connection.port is None and connection.condition is None
 
 
-def _resource(definition: Node) -> str | None:
+def _resource(definition: Node, workflow: Workflow) -> str | None:
     limits: tuple[Any, ...] = (
+        workflow.max_concurrency,
         definition.max_concurrent_executions,
         definition.rate_limit,
         definition.resources,
         definition.circuit_breaker,
+        definition.pool,
+        definition.adaptive or None,
     )
     return f"node:{definition.id}" if any(limit is not None for limit in limits) else None

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mainspring.definition.bodies import bodies, body_types
 from mainspring.definition.findings import Finding, Pointer, finding
-from mainspring.definition.model import Node, Workflow
+from mainspring.definition.model import Body, Node, Workflow
+from mainspring.definition.vocabulary import node_types
 from mainspring.graph.plan_node import MACHINE_TYPES
 
-RUNNABLE_TYPES = frozenset({"function", "script", *MACHINE_TYPES})
-RUNNABLE_POLICIES = frozenset({None, "continue", "fail_fast"})
+BLOCKS_AND_WAITS = frozenset(
+    {*body_types, "wait", "cancel", "milestone"}  # forEach, while, until, parallel, race, mutex, subflow
+)
+RUNNABLE_TYPES = frozenset({"function", "script", *MACHINE_TYPES, *BLOCKS_AND_WAITS})
 
 
 def unsupported(workflow: Workflow) -> list[Finding]:
@@ -23,65 +27,60 @@ def unsupported(workflow: Workflow) -> list[Finding]:
 
 
 def _places(workflow: Workflow) -> Iterator[tuple[str, Pointer]]:
-    if workflow.failure_policy not in RUNNABLE_POLICIES:
-        yield f"the failure policy {workflow.failure_policy}", ("failurePolicy",)
     if workflow.checkpoint is not None and workflow.checkpoint.policy != "each":
         yield f"the checkpoint policy {workflow.checkpoint.policy}", ("checkpoint", "policy")
-    for index, node in enumerate(workflow.nodes):
+    yield from _graph(workflow, ())
+
+
+def _graph(graph: Workflow | Body, at: Pointer) -> Iterator[tuple[str, Pointer]]:
+    """The nodes and connections of a graph, and of the bodies within it."""
+    for index, node in enumerate(graph.nodes):
         for what, key in _node(node):
-            yield f"{what} of node {node.id}", ("nodes", index, key)
-    for index, connection in enumerate(workflow.connections):
-        if connection.is_compensation:
-            yield "a compensation connection", ("connections", index)
+            yield f"{what} of node {node.id}", (*at, "nodes", index, key)
+        for way, body in bodies(node):
+            yield from _graph(body, (*at, "nodes", index, *way))
 
 
 def _node(node: Node) -> Iterator[tuple[str, str]]:
-    if node.type not in RUNNABLE_TYPES:
+    if node.type in node_types and node.type not in RUNNABLE_TYPES:  # others are custom kinds
         yield f"the type {node.type}", "type"
-    if node.type == "delay" and "duration" not in node.config:
-        yield "a delay that is no `duration`", "config"
-    if node.compensation_node_id is not None:
-        yield "the compensation", "compensationNodeId"
-    if node.fallback_node_id is not None:
-        yield "the fallback", "fallbackNodeId"
-    resilience = node.resilience
-    if resilience is not None and (resilience.fallback_actions or resilience.failure_policy not in RUNNABLE_POLICIES):
-        yield "the resilience block", "resilience"
+    if node.type == "delay" and not node.config.keys() & {"duration", "until"}:
+        yield "a delay that is neither a `duration` nor `until` a time", "config"
 
 
 def not_enforced(workflow: Workflow) -> list[Finding]:
-    """What this version runs without: limits, thresholds, triggers. It is said, so that nobody counts on it."""
-    return [
+    """What this version runs without: thresholds, triggers, limits where there is no work to be limited. It is said, so that
+    nobody counts on it."""
+    late = [
         finding("MS903", f"{what} is not enforced by this version of mainspring yet", at)
         for what, at in _promises(workflow)
     ]
+    return late + [finding("MS903", what, at) for what, at in _limits_of_nothing(workflow, ())]
 
 
-_OF_THE_WORKFLOW = {
-    "max_concurrency": "maxConcurrency",
-    "quotas": "quotas",
-    "retry_budget": "retryBudget",
-    "max_partial_failures": "maxPartialFailures",
-    "critical_step_ratio": "criticalStepRatio",
-    "termination_threshold": "terminationThreshold",
-    "compensation_scope": "compensationScope",
-}
-_OF_A_NODE = {
+_OF_WORK = {
     "circuit_breaker": "circuitBreaker",
     "priority": "priority",
     "max_concurrent_executions": "maxConcurrentExecutions",
     "rate_limit": "rateLimit",
     "resources": "resources",
+    "pool": "pool",
+    "adaptive": "adaptive",
 }
+"""Limits, which only nodes have that do work in the world (SEMANTICS 72)."""
 
 
 def _promises(workflow: Workflow) -> Iterator[tuple[str, Pointer]]:
-    for field, key in _OF_THE_WORKFLOW.items():
-        if getattr(workflow, field) is not None:
-            yield key, (key,)
     if workflow.triggers:
         yield "what starts the workflow by itself (triggers)", ("triggers",)
-    for index, node in enumerate(workflow.nodes):
-        for field, key in _OF_A_NODE.items():
-            if getattr(node, field) is not None:
-                yield f"{key} of node {node.id}", ("nodes", index, key)
+
+
+def _limits_of_nothing(graph: Workflow | Body, at: Pointer) -> Iterator[tuple[str, Pointer]]:
+    for index, node in enumerate(graph.nodes):
+        if node.type in MACHINE_TYPES:
+            for field, key in _OF_WORK.items():
+                if getattr(node, field):
+                    text = f"{key} of node {node.id} limits nothing: nodes of type {node.type} do no work of their own"
+                    yield text, (*at, "nodes", index, key)
+        for way, body in bodies(node):
+            yield from _limits_of_nothing(body, (*at, "nodes", index, *way))

@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.graph.analysis import WorkflowGraph
 from mainspring.graph.analysis.structure import Edge
+from mainspring.graph.export.within import body_data
 
 
 def as_data(graph: WorkflowGraph) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def as_data(graph: WorkflowGraph) -> dict[str, Any]:
                 "level": graph.depth(node.id),
                 "join": None if node.join is None else node.join.kind,
                 "offGraph": number in structure.off_graph,
+                "bodies": body_data(node),
             }
             for number, node in enumerate(workflow.nodes)
         ],

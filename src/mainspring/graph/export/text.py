@@ -7,6 +7,7 @@ follow (`lanes_max`), and where there are many nodes, the levels are listed inst
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from unicodedata import combining, east_asian_width
 
 from mainspring.definition.model import Node
@@ -14,10 +15,14 @@ from mainspring.graph.analysis import WorkflowGraph
 from mainspring.graph.analysis.structure import Edge
 from mainspring.graph.export import words
 from mainspring.graph.export.lanes import PLAIN, Row, rows
+from mainspring.graph.export.within import inner_bodies
 
 lanes_max = 14
 rows_max = 400
 """Nodes up to which each has a line of its own."""
+
+bodies_max = 50
+"""Bodies that are listed beneath the picture."""
 
 level_chars_max = 84
 name_chars_max = 40
@@ -65,6 +70,7 @@ class _Text:
         yield ""
         yield from self.levels() if drawn is None else self.drawing(drawn)
         yield from self.apart()
+        yield from self.within()
 
     def head(self) -> Iterator[str]:
         graph, workflow = self.graph, self.graph.workflow
@@ -180,6 +186,22 @@ class _Text:
             yield f"  {self.paint('○', 'dim')} {name}{' ' * (width - _cells(name))}  {self.paint(said, 'dim')}"
         if len(off) > rows_max:
             yield self.paint(f"  … {len(off) - rows_max:,} more", "dim")
+
+    # -- what is in bodies
+
+    def within(self) -> Iterator[str]:
+        """Each body in a line of its own, beneath the picture, in which its block is one node."""
+        inner = list(islice(inner_bodies(self.graph.workflow.nodes), bodies_max + 1))
+        if not inner:
+            return
+        yield ""
+        yield self.paint("  within", "dim")
+        for one in inner[:bodies_max]:
+            block = words.name(one.path, name_chars_max) + (f" [{words.name(one.branch, 20)}]" if one.branch else "")
+            listed = self.listed([node.id for node in one.body.nodes])
+            yield f"  {'  ' * one.depth}{self.paint('◎', 'blue')} {block}: {listed}"
+        if len(inner) > bodies_max:
+            yield self.paint("  … more bodies", "dim")
 
 
 def _cells(text: str) -> int:

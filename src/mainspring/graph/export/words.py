@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from mainspring.definition.bodies import bodies, body_types
+from mainspring.definition.durations import format_duration
+from mainspring.definition.kind_keys import LOOPS, WAITS_FOR
 from mainspring.definition.model import Node
+from mainspring.definition.ports import MAY_TIME_OUT
 from mainspring.graph.analysis.structure import Edge
 
 label_chars_max = 60
 """Characters of a label in a drawing; what is longer is cut, with an ellipsis."""
 
+listed_max = 10
+"""Names that are listed of a wait or a cancel."""
+
 _FAMILIES = {
     "work": ("function", "script", "transform", "log"),
     "world": ("http", "email", "sql"),
     "choice": ("if", "switch", "decision"),
-    "body": ("while", "until", "forEach", "subflow", "parallel", "race"),
-    "wait": ("delay", "timer", "wait", "mutex", "milestone"),
+    "body": ("while", "until", "forEach", "subflow", "parallel", "race", "mutex"),
+    "wait": ("delay", "timer", "wait", "milestone"),
     "begin": ("trigger", "event", "webhook"),
-    "end": ("terminate", "join"),
+    "end": ("terminate", "cancel", "join"),
 }
 _FAMILY_OF = {kind: family for family, kinds in _FAMILIES.items() for kind in kinds}
 
@@ -50,12 +59,47 @@ def remarks(node: Node, degree: int) -> list[str]:
     join = node.join
     if join is not None and join.kind != "all":
         said.append(f"{join.n} of {degree}" if join.kind == "n" else f"joins {join.kind}")
-    body = node.config.get("body")
-    if isinstance(body, dict) and isinstance(body.get("nodes"), list):
-        said.append(f"repeats {len(body['nodes'])} node{'' if len(body['nodes']) == 1 else 's'}")
+    said += told(node)
     if node.retry is not None and node.retry.strategy != "none" and node.retry.max_attempts > 1:
         said.append(f"{node.retry.max_attempts} attempts")
     return said
+
+
+def told(node: Node) -> list[str]:
+    """What a block has within it, what a wait waits for, what a cancel stops: as far as a few words can say it."""
+    config = node.config
+    said = _within(node)
+    if node.type == "forEach" and type(config.get("concurrency")) is int and config["concurrency"] > 1:
+        said.append(f"{config['concurrency']} at a time")
+    if node.type == "subflow" and isinstance(config.get("workflow"), str):
+        said.append(f"runs {one_line(config['workflow'])}")
+    if node.type == "mutex":
+        said.append(f"locks {_listed(config.get('name'))}")
+    if node.type == "wait":
+        said += [f"for {kind} {_listed(config[kind])}" for kind in WAITS_FOR if kind in config]
+    if node.type == "cancel":
+        said.append(f"stops {_listed(config.get('nodes'))}")
+    if node.type == "milestone":
+        said += [f"{key} {_listed(config[key])}" for key in ("after", "before") if key in config]
+    if node.type in MAY_TIME_OUT and node.timeout is not None:
+        said.append(f"at most {format_duration(node.timeout)}")
+    return said
+
+
+def _within(node: Node) -> list[str]:
+    """How much there is in its bodies."""
+    if node.type not in body_types:
+        return []
+    found = [body for _, body in bodies(node)]
+    count = sum(len(body.nodes) for body in found)
+    nodes = f"{count} node{'' if count == 1 else 's'}"
+    if node.type in ("parallel", "race"):
+        return [f"{len(found)} branch{'' if len(found) == 1 else 'es'}, {nodes}"]
+    return [f"repeats {nodes}" if node.type in LOOPS else f"{nodes} within"] if found else []
+
+
+def _listed(names: Any) -> str:
+    return one_line(", ".join(map(str, names[:listed_max])) if isinstance(names, list | tuple) else str(names), 40)
 
 
 def label(edge: Edge) -> str:
