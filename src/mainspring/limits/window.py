@@ -1,0 +1,66 @@
+"""The last calls of a target: how many there were, and how many of them were marked. A sum that forgets, no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+
+class Window:
+    """At most the last `size` calls, and where `time` is said only those of the last `time` milliseconds.
+
+    Each call has as many marks as the window was made for; `marked` says of each how many calls have it.
+    """
+
+    __slots__ = ("_calls", "_marked", "_size", "_time")
+
+    def __init__(self, marks: int, size: int, time: int | None = None) -> None:
+        self._calls: deque[tuple[int, tuple[bool, ...]]] = deque()
+        self._marked = [0] * marks
+        self._size = size
+        self._time = time
+
+    def resize(self, size: int, time: int | None) -> None:
+        """Another bound holds from now on: whatever is over it by the next look is forgotten."""
+        self._size, self._time = size, time
+
+    def add(self, at: int, *marks: bool) -> None:
+        """One more call."""
+        self._calls.append((at, marks))
+        for index, mark in enumerate(marks):
+            self._marked[index] += mark
+        self._forget(at)
+
+    def mark_last(self, index: int) -> None:
+        """The call that was added last has this mark."""
+        at, marks = self._calls.pop()
+        if not marks[index]:
+            self._marked[index] += 1
+            marks = (*marks[:index], True, *marks[index + 1 :])
+        self._calls.append((at, marks))
+
+    def count(self, now: int) -> int:
+        """How many calls are in the window."""
+        self._forget(now)
+        return len(self._calls)
+
+    def marked(self, now: int) -> Sequence[int]:
+        """How many of them have each mark."""
+        self._forget(now)
+        return self._marked
+
+    def calls(self) -> tuple[tuple[int, tuple[bool, ...]], ...]:
+        """The calls themselves, the oldest first: when, and their marks."""
+        return tuple(self._calls)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._calls.clear()
+        self._marked = [0] * len(self._marked)
+
+    def _forget(self, now: int) -> None:
+        calls = self._calls
+        while len(calls) > self._size or (self._time is not None and calls and calls[0][0] <= now - self._time):
+            _, marks = calls.popleft()
+            for index, mark in enumerate(marks):
+                self._marked[index] -= mark
