@@ -19,6 +19,7 @@ import msgspec
 
 from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.graph.plan import Plan
+from mainspring.journal.backwards import Page
 from mainspring.journal.codec import decode_snapshot, decode_turn, encode_snapshot, encode_turn
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
@@ -27,7 +28,7 @@ from mainspring.machine.fold import consume, fold
 from mainspring.machine.instance import Instance, capture, restore
 from mainspring.machine.lifecycle import ACTIVE, INSTANCE_FINAL, NODE_FINAL
 from mainspring.machine.step import step
-from mainspring.machine.turn import Turn
+from mainspring.machine.turn import Admission, Turn
 from mainspring.machine.values import input_of
 
 _arrow = re.compile(r"\s+(?:->|-(fail|all)?(?:@(\w+))?(?:\[([^\]]*)\])?(?:#(\w+))?(?::(\w+))?->)\s+")
@@ -79,13 +80,14 @@ class Run:
         self.rows: list[Any] = []
         self.events: list[ev.Event] = []
         self.effects: list[fx.Effect] = []
+        self.admission: Admission | None = None
 
     # --- inputs
 
     def take(self, input: inputs.Input) -> Turn:
         """One turn, committed, with all that must hold after any turn."""
         was_final = self.instance.status in INSTANCE_FINAL
-        turn = step(self.plan, self.instance, input, self.now)
+        turn = step(self.plan, self.instance, input, self.now, self.admission)
         self.events.extend(turn.events)
         if isinstance(input, inputs.TimerFired):  # what has fired is armed no more
             self.effects.append(fx.DisarmTimer(input.path, input.run, input.attempt, input.purpose))
@@ -123,6 +125,16 @@ class Run:
         self.now = max(self.now, due) if at is None else at
         return self.take(inputs.TimerFired(**mine, purpose=purpose))
 
+    def read_back(self, runs_max: int = 500) -> Turn:
+        """The runs that a saga asked for come back, as the engine reads them: at most so many at a time."""
+        order = next(effect for effect in reversed(self.effects) if isinstance(effect, fx.ReadBack))
+        page = Page(self.instance, order.row, order.index, runs_max)
+        for row in range(order.row or len(self.rows), 0, -1):
+            full = page.add(row, self.rows[row - 1])
+            if full is not None:
+                return self.take(full)
+        return self.take(page.done())
+
     def identity(self, path: str) -> dict[str, Any]:
         """The node's current run and attempt."""
         state = self.state(path)
@@ -152,7 +164,8 @@ class Run:
 
     def state(self, path: str) -> Any:
         """The node's state."""
-        state = self.instance.nodes[self.plan.by_id[path].index]
+        scope, node = self.instance.locate(path)
+        state = scope.nodes[node.index]
         assert state is not None, f"{path} has no state yet"
         return state
 
@@ -167,13 +180,22 @@ class Run:
         return {path: self.instance.status_of(path) for path in self.plan.by_id}
 
     @property
+    def open_nodes(self) -> dict[str, str]:
+        """The statuses of the nodes of all open scopes, by their addresses."""
+        return {
+            scope.path(node): state.status if state else "pending"
+            for scope in self.instance.scopes
+            for node, state in zip(scope.graph.nodes, scope.nodes, strict=True)
+        }
+
+    @property
     def output(self) -> Any:
         """The instance's output, decoded."""
         return json.loads(self.instance.output)
 
     def input_of(self, path: str) -> Any:
         """A node's input, decoded."""
-        return json.loads(input_of(self.instance, self.plan.by_id[path]))
+        return json.loads(input_of(*self.instance.locate(path)))
 
     def skips(self) -> dict[str, tuple[str, str]]:
         """Reason and culprit of each skipped node."""
@@ -217,6 +239,11 @@ def asked(turn: Turn, kind: type[fx.Effect]) -> list[Any]:
     return [effect for effect in turn.effects if isinstance(effect, kind)]
 
 
+def given_back(turn: Turn) -> list[tuple[str, int, int, str]]:
+    """What the turn gives back: path, run, attempt, and how that ended."""
+    return [(one.path, one.run, one.attempt, one.outcome) for one in asked(turn, fx.ReleaseAdmission)]
+
+
 def dispatched(turn: Turn) -> list[tuple[str, int]]:
     """The attempts that the turn orders."""
     return [(effect.path, effect.attempt) for effect in asked(turn, fx.DispatchTask)]
@@ -224,19 +251,21 @@ def dispatched(turn: Turn) -> list[tuple[str, int]]:
 
 def check_counts(instance: Instance) -> None:
     """The counters say what a recount says, and a snapshot gives the same instance."""
-    statuses = [state.status for state in instance.nodes if state is not None]
-    assert instance.active == sum(status in ACTIVE for status in statuses), "active is wrong"
-    assert instance.finished == sum(status in NODE_FINAL for status in statuses), "finished is wrong"
+    for scope in instance.scopes:
+        statuses = [state.status for state in scope.nodes if state is not None]
+        assert scope.active == sum(status in ACTIVE for status in statuses), "active is wrong"
+        assert scope.finished == sum(status in NODE_FINAL for status in statuses), "finished is wrong"
     again = restore(instance.plan, "i", decode_snapshot(encode_snapshot(1, 1, capture(instance))))
     assert state_bytes(again) == state_bytes(instance), "a snapshot differs"
-    assert (again.active, again.finished) == (instance.active, instance.finished)
+    counts = [[(scope.active, scope.finished) for scope in one.scopes] for one in (again, instance)]
+    assert counts[0] == counts[1]
 
 
 def check_effects(turn: Turn, was_final: bool) -> None:
     """Once an instance has ended nothing is ordered, and what the last turn ordered it has taken back."""
     if turn.instance.status not in INSTANCE_FINAL:
         return
-    if was_final:
+    if was_final and not isinstance(turn.events[0] if turn.events else None, ev.CompensationStarted):
         # (Reattach tells of the end once more: the commit that had it was reported as failed.)
         assert all(isinstance(effect, (fx.ReleaseAdmission, fx.EndInstance)) for effect in turn.effects), turn.effects
         assert not turn.events

@@ -29,3 +29,18 @@ def graph(arrows: str, *edges: dict[str, Any], policy: str = "continue", **nodes
         "input": {"x": 1},
         "output": None,
     }
+
+
+def body(
+    arrows: str = "", *edges: dict[str, Any], output: Any = None, name: str | None = None, **nodes: dict[str, Any]
+) -> dict[str, Any]:
+    """A body, in the notation of `graph`."""
+    whole = graph(arrows, *edges, **nodes)
+    return {"nodes": whole["nodes"], "connections": whole["connections"], "output": output, "name": name}
+
+
+def block(type: str, *bodies: dict[str, Any], timeout: int | None = None, **config: Any) -> dict[str, Any]:
+    """The fields of a node that has these bodies. While and until make at most 9 passes unless told."""
+    if type in ("while", "until"):
+        config = {"maxIterations": 9, "collect": False, **config}
+    return {"type": type, "timeout": timeout, "block": {**config, "bodies": list(bodies)}}

@@ -15,22 +15,14 @@ import msgspec
 from mainspring.definition.model import Workflow
 from mainspring.graph.plan import Plan
 
+from .block_documents import CONDITIONS, block_config, condition_text, template_text
 from .naive import Shape
 
 RUNS_MAX = 12
 NODE_TIMEOUT_MS = 700
 DELAY_MS = 40
-CONDITIONS = {
-    "greater": "output.v > {}",
-    "equal": "output.v == {}",
-    "missing": "output.nowhere.at.all == null",
-    "error": "error.type == '{}'",
-    "input": "input.x > {}",
-    "done": "nodes.{}.completed",
-    "raise": "1 / (input.x - input.x) > 0",
-}
-ASKED = {shape: text.replace("output.", "value.") for shape, text in CONDITIONS.items() if shape != "error"}
-"""The same in the config of a node that decides."""
+ASKED = [shape for shape in CONDITIONS if shape != "error"]
+"""What nodes that decide are asked."""
 
 STYLES = {
     # how many sources, how many connections from each, how often a connection has nothing that stops it
@@ -41,10 +33,12 @@ STYLES = {
 }
 
 
-def random_graph(random: Random, policy: str = "continue", style: str | None = None) -> dict[str, Any]:
-    """2 to 14 nodes, each connected to some before it."""
+def random_graph(
+    random: Random, policy: str = "continue", style: str | None = None, count: int | None = None
+) -> dict[str, Any]:
+    """2 to 14 nodes (or `count`), each connected to some before it."""
     style = style or random.choice(sorted(STYLES))
-    count = random.randint(2, 14)
+    count = random.randint(2, 14) if count is None else count
     graph: dict[str, Any] = {
         "nodes": [],
         "connections": [],
@@ -237,9 +231,16 @@ def document_of(graph: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": "w",
         "failurePolicy": graph["policy"],
+        **_graph_document(graph),
+        "output": {id: f"${{ nodes.{id}.output }}" for id in graph["output"]} if graph["output"] else None,
+    }
+
+
+def _graph_document(graph: dict[str, Any]) -> dict[str, Any]:
+    """The nodes and connections of the graph, or of a body."""
+    return {
         "nodes": [_node_document(node) for node in graph["nodes"]],
         "connections": [_edge_document(edge) for edge in graph["connections"]],
-        "output": {id: f"${{ nodes.{id}.output }}" for id in graph["output"]} if graph["output"] else None,
     }
 
 
@@ -251,6 +252,11 @@ def _node_document(node: dict[str, Any]) -> dict[str, Any]:
         document["config"] = {"duration": node["duration"]}
     if node["type"] in ("if", "switch", "terminate"):
         document["config"] = _decides_document(node["type"], node["decides"])
+    if node.get("timeout"):
+        document["timeout"] = node["timeout"]
+    config = block_config(node, _graph_document)
+    if config is not None:
+        document["config"] = config
     if node["retry"]:
         document["retry"] = {**node["retry"], "initialDelay": 20}
     if node["limited"]:
@@ -260,7 +266,7 @@ def _node_document(node: dict[str, Any]) -> dict[str, Any]:
     if node["dependsOn"]:
         document["dependsOn"] = node["dependsOn"]
     if node["mapping"]:
-        document["input"] = {"from": _mapped(*node["mapping"]), "x": "${ input.x }"}
+        document["input"] = _mapped(*node["mapping"])
     return document
 
 
@@ -268,17 +274,18 @@ def _decides_document(type: str, decides: dict[str, Any]) -> dict[str, Any]:
     if type == "terminate":
         output = {"output": {"last": "${ value }"}} if decides["wraps"] else {}
         return {"status": decides["status"], **output}
-    cases = [{"id": port, "expression": ASKED[shape].format(value)} for port, (shape, value) in decides["cases"]]
+    cases = [{"id": port, "expression": condition_text(condition, "value")} for port, condition in decides["cases"]]
     if type == "if":
         return {"condition": cases[0]["expression"]}
     default = {} if decides["default"] == "default" else {"defaultPath": decides["default"]}
     return {"conditions": cases, "match": "all" if decides["all"] else "first", **default}
 
 
-def _mapped(kind: str, source: str | None) -> Any:
-    if kind == "raise":
-        return "${ 1 / (input.x - input.x) }"
-    return f"${{ nodes.{source}.output }}" if source else None
+def _mapped(kind: str, source: Any) -> Any:
+    if kind == "make":
+        return template_text(source)
+    output = f"${{ nodes.{source}.output }}" if source else None
+    return {"from": template_text(("raise",)) if kind == "raise" else output, "x": "${ input.x }"}
 
 
 def _edge_document(edge: dict[str, Any]) -> dict[str, Any]:
@@ -290,5 +297,5 @@ def _edge_document(edge: dict[str, Any]) -> dict[str, Any]:
         "trigger": edge["trigger"],
         "sourcePort": edge["port"],
         "targetPort": edge["targetPort"],
-        "condition": None if condition is None else CONDITIONS[condition[0]].format(condition[1]),
+        "condition": None if condition is None else condition_text(condition, "output"),
     }

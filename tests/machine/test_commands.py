@@ -151,7 +151,7 @@ def test_a_parked_instance_lets_finish_what_runs_and_starts_nothing() -> None:
         assert turn.dropped
         assert (turn.events, turn.effects) == ([], [])
     turn = run.take(inputs.AdmissionGranted(path="l", run=1))
-    assert (turn.dropped, turn.effects) == ("the instance is parked", [fx.ReleaseAdmission("l", 1)])
+    assert (turn.dropped, turn.effects) == ("the instance is parked", [fx.ReleaseAdmission("l", 1, 1)])
     assert dispatched(run.take(inputs.Reattach())) == []
     assert run.nodes == {
         "a": "completed",
@@ -172,7 +172,7 @@ def test_resume_goes_on_with_everything() -> None:
     turn = run.take(inputs.ResumeInstance(by="ann"))
     assert names(turn) == ["InstanceResumed", "NodeStarted"]
     assert dispatched(turn) == [("b", 1)]
-    assert asked(turn, fx.AskAdmission) == [fx.AskAdmission("l", 1, "node:l")]
+    assert asked(turn, fx.AskAdmission) == [fx.AskAdmission("l", 1, "node:l", attempt=1)]
     assert run.armed() == {
         ("", 0, 0, fx.INSTANCE_TIMEOUT): 10_000,
         ("r", 1, 1, fx.RETRY): 1_100,

@@ -122,13 +122,6 @@ def test_a_failure_leaves_by_a_fail_connection() -> None:
     assert (run.status, run.nodes["b"]) == ("completed", "completed")
 
 
-def test_one_with_a_limit_decides_once_it_has_its_slot() -> None:
-    run = run_of("k -@true-> a", k={"type": "if", "config": {"condition": "true"}, "maxConcurrentExecutions": 1}, a=LOG)
-    assert run.nodes == {"k": "ready", "a": "pending"}
-    turn = run.take(inputs.AdmissionGranted(path="k", run=1))
-    assert run.status == "completed" and asked(turn, fx.ReleaseAdmission)
-
-
 # --- if
 
 
@@ -491,12 +484,6 @@ def test_a_parked_instance_is_not_ended_until_it_goes_on() -> None:
     assert (run.status, run.nodes["k"]) == ("parked", "pending")
     run.take(inputs.ResumeInstance())
     assert (run.status, run.nodes["b"]) == ("failed", "cancelled")
-
-
-def test_one_with_a_limit_gives_its_slot_back() -> None:
-    run = run_of("k; b", k={"type": "terminate", "maxConcurrentExecutions": 1})
-    turn = run.take(inputs.AdmissionGranted(path="k", run=1))
-    assert run.status == "completed" and fx.ReleaseAdmission("k", 1) in turn.effects
 
 
 @pytest.mark.parametrize("policy", ["fail_fast", "continue"])

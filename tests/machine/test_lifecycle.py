@@ -25,11 +25,12 @@ from mainspring.machine.lifecycle import (
     TIMER,
     IllegalTransition,
 )
+from mainspring.machine.saga import Saga
 from mainspring.machine.step import RULES
 
 from .harness import check_counts, graph, state_bytes
 
-PLAN = graph("a -> b; c")
+PLAN = graph("a -> b; c; u", a={"compensationNodeId": "u"})
 REPEATING = graph("x -> a; y -> a; a -> b", a={"join": {"kind": "each"}})
 ERROR = ev.ErrorRecord("E", "bad")
 REF = (ev.Ref("a", 1),)
@@ -43,6 +44,7 @@ INSTANCE_EVENTS: list[ev.Event] = [
     ev.InstanceFailing("why"),
     ev.InstanceCancelRequested(),
     ev.CompensationStarted("workflow", "why"),
+    ev.CompensationPlanned((ev.Done("a", 1, 1, 0),), Raw(b"[1]")),
     ev.CompensationEnded(),
     ev.InstanceCompleted(Raw(b"1")),
     ev.InstancePartiallySucceeded(Raw(b"1")),
@@ -50,6 +52,8 @@ INSTANCE_EVENTS: list[ev.Event] = [
     ev.InstanceCancelled(Raw(b"1")),
     ev.InstanceCompensated(),
     ev.InstanceReopened(),
+    ev.SignalKept("signal", "s"),
+    ev.SignalDropped("signal", "s", "why"),
 ]
 NODE_EVENTS: list[ev.Event] = [
     ev.InputMapped("a", 1, Raw(b"1")),
@@ -68,6 +72,7 @@ NODE_EVENTS: list[ev.Event] = [
     ev.NodeCompensated("a", 1),
     ev.NodeCompensationFailed("a", 1, ERROR),
     ev.NodeReset("a", 2),
+    ev.SignalTaken("a", 1, "signal", "s"),
 ]
 RUN_EVENTS: list[ev.Event] = [
     ev.NodeActivated("a", 2, (ev.Token(0),)),
@@ -75,28 +80,48 @@ RUN_EVENTS: list[ev.Event] = [
     ev.RunFailed("a", 1, 1, ERROR),
 ]
 """Of nodes that have an inbox."""
+BLOCK = graph(
+    "a -> b", a={"type": "forEach", "config": {"items": [7, 8], "body": {"nodes": [{"id": "x", "type": "log"}]}}}
+)
+BLOCK_EVENTS: list[ev.Event] = [
+    ev.BlockStarted("a", 1, Raw(b"[1]")),
+    ev.ItemsAdded("a", 1, Raw(b"[2]")),
+    ev.ScopeStarted("a", 1, 1),
+    ev.ScopeEnded("a", 1, 0, "cancelled"),
+    ev.VariablesConflict("a", 1, 0, ("x",)),
+]
+"""Of nodes that have bodies."""
 WITHOUT_LIFECYCLE = {ev.VariablesSet, ev.RoutingFailed}
+
+
+UNDOING = (ev.NodeCompensated, ev.NodeCompensationFailed)
 
 
 def name(value: Any) -> str:
     return value if isinstance(value, str) else type(value).__name__
 
 
-def instance_in(status: str, node: str | None = None) -> Instance:
-    """An instance whose status, and whose node a's, is put there by hand: fold looks at nothing else."""
+def instance_in(status: str, node: str | None = None, event: ev.Event | None = None) -> Instance:
+    """An instance whose status, and whose node a's, is put there by hand: fold looks at nothing else, but for a saga that
+    has come to where the event belongs."""
     instance = Instance(PLAN, "i")
     instance.status = status
     if node is not None:
         instance.nodes[0] = NodeState(status=node)
         instance.active = int(node in ACTIVE)
         instance.finished = int(node in NODE_FINAL)
+    if isinstance(event, (ev.CompensationPlanned, ev.CompensationEnded, ev.NodeCompensating, *UNDOING)):
+        instance.saga = Saga(ends="failed", runs=(ev.Done("a", 1, 1, 0),), outputs=[b"1"])
+        if isinstance(event, UNDOING):
+            instance.saga.at, instance.saga.doing = 1, True
+            instance.begin_undo(instance.saga)
     return instance
 
 
 @pytest.mark.parametrize("status", INSTANCE_STATES)
 @pytest.mark.parametrize("event", INSTANCE_EVENTS, ids=name)
 def test_instance(status: str, event: ev.Event) -> None:
-    instance = instance_in(status)
+    instance = instance_in(status, event=event)
     before = state_bytes(instance)
     after = INSTANCE[name(event)].get(status)
     if after is None:
@@ -113,7 +138,7 @@ def test_instance(status: str, event: ev.Event) -> None:
 @pytest.mark.parametrize("event", NODE_EVENTS, ids=name)
 def test_node(status: str | None, event: ev.Event) -> None:
     """None: a node that nobody has asked for yet is pending, and a refusal does not bring it into being."""
-    instance = instance_in("running", status)
+    instance = instance_in("running", status, event)
     before = state_bytes(instance)
     after = NODE[name(event)].get(status or "pending")
     if after is None:
@@ -150,6 +175,27 @@ def test_node_with_an_inbox(status: str, event: ev.Event) -> None:
         assert instance.status_of("a") == (after if after != "=" else status)
         assert instance.inbox(node).idle == (not isinstance(event, ev.NodeActivated))
     check_counts(instance)
+
+
+@pytest.mark.parametrize("status", NODE_STATES)
+@pytest.mark.parametrize("event", BLOCK_EVENTS, ids=name)
+def test_node_with_bodies(status: str, event: ev.Event) -> None:
+    instance = Instance(BLOCK, "i")
+    instance.status = "running"
+    for one in (ev.NodeStarted("a", 1, 1), ev.BlockStarted("a", 1, Raw(b"[7,8]")), ev.ScopeStarted("a", 1, 0)):
+        fold(instance, one, 5)
+    state = instance.state(BLOCK.by_id["a"])
+    state.status = status
+    instance.active, instance.finished = int(status in ACTIVE), int(status in NODE_FINAL)
+    before = state_bytes(instance)
+    after = NODE[name(event)].get(status)
+    if after is None:
+        with pytest.raises(IllegalTransition, match=f"is {status} and cannot take {name(event)}"):
+            fold(instance, event, 7)
+        assert state_bytes(instance) == before
+    else:
+        fold(instance, event, 7)
+        assert instance.status_of("a") == (after if after != "=" else status)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +259,11 @@ def test_final_states_are_left_by_intervention_and_compensation_only() -> None:
 def test_every_event_is_folded_and_has_a_lifecycle() -> None:
     events = set(get_args(ev.AnyEvent))
     assert set(FOLD) == events
-    assert {type(event) for event in INSTANCE_EVENTS + NODE_EVENTS + RUN_EVENTS} | WITHOUT_LIFECYCLE == events
+    assert {
+        type(event) for event in INSTANCE_EVENTS + NODE_EVENTS + RUN_EVENTS + BLOCK_EVENTS
+    } | WITHOUT_LIFECYCLE == events
     assert set(INSTANCE) == {name(event) for event in INSTANCE_EVENTS}
-    assert set(NODE) == {name(event) for event in NODE_EVENTS + RUN_EVENTS}
+    assert set(NODE) == {name(event) for event in NODE_EVENTS + RUN_EVENTS + BLOCK_EVENTS}
 
 
 def test_every_input_has_a_rule() -> None:

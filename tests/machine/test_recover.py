@@ -10,7 +10,7 @@ from mainspring.machine import inputs
 from mainspring.machine.commands.lifecycle import CRASHES_MAX, CRASHES_SHARED_MAX
 from mainspring.machine.nodes.running import SUSPECT_CRASHES, SUSPECTS
 
-from .harness import Run, asked, dispatched, graph, names
+from .harness import Run, asked, dispatched, given_back, graph, names
 
 
 def started(text: str = "a -> b; c", **nodes: dict[str, object]) -> Run:
@@ -66,7 +66,7 @@ def test_suspects_ask_before_they_start() -> None:
     assert run.nodes == {"a": "ready", "b": "pending", "c": "ready"}
     assert dispatched(turn) == []
     assert dispatched(run.take(inputs.AdmissionGranted(path="a", run=1))) == [("a", 3)]
-    assert fx.ReleaseAdmission("a", 1) in run.finish("a").effects, "the next suspect may start"
+    assert ("a", 1, 3, "ok") in given_back(run.finish("a")), "the next suspect may start"
     assert dispatched(run.take(inputs.AdmissionGranted(path="c", run=1))) == [("c", 3)]
 
 
@@ -183,10 +183,10 @@ def test_a_new_process_tries_again_whether_it_has_the_code() -> None:
 
 def test_a_node_without_its_code_gives_its_slot_back_and_asks_again() -> None:
     run = without_code(maxConcurrentExecutions=1)
-    assert any(effect == fx.ReleaseAdmission("a", 1) for effect in run.effects)
+    assert any(effect == fx.ReleaseAdmission("a", 1, 1) for effect in run.effects)
     turn = run.take(inputs.HandlersFound(paths=("a",)))
     assert names(turn) == ["NodeReady"]
-    assert asked(turn, fx.AskAdmission) == [fx.AskAdmission("a", 1, "node:a")]
+    assert asked(turn, fx.AskAdmission) == [fx.AskAdmission("a", 1, "node:a", attempt=2)]
     assert dispatched(turn) == []
     assert dispatched(run.take(inputs.AdmissionGranted(path="a", run=1))) == [("a", 2)]
     assert run.state("a").failures == 0

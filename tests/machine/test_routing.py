@@ -164,7 +164,7 @@ def test_fail_fast_cancels_what_runs_and_starts_nothing() -> None:
     cancelled = turn.events[2]
     assert cancelled.runs == (ev.Ref("c", 1, in_doubt=True), ev.Ref("f", 1, in_doubt=False))
     assert run.state("c").waits_for == "in doubt"
-    assert run.skips()["d"] == ("a failed, and the failure policy is fail_fast", "a")
+    assert run.skips()["d"] == ("a failed: failurePolicy fail_fast of the workflow", "a")
 
 
 def test_fail_fast_does_not_mind_a_handled_failure() -> None:

@@ -171,3 +171,14 @@ def test_an_output_mapping_that_raises_fails_the_instance(mapping: Any) -> None:
     assert run.status == "failed"
     assert run.instance.reason.startswith("the output mapping failed: ")
     assert run.output == 0, "what there is of it"
+
+
+def test_a_mapping_sees_the_error_that_its_node_is_there_for() -> None:
+    mapped = {"input": {"why": "${ error.type }", "text": "${ error.message }"}}
+    run = run_of("a -fail-> b; c -all-> b", None, b=mapped | {"join": {"kind": "all"}})
+    run.finish("c")
+    run.fail("a", "Broken", "no luck")
+    assert run.input_of("b") == {"why": "Broken", "text": "no luck"}
+    run = run_of("a -> b", None, b=mapped)
+    run.finish("a")
+    assert run.input_of("b") == {"why": None, "text": None}

@@ -7,25 +7,53 @@ on its run's number and on how often that has failed, never on when, so that the
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
 from mainspring.machine import inputs
 from mainspring.machine.lifecycle import INSTANCE_FINAL, NODE_FINAL
 from mainspring.machine.turn import Turn
 
 from .harness import Run
-from .naive import work
+from .naive import Graph, all_nodes, work
+from .random_bodies import NAMES
 from .random_graphs import RUNS_MAX, plan_of
 
 TURNS_MAX = 4_000
+SIGNALS_MAX = 8
+"""Signals that come unasked: beyond these one comes only where all else waits."""
+
+_number = re.compile(r"\[\d+\]")
+
+
+class Told(NamedTuple):
+    """One turn of the story: what went in, at what time, how many events there are after it, and all open nodes' statuses."""
+
+    input: inputs.Input
+    at: int
+    events: int
+    statuses: dict[str, str]
+
+
+def by_names(graph: Graph, around: tuple[str, ...] = ()) -> dict[tuple[str, ...], dict[str, Any]]:
+    """All nodes of a graph and of the bodies within it, by the names on the way to them."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for node in graph["nodes"]:
+        way = (*around, node["id"])
+        found[way] = node
+        for body in (node.get("block") or {}).get("bodies", ()):
+            found.update(by_names(body, way))
+    return found
 
 
 class World:
     """A run of a random graph. `unkind` is how many times it does something that only an unlucky day brings.
 
-    `turns` is its story: how many events there were after each turn, and all nodes' statuses.
+    `turns` is its story. `seen`: the variables that each run's work was ordered with.
     """
 
     def __init__(self, graph: dict[str, Any], random: Random, unkind: int) -> None:
@@ -34,7 +62,15 @@ class World:
         self.unkind = unkind
         self.crashes = 0
         self.run = Run(plan_of(graph))
-        self.nodes = {node["id"]: node for node in graph["nodes"]}
+        self.nodes = by_names(graph)
+        self.waits = any(node["type"] == "wait" for node in all_nodes(graph))
+        self.signals = 0
+        self.failures: Counter[tuple[str, int]] = Counter()
+        self.no_handler: set[str] = set()
+        self.awaited: dict[str, tuple[str, str]] = {}
+        self.repeating: set[str] = set()
+        self.outputs: dict[tuple[str, int], Any] = {}
+        self.seen: dict[tuple[str, int], Any] = {}
         self.tasks: set[tuple[str, int, int]] = set()
         self.timers: dict[tuple[str, int, int, str], int] = {}
         self.slots: dict[tuple[str, int], bool] = {}
@@ -42,7 +78,11 @@ class World:
         self.reported: list[inputs.Input] = []
         self.inputs: dict[tuple[str, int], Any] = {}
         self.ended: dict[str, str] = {}
-        self.turns: list[tuple[int, dict[str, str]]] = []
+        self.turns: list[Told] = []
+
+    def node(self, path: str) -> dict[str, Any]:
+        """The node at an address, as the graph has it."""
+        return self.nodes[tuple(_number.sub("", path).split("."))]
 
     def drive(self) -> Run:
         """To the end, whatever happens on the way."""
@@ -65,24 +105,52 @@ class World:
         turn = self.run.take(input)
         if isinstance(input, (inputs.TaskFinished, inputs.TaskFailed, inputs.TimerFired)) and not turn.dropped:
             self.reported.append(input)  # (a timer that rings while the instance is parked is armed again on resume)
+        self.note(turn)
         self.obey(turn)
-        statuses = self.run.nodes
-        self.turns.append((len(self.run.events), statuses))
+        statuses = self.run.open_nodes
+        self.turns.append(Told(input, self.run.now, len(self.run.events), statuses))
         for path, status in statuses.items():
             if path in self.ended:
                 assert self.ended[path] == status, f"{path} left the final state {self.ended[path]}"
             elif status in NODE_FINAL:
                 self.ended[path] = status
 
+    def note(self, turn: Turn) -> None:
+        """What the events say of attempts that failed, and of code that is missing."""
+        for event in turn.events:
+            if isinstance(event, (ev.RunCompleted, ev.RunFailed)):
+                self.repeating.add(event.path)
+            if isinstance(event, (ev.NodeCompleted, ev.RunCompleted)):
+                self.output(event)
+            elif isinstance(event, ev.NodeRetrying):
+                self.failures[event.path, event.run] += 1
+            elif isinstance(event, ev.NodeWaiting) and event.what == "handler":
+                self.no_handler.add(event.path)
+            elif isinstance(event, ev.NodeWaiting) and event.what in ("signal", "event", "approval"):
+                self.awaited[event.path] = event.what, event.detail
+            elif isinstance(event, (ev.NodeStarted, ev.NodeReady, ev.NodeFailed, ev.RunFailed)):
+                self.no_handler.discard(event.path)
+            elif isinstance(event, ev.NodesCancelled):
+                self.no_handler.difference_update(ref.path for ref in event.runs)
+
+    def output(self, event: ev.NodeCompleted | ev.RunCompleted) -> None:
+        """What a run came to. What a block makes of its bodies is not told again: it is seen where the node still stands."""
+        key = event.path, event.run
+        if bytes(event.output) != b"null" or not self.node(event.path).get("block"):
+            self.outputs.setdefault(key, json.loads(bytes(event.output)))
+        elif event.path not in self.repeating and event.path in self.run.open_nodes:
+            self.outputs[key] = json.loads(self.run.state(event.path).output)
+
     def obey(self, turn: Turn) -> None:
         for effect in turn.effects:
             match effect:
-                case fx.DispatchTask(path, run, attempt):
+                case fx.DispatchTask(path, run, attempt, variables):
                     assert (path, run, attempt) not in self.tasks, "ordered twice"
                     self.tasks.add((path, run, attempt))
-                    self.inputs[path, run] = self.run.input_of(path)
-                    node = self.run.plan.by_id[path]
-                    assert node.resource is None or self.slots.get((path, run)), "started without its slot"
+                    if path in self.run.open_nodes:  # (else it was called off in the same turn)
+                        self.inputs[path, run] = self.run.input_of(path)
+                    self.seen.setdefault((path, run), json.loads(variables))
+                    assert not self.node(path)["limited"] or self.slots.get((path, run)), "started without its slot"
                 case fx.AbandonTask(path, run, attempt):
                     self.tasks.discard((path, run, attempt))
                     self.abandoned.append((path, run, attempt))
@@ -102,36 +170,37 @@ class World:
         choices: list[Any] = [(self.report, task) for task in sorted(self.tasks) if not self.hangs(task)]
         choices += [(self.fire, timer) for timer in sorted(self.timers) if self.may_fire(timer)]
         choices += [(self.grant, slot) for slot, granted in sorted(self.slots.items()) if not granted]
-        choices += [(self.found, path) for path in self.without_code()]
+        choices += [(self.found, path) for path in sorted(self.no_handler)]
+        if self.waits and (self.signals < SIGNALS_MAX or not choices):
+            choices.append((self.signal, None))
         if self.run.status == "parked":
             choices = [(self.resume, None), *choices]
-        assert choices, f"it waits for nothing: {self.run.nodes}"
+        assert choices, f"it waits for nothing: {self.run.open_nodes}"
         what, subject = self.random.choice(choices)
         what(subject)
 
-    def outcome(self, path: str) -> dict[str, Any]:
-        outcomes, state = self.nodes[path]["outcomes"], self.run.state(path)
-        return outcomes[min(state.failures + state.run - 1, len(outcomes) - 1)]
+    def outcome(self, path: str, run: int) -> dict[str, Any]:
+        outcomes = self.node(path)["outcomes"]
+        return outcomes[min(self.failures[path, run] + run - 1, len(outcomes) - 1)]
 
     def hangs(self, task: tuple[str, int, int]) -> bool:
-        return self.outcome(task[0])["kind"] == "hang"
+        return self.outcome(*task[:2])["kind"] == "hang"
 
     def may_fire(self, timer: tuple[str, int, int, str]) -> bool:
-        """A node's timeout only where its task hangs: else the outcome would depend on the order."""
-        return timer[3] != fx.NODE_TIMEOUT or self.hangs(timer[:3])
-
-    def without_code(self) -> list[str]:
-        states = ((node.path, self.run.instance.nodes[node.index]) for node in self.run.plan.nodes)
-        return [path for path, state in states if state is not None and state.waits_for.startswith("handler")]
+        """A task's timeout only where it hangs: else the outcome would depend on the order."""
+        return timer[3] != fx.NODE_TIMEOUT or self.node(timer[0])["type"] != "function" or self.hangs(timer[:3])
 
     def report(self, task: tuple[str, int, int]) -> None:
         path, run, attempt = task
         self.tasks.discard(task)
-        outcome = self.outcome(path)
+        outcome = self.outcome(path, run)
         identity: Any = {"path": path, "run": run, "attempt": attempt, "seed": self.random.getrandbits(16)}
         if outcome["kind"] == "ok":
-            output = json.dumps(work(outcome["base"], self.inputs[path, run])).encode()
-            report: inputs.Input = inputs.TaskFinished(**identity, output=output, port=outcome["port"])
+            output = work(outcome["base"], self.inputs[path, run])
+            sets = json.dumps(dict.fromkeys(outcome["sets"], output["v"])).encode() if outcome.get("sets") else None
+            report: inputs.Input = inputs.TaskFinished(
+                **identity, output=json.dumps(output).encode(), port=outcome["port"], variables=sets
+            )
         else:
             type = outcome["type"]
             fault = inputs.TaskFault(type, "as told", (type, "Exception"), fatal=outcome["fatal"])
@@ -153,6 +222,22 @@ class World:
 
     def found(self, path: str) -> None:
         self.take(inputs.HandlersFound(paths=(path,)))
+
+    def signal(self, _: None) -> None:
+        """Somebody says something, which may be what a wait is for."""
+        self.signals += 1
+        kind, name = self.random.choice(("signal", "signal", "event", "approval")), self.random.choice((*NAMES, "s2"))
+        open = [self.awaited[path] for path, status in self.run.open_nodes.items() if self.awaits(path, status)]
+        if open and self.random.random() < 0.5:
+            kind, names = self.random.choice(open)
+            name = self.random.choice(names.split(", "))
+        payload: Any = self.random.choice((self.random.randint(0, 3), {"v": self.random.randint(0, 3)}))
+        if kind == "approval":
+            payload = {"approved": self.random.random() < 0.5}
+        self.take(inputs.SignalArrived(name=name, payload=json.dumps(payload).encode(), kind=kind))
+
+    def awaits(self, path: str, status: str) -> bool:
+        return status == "waiting" and path in self.awaited
 
     # --- the unkind
 
@@ -199,19 +284,20 @@ class World:
             self.dropped(self.random.choice(self.reported + late))
 
     def stale(self) -> None:
-        path = self.random.choice(sorted(self.nodes))
+        path = self.random.choice(sorted(self.run.open_nodes))
         report = self.random.choice(
             (
                 inputs.TaskFinished(path=path, run=RUNS_MAX + 1, attempt=1, output=b"666"),
                 inputs.TaskFinished(path=path, run=1, attempt=99, output=b"666"),
                 inputs.TaskFinished(path="nowhere", run=1, attempt=1),
                 inputs.TimerFired(path=path, run=1, attempt=98, purpose=fx.RETRY),
+                inputs.TimerFired(path=path + "[999].n0", run=1, attempt=1, purpose=fx.DELAY),
                 inputs.TimerFired(path=path, run=1, attempt=1, purpose="of no kind"),
                 inputs.AdmissionGranted(path=path, run=RUNS_MAX + 1),
                 inputs.HandlersFound(paths=(path, "nowhere")),
             )
         )
-        if not (isinstance(report, inputs.HandlersFound) and path in self.without_code()):
+        if not (isinstance(report, inputs.HandlersFound) and path in self.no_handler):
             self.dropped(report)
 
     def dropped(self, report: inputs.Input) -> None:

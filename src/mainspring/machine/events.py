@@ -50,6 +50,16 @@ class Ref(Struct, frozen=True, array_like=True, gc=False):
     in_doubt: bool = False
 
 
+class Done(Struct, frozen=True, array_like=True, gc=False):
+    """A run that is to be undone: where its end stands in the journal (`row`, and the place in it), and how it ended."""
+
+    path: str
+    run: int
+    row: int
+    index: int
+    how: str = "completed"
+
+
 class Token(Struct, frozen=True, array_like=True, gc=False):
     """A message in an inbox: the connection that it came by, by its number, and which run of the source sent it."""
 
@@ -57,11 +67,24 @@ class Token(Struct, frozen=True, array_like=True, gc=False):
     run: int = 1
 
 
+class Pin(Struct, frozen=True, array_like=True, gc=False):
+    """A workflow that subflows start: what they call it, and the content hash of its definition. `undoes`: it has something
+    that can be undone."""
+
+    name: str
+    version: str
+    undoes: bool = False
+
+
 # --- the instance ---------------------------------------------------------------------------------------------------
 
 
 class InstanceStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The instance began. `version` is the content hash of the definition that it is pinned to."""
+    """The instance began. `version` is the content hash of the definition that it is pinned to.
+
+    `children` pins the workflows that its subflows start: what they call it, and its version. `depth` counts the instances
+    above it; `detached` is one whose parent does not wait for it.
+    """
 
     workflow: str
     version: str
@@ -71,6 +94,9 @@ class InstanceStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
     parent: str | None = None
     parent_path: str | None = None
     parent_run: int = 0
+    depth: int = 0
+    children: tuple[Pin, ...] = ()
+    detached: bool = False
 
 
 class InstancePauseRequested(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -115,24 +141,54 @@ class InstanceCancelRequested(Event, frozen=True, array_like=True, tag=True, gc=
 
 
 class CompensationStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The saga runs backwards. `order` lists the completed runs to undo, first to undo first."""
+    """From here on what was done is undone, the last first (`order` is empty: CompensationPlanned has it, page by page).
+
+    The instance `ends` in that status afterwards. `failed` is the node because of which; `nodes` are those of the instance's
+    own graph whose runs are undone (empty: all). `again`: somebody has what was left before taken up. `parent`: the
+    node of the parent that has this child undone.
+    """
 
     scope: str
     reason: str
     order: tuple[Ref, ...] = ()
+    ends: str = "failed"
+    failed: str = ""
+    error: ErrorRecord | None = None
+    nodes: tuple[str, ...] = ()
+    again: bool = False
+    by: str = ""
+    parent: Ref | None = None
+
+
+class CompensationPlanned(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The runs that are undone next, the first first, with their outputs (a list of the same length).
+
+    They were read back from the journal, as far as before place `index` of row `row` (row 0: to its beginning).
+    """
+
+    runs: tuple[Done, ...]
+    outputs: Raw = NULL
+    row: int = 0
+    index: int = 0
 
 
 class CompensationEnded(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The saga is through. `left` lists what could not be undone."""
+    """The saga is through. `left` lists what could not be undone; `untried` more were not taken up, because of these."""
 
     left: tuple[Ref, ...] = ()
+    undone: int = 0
+    untried: int = 0
 
 
 class InstanceCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """All is done, and no failure was left unhandled. `degraded`: a fallback stood in for at least one node."""
+    """All is done, and no failure was left unhandled. `degraded`: a fallback stood in for at least one node.
+
+    `reason` is there where a child could not undo all of it, and so is as it was.
+    """
 
     output: Raw = NULL
     degraded: bool = False
+    reason: str = ""
 
 
 class InstancePartiallySucceeded(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -158,6 +214,8 @@ class InstanceCancelled(Event, frozen=True, array_like=True, tag=True, gc=False)
 
 class InstanceCompensated(Event, frozen=True, array_like=True, tag=True, gc=False):
     """A completed instance (a child, as a rule) was undone because its parent asked for it."""
+
+    reason: str = ""
 
 
 class InstanceReopened(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -203,32 +261,42 @@ class NodeStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class NodeWaiting(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The node waits for what is named: timer, signal, event, approval, child, handler. No slot is held."""
+    """The node waits for what is named: timer, signal, event, approval, child, handler. No slot is held.
+
+    `names`: any of which signals, events or approvals it takes.
+    """
 
     path: str
     run: int
     what: str
     detail: str = ""
     until: int | None = None
+    names: tuple[str, ...] = ()
 
 
 class NodeRetrying(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """An attempt failed, and another one is due at `due` (UTC milliseconds)."""
+    """An attempt failed, and another one is due at `due` (UTC milliseconds). `reason` is the rule that says so."""
 
     path: str
     run: int
     attempt: int
     error: ErrorRecord
     due: int
+    reason: str = ""
 
 
 class NodeFellBack(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The node failed for good, and a fallback now runs on its behalf."""
+    """The node failed for good, and a fallback now runs on its behalf.
+
+    `action` is the id of what stands in, `error` what failed just now: the node, or the fallback before. `reason` is the
+    rule that says so.
+    """
 
     path: str
     run: int
     action: str
     error: ErrorRecord
+    reason: str = ""
 
 
 class NodeCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -248,7 +316,11 @@ class NodeCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class NodeFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The node failed for good. `handled`: a connection with trigger fail fired for it."""
+    """The node failed for good. `handled`: a connection with trigger fail fired for it.
+
+    `decision` says what that means for the whole (continue, degrade, terminate), `rule` where this comes from. Both are ""
+    of a node that ends after its runs, each of which was decided.
+    """
 
     path: str
     run: int
@@ -256,6 +328,8 @@ class NodeFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
     error: ErrorRecord
     fired: tuple[int, ...] = ()
     handled: bool = False
+    decision: str = ""
+    rule: str = ""
 
 
 class NodeActivated(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -280,7 +354,7 @@ class RunCompleted(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class RunFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """One run of a repeating node failed for good. `handled`: a connection with trigger fail fired for it."""
+    """One run of a repeating node failed for good. `handled`, `decision` and `rule` are as of a NodeFailed."""
 
     path: str
     run: int
@@ -288,6 +362,8 @@ class RunFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
     error: ErrorRecord
     fired: tuple[int, ...] = ()
     handled: bool = False
+    decision: str = ""
+    rule: str = ""
 
 
 class NodeLogged(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -299,12 +375,47 @@ class NodeLogged(Event, frozen=True, array_like=True, tag=True, gc=False):
     message: str
 
 
+class SignalKept(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A signal, event or approval came that nobody takes yet: it is kept for a wait to come."""
+
+    kind: str
+    name: str
+    payload: Raw = NULL
+    by: str = ""
+
+
+class SignalDropped(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A signal, event or approval came that nobody takes, and that is not kept."""
+
+    kind: str
+    name: str
+    reason: str
+    by: str = ""
+
+
+class SignalTaken(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """The wait at `path` took a signal, event or approval. `kept`: its place among those that were kept, from 0 (null: it
+    had come just then)."""
+
+    path: str
+    run: int
+    kind: str
+    name: str
+    kept: int | None = None
+    by: str = ""
+
+
 class RoutingFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """A condition could not be evaluated: its connection did not fire, and the failure counts as unhandled."""
+    """A condition could not be evaluated: its connection did not fire, and the failure counts as unhandled.
+
+    `decision` and `rule` are as of a NodeFailed.
+    """
 
     path: str
     connection: int
     error: ErrorRecord
+    decision: str = ""
+    rule: str = ""
 
 
 class NodesSkipped(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -332,7 +443,7 @@ class NodesRequeued(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class NodeCompensating(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The node's work is being undone, attempt by attempt."""
+    """The undoing of a run began, in a scope of its own: `path[undo:run]`. What happens in it follows as of any node."""
 
     path: str
     run: int
@@ -340,7 +451,7 @@ class NodeCompensating(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class NodeCompensated(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The node's work is undone."""
+    """The run is undone."""
 
     path: str
     run: int
@@ -348,7 +459,7 @@ class NodeCompensated(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class NodeCompensationFailed(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """The node's work could not be undone."""
+    """The run could not be undone."""
 
     path: str
     run: int
@@ -364,6 +475,56 @@ class NodeReset(Event, frozen=True, array_like=True, tag=True, gc=False):
     same_key: bool = False
 
 
+# --- blocks and their bodies ----------------------------------------------------------------------------------------
+
+
+class BlockStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A block knows what its bodies are to work on: `items` of a loop (a list, else null), the `state` it begins with."""
+
+    path: str
+    run: int
+    items: Raw = NULL
+    state: Raw = NULL
+
+
+class ItemsAdded(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A loop has more items than before."""
+
+    path: str
+    run: int
+    items: Raw
+
+
+class ScopeStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A body began: `number` is the one in its address, `path[number]`. What it works on derives from the block."""
+
+    path: str
+    run: int
+    number: int
+
+
+class ScopeEnded(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """A body ended, and its scope is gone. `status`: completed, failed or cancelled. `mapped`: its output was computed;
+    else it is that of its leaves."""
+
+    path: str
+    run: int
+    number: int
+    status: str
+    output: Raw = NULL
+    mapped: bool = False
+    error: ErrorRecord | None = None
+
+
+class VariablesConflict(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Bodies that were open at the same time gave variables different values; those of body `number` were taken."""
+
+    path: str
+    run: int
+    number: int
+    names: tuple[str, ...]
+
+
 AnyEvent = (
     InstanceStarted
     | InstancePauseRequested
@@ -373,6 +534,7 @@ AnyEvent = (
     | InstanceFailing
     | InstanceCancelRequested
     | CompensationStarted
+    | CompensationPlanned
     | CompensationEnded
     | InstanceCompleted
     | InstancePartiallySucceeded
@@ -401,4 +563,12 @@ AnyEvent = (
     | RunCompleted
     | RunFailed
     | NodeLogged
+    | BlockStarted
+    | ItemsAdded
+    | ScopeStarted
+    | ScopeEnded
+    | VariablesConflict
+    | SignalKept
+    | SignalDropped
+    | SignalTaken
 )

@@ -10,14 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import events as ev
+from mainspring.machine import signals
+from mainspring.machine.block import Block, merge_writes
+from mainspring.machine.fold_blocks import FOLD_BLOCKS, end_block
+from mainspring.machine.fold_saga import FOLD_SAGA
 from mainspring.machine.inbox import RunResult
 from mainspring.machine.instance import CONSUMED_MAX, Instance
-from mainspring.machine.lifecycle import ACTIVE, INSTANCE, INSTANCE_FINAL, NODE, NODE_FINAL, IllegalTransition
-from mainspring.machine.scope import NodeState, Scope
+from mainspring.machine.lifecycle import NODE_FINAL, IllegalTransition
+from mainspring.machine.moving import check_all, move, move_instance
+from mainspring.machine.scope import BodyScope, NodeState, Scope
 
 
 def fold(instance: Instance, event: ev.Event, at: int) -> None:
@@ -33,68 +37,54 @@ def consume(instance: Instance, message: str) -> None:
     instance.consumed = (*instance.consumed[1 - CONSUMED_MAX :], message)
 
 
-def _move(instance: Instance, path: str, event: str) -> tuple[Scope, PlanNode, NodeState]:
-    """Move one node along its table, and keep its scope's counts of open and final nodes."""
-    found = instance.plan.by_id.get(path)  # as `locate` does, without a call for the usual node
-    scope, node = instance.locate(path) if found is None else (instance, found)
-    state = scope.nodes[node.index]
-    if state is None:
-        state = NodeState()
-    before = state.status
-    after = NODE[event].get(before)
-    if after is None:
-        raise IllegalTransition(f"node {path!r} is {before} and cannot take {event}")
-    scope.nodes[node.index] = state
-    state.status = after
-    scope.active += (after in ACTIVE) - (before in ACTIVE)
-    scope.finished += (after in NODE_FINAL) - (before in NODE_FINAL)
-    return scope, node, state
-
-
-def _move_instance(instance: Instance, event: ev.Event, at: int) -> None:
-    kind = type(event).__name__
-    after = INSTANCE[kind].get(instance.status)
-    if after is None:
-        raise IllegalTransition(f"the instance is {instance.status} and cannot take {kind}")
-    instance.status = after
-    if after in INSTANCE_FINAL:
-        instance.ended_at = at
-
-
 # --- the instance ---------------------------------------------------------------------------------------------------
 
 
 def _instance_started(instance: Instance, event: ev.InstanceStarted, at: int) -> None:
-    _move_instance(instance, event, at)
+    move_instance(instance, event, at)
     instance.started_at = at
     instance.input = bytes(event.input)
     instance.variables = bytes(event.variables)
+    if event.parent is not None or event.children:
+        instance.lineage = signals.Lineage(
+            event.parent, event.parent_path, event.parent_run, event.depth, event.children, event.detached
+        )
 
 
 def _instance_ended(instance: Instance, event: Any, at: int) -> None:
-    _move_instance(instance, event, at)
+    move_instance(instance, event, at)
     instance.output = bytes(event.output)
     instance.reason = getattr(event, "reason", "")
 
 
 def _instance_reasoned(instance: Instance, event: Any, at: int) -> None:
-    _move_instance(instance, event, at)
+    move_instance(instance, event, at)
     instance.reason = event.reason
 
 
 def _instance_resumed(instance: Instance, event: ev.InstanceResumed, at: int) -> None:
-    _move_instance(instance, event, at)
+    move_instance(instance, event, at)
     instance.reason = ""
+    if instance.saga is not None and not instance.saga.over:
+        instance.status = "compensating"  # it was parked in the middle of its saga, which goes on
 
 
 def _variables_set(instance: Instance, event: ev.VariablesSet, at: int) -> None:
-    merged = msgspec.json.decode(instance.variables, type=dict[str, Raw])
-    merged.update(msgspec.json.decode(event.values, type=dict[str, Raw]))
-    instance.variables = msgspec.json.encode(merged)
+    """They belong to the instance, but what a body sets stays there until it has ended (SEMANTICS 27)."""
+    scope: Scope = instance.locate(event.path)[0] if event.path else instance
+    if isinstance(scope, BodyScope):
+        scope.writes = merge_writes(scope.writes or b"{}", bytes(event.values))
+    else:
+        instance.variables = merge_writes(instance.variables, bytes(event.values))
+
+
+def _instance_undone(instance: Instance, event: ev.InstanceCompensated, at: int) -> None:
+    move_instance(instance, event, at)
+    instance.reason = event.reason
 
 
 def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) -> None:
-    _move_instance(instance, event, at)
+    move_instance(instance, event, at)
     instance.ended_at = 0
     instance.reason = ""
 
@@ -103,20 +93,20 @@ def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) 
 
 
 def _input_mapped(instance: Instance, event: ev.InputMapped, at: int) -> None:
-    _move(instance, event.path, "InputMapped")[2].input = bytes(event.input)
+    move(instance, event.path, "InputMapped")[2].input = bytes(event.input)
 
 
 def _node_logged(instance: Instance, event: ev.NodeLogged, at: int) -> None:
     """It is in the history, and changes nothing but that."""
-    _move(instance, event.path, "NodeLogged")
+    move(instance, event.path, "NodeLogged")
 
 
 def _node_ready(instance: Instance, event: ev.NodeReady, at: int) -> None:
-    _move(instance, event.path, "NodeReady")[2].waits_for = event.asks
+    move(instance, event.path, "NodeReady")[2].waits_for = event.asks
 
 
 def _node_started(instance: Instance, event: ev.NodeStarted, at: int) -> None:
-    _, _, state = _move(instance, event.path, "NodeStarted")
+    _, _, state = move(instance, event.path, "NodeStarted")
     state.attempt = event.attempt
     state.started_at = at
     state.due = None
@@ -124,29 +114,44 @@ def _node_started(instance: Instance, event: ev.NodeStarted, at: int) -> None:
 
 
 def _node_waiting(instance: Instance, event: ev.NodeWaiting, at: int) -> None:
-    _, _, state = _move(instance, event.path, "NodeWaiting")
+    _, _, state = move(instance, event.path, "NodeWaiting")
     state.waits_for = f"{event.what} {event.detail}".rstrip()
     state.due = event.until
+    signals.began_to_wait(instance, event)
 
 
 def _node_retrying(instance: Instance, event: ev.NodeRetrying, at: int) -> None:
-    _, _, state = _move(instance, event.path, "NodeRetrying")
+    _, _, state = move(instance, event.path, "NodeRetrying")
     state.failures += 1
     state.error = event.error
     state.due = event.due
+    if instance.plan.policies.retry_budget is not None and instance.status != "compensating":
+        instance.retries += 1
 
 
 def _node_fell_back(instance: Instance, event: ev.NodeFellBack, at: int) -> None:
-    _, _, state = _move(instance, event.path, "NodeFellBack")
-    state.error = event.error
+    """From its first fallback on its bodies are those that stand in for it. Its error stays the one that it failed with."""
+    scope, node, state = move(instance, event.path, "NodeFellBack")
+    if not event.reason:  # a row from before fallbacks ran
+        state.error = event.error
+        return
+    block = scope.blocks.get(node.index)
+    if block is None or not block.stands_in:
+        scope.block(node, Block(event.run, state.bodies, stands_in=True))
+        state.error = event.error
+        state.due = None
+        state.waits_for = ""
+    state.because = event.action
 
 
 def _node_completed(instance: Instance, event: ev.NodeCompleted, at: int) -> None:
-    scope, node, state = _move(instance, event.path, "NodeCompleted")
-    state.output = bytes(event.output)
+    scope, node, state = move(instance, event.path, "NodeCompleted")
+    state.output = end_block(scope, node, event.port, bytes(event.output)) if node.nests else bytes(event.output)
     _run_ended_well(instance, state, event, at)
     if node.repeating:
         state.output = scope.inbox(node).outputs
+    elif node.undo is not None:
+        instance.may_undo(event.path, node.undo)
     _tokens(scope, node, event.fired, at)
 
 
@@ -154,28 +159,36 @@ def _run_ended_well(instance: Instance, state: NodeState, event: ev.NodeComplete
     state.port = event.port
     state.cached = event.cached
     state.ended_at = at
-    state.error = None
     state.waits_for = ""
     state.due = None
     if event.degraded:
         state.degraded = True
         instance.degraded += 1
+    if not event.degraded or not state.because:  # else it stays: something stood in, because of it
+        state.error = None
 
 
 def _node_failed(instance: Instance, event: ev.NodeFailed, at: int) -> None:
-    scope, node, state = _move(instance, event.path, "NodeFailed")
+    scope, node, state = move(instance, event.path, "NodeFailed")
     _run_ended_badly(state, event, at)
     if node.repeating:  # each run's failure was counted when it happened
         state.output = scope.inbox(node).outputs
     else:
         state.failures += 1
-        scope.unhandled += not event.handled
+        if not event.handled:
+            scope.failed(event.error)
+        if node.undo is not None and node.undo.failed:
+            instance.may_undo(event.path, node.undo)
+    scope.blocks.pop(node.index, None)
     _tokens(scope, node, event.fired, at)
 
 
 def _run_ended_badly(state: NodeState, event: ev.NodeFailed | ev.RunFailed, at: int) -> None:
     state.error = event.error
     state.handled = event.handled
+    if event.decision:
+        state.decision = event.decision
+        state.reason = event.rule
     state.ended_at = at
     state.waits_for = ""
     state.due = None
@@ -185,7 +198,7 @@ def _run_ended_badly(state: NodeState, event: ev.NodeFailed | ev.RunFailed, at: 
 
 
 def _node_activated(instance: Instance, event: ev.NodeActivated, at: int) -> None:
-    scope, node, state = _move(instance, event.path, "NodeActivated")
+    scope, node, state = move(instance, event.path, "NodeActivated")
     inbox = scope.inbox(node)
     inbox.take(at)
     if tuple(lease.payload for lease in inbox.taken) != event.taken:
@@ -196,17 +209,24 @@ def _node_activated(instance: Instance, event: ev.NodeActivated, at: int) -> Non
 
 
 def _run_completed(instance: Instance, event: ev.RunCompleted, at: int) -> None:
-    scope, node, state = _move(instance, event.path, "RunCompleted")
+    scope, node, state = move(instance, event.path, "RunCompleted")
     _run_ended_well(instance, state, event, at)
-    scope.inbox(node).settle(RunResult(event.run, bytes(event.output)), at)
+    output = end_block(scope, node, event.port, bytes(event.output)) if node.nests else bytes(event.output)
+    scope.inbox(node).settle(RunResult(event.run, output), at)
+    if node.undo is not None:
+        instance.may_undo(event.path, node.undo)
     _messages(scope, event, at)
 
 
 def _run_failed(instance: Instance, event: ev.RunFailed, at: int) -> None:
-    scope, node, state = _move(instance, event.path, "RunFailed")
+    scope, node, state = move(instance, event.path, "RunFailed")
     _run_ended_badly(state, event, at)
     state.failures += 1
-    scope.unhandled += not event.handled
+    if not event.handled:
+        scope.failed(event.error)
+    if node.undo is not None and node.undo.failed:
+        instance.may_undo(event.path, node.undo)
+    scope.blocks.pop(node.index, None)
     error = msgspec.json.encode(event.error)
     scope.inbox(node).settle(RunResult(event.run, None, error, event.handled), at)
     _messages(scope, event, at)
@@ -254,35 +274,35 @@ def _tokens(scope: Scope, node: PlanNode, fired: tuple[int, ...], at: int) -> No
                 state.messages.append(connection.index)
 
 
+def _signal_kept(instance: Instance, event: ev.SignalKept, at: int) -> None:
+    move_instance(instance, event, at)
+    signals.keep(instance, event, at)
+
+
+def _signal_taken(instance: Instance, event: ev.SignalTaken, at: int) -> None:
+    move(instance, event.path, "SignalTaken")
+    signals.take(instance, event)
+
+
 def _routing_failed(instance: Instance, event: ev.RoutingFailed, at: int) -> None:
     scope, node = instance.locate(event.path)
-    scope.unhandled += 1
+    scope.failed(event.error)
     state = scope.state(node)
     state.misrouted = [*(state.misrouted or ()), event.connection]
-
-
-def _check_all(instance: Instance, paths: list[str], event: str) -> None:
-    """An event about several nodes is refused whole: no node has moved when the last one cannot."""
-    rows = NODE[event]
-    for path in paths:
-        scope, node = instance.locate(path)
-        state = scope.nodes[node.index]
-        status = "pending" if state is None else state.status
-        if status not in rows:
-            raise IllegalTransition(f"node {path!r} is {status} and cannot take {event}")
-    if len(set(paths)) != len(paths):
-        raise IllegalTransition(f"{event} names a node twice")
+    if event.decision and state.decision != "terminate":
+        state.decision = event.decision
+        state.reason = event.rule
 
 
 def _nodes_skipped(instance: Instance, event: ev.NodesSkipped, at: int) -> None:
-    _check_all(instance, [skip.path for skip in event.skips], "NodesSkipped")
+    check_all(instance, [skip.path for skip in event.skips], "NodesSkipped")
     for skip in event.skips:
         fold_skip(instance, skip, at)
 
 
 def fold_skip(instance: Instance, skip: ev.Skip, at: int) -> None:
     """One skip of a NodesSkipped. Routing folds each as it is decided and records them together (SEMANTICS 4)."""
-    scope, node, state = _move(instance, skip.path, "NodesSkipped")
+    scope, node, state = move(instance, skip.path, "NodesSkipped")
     state.reason = skip.reason
     state.because = skip.because
     state.ended_at = at
@@ -290,64 +310,56 @@ def fold_skip(instance: Instance, skip: ev.Skip, at: int) -> None:
 
 
 def _nodes_cancelled(instance: Instance, event: ev.NodesCancelled, at: int) -> None:
-    _check_all(instance, [ref.path for ref in event.runs], "NodesCancelled")
+    check_all(instance, [ref.path for ref in event.runs], "NodesCancelled")
     for ref in event.runs:
-        scope, node, state = _move(instance, ref.path, "NodesCancelled")
+        scope, node, state = move(instance, ref.path, "NodesCancelled")
         state.reason = event.reason
         state.ended_at = at
         state.waits_for = "in doubt" if ref.in_doubt else ""
         state.due = None
+        scope.blocks.pop(node.index, None)
+        if ref.in_doubt and node.undo is not None and node.undo.in_doubt:
+            instance.may_undo(ref.path, node.undo)
         _tokens(scope, node, (), at)
 
 
 def _nodes_requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> None:
-    _check_all(instance, [ref.path for ref in event.runs], "NodesRequeued")
+    check_all(instance, [ref.path for ref in event.runs], "NodesRequeued")
     for ref in event.runs:
-        _, _, state = _move(instance, ref.path, "NodesRequeued")
+        _, _, state = move(instance, ref.path, "NodesRequeued")
         state.crashes += event.crashed
         state.crashes_alone += event.crashed and event.alone
-
-
-def _node_compensating(instance: Instance, event: ev.NodeCompensating, at: int) -> None:
-    _move(instance, event.path, "NodeCompensating")[2].attempt = event.attempt
-
-
-def _node_compensated(instance: Instance, event: ev.NodeCompensated, at: int) -> None:
-    _move(instance, event.path, "NodeCompensated")[2].ended_at = at
-
-
-def _node_compensation_failed(instance: Instance, event: ev.NodeCompensationFailed, at: int) -> None:
-    _, _, state = _move(instance, event.path, "NodeCompensationFailed")
-    state.error = event.error
-    state.ended_at = at
 
 
 def _node_reset(instance: Instance, event: ev.NodeReset, at: int) -> None:
     scope, node = instance.locate(event.path)
     known = scope.nodes[node.index]
     failed = known is not None and known.status == "failed"
-    _, _, before = _move(instance, event.path, "NodeReset")
-    if failed and not before.handled:
-        scope.unhandled -= 1
+    _, _, before = move(instance, event.path, "NodeReset")
+    scope.unhandled -= (failed and not before.handled) + len(before.misrouted or ())
+    if not scope.unhandled:
+        scope.error = None
     instance.degraded -= before.degraded
-    scope.nodes[node.index] = NodeState(run=event.run, tokens=before.tokens, messages=before.messages)
+    for connection in node.outgoing:  # the tokens that it had put: none of them was a message
+        scope.state(scope.graph.nodes[connection.target]).tokens -= 1
+    scope.nodes[node.index] = NodeState(
+        run=event.run, tokens=before.tokens, messages=before.messages, bodies=before.bodies
+    )
 
 
 FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.InstanceStarted: _instance_started,
-    ev.InstancePauseRequested: _move_instance,
-    ev.InstancePaused: _move_instance,
+    ev.InstancePauseRequested: move_instance,
+    ev.InstancePaused: move_instance,
     ev.InstanceResumed: _instance_resumed,
     ev.InstanceParked: _instance_reasoned,
     ev.InstanceFailing: _instance_reasoned,
     ev.InstanceCancelRequested: _instance_reasoned,
-    ev.CompensationStarted: _move_instance,
-    ev.CompensationEnded: _move_instance,
     ev.InstanceCompleted: _instance_ended,
     ev.InstancePartiallySucceeded: _instance_ended,
     ev.InstanceFailed: _instance_ended,
     ev.InstanceCancelled: _instance_ended,
-    ev.InstanceCompensated: _move_instance,
+    ev.InstanceCompensated: _instance_undone,
     ev.InstanceReopened: _instance_reopened,
     ev.VariablesSet: _variables_set,
     ev.InputMapped: _input_mapped,
@@ -363,11 +375,13 @@ FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.NodesSkipped: _nodes_skipped,
     ev.NodesCancelled: _nodes_cancelled,
     ev.NodesRequeued: _nodes_requeued,
-    ev.NodeCompensating: _node_compensating,
-    ev.NodeCompensated: _node_compensated,
-    ev.NodeCompensationFailed: _node_compensation_failed,
     ev.NodeReset: _node_reset,
     ev.NodeActivated: _node_activated,
     ev.RunCompleted: _run_completed,
     ev.RunFailed: _run_failed,
+    **FOLD_BLOCKS,
+    **FOLD_SAGA,
+    ev.SignalKept: _signal_kept,
+    ev.SignalDropped: move_instance,
+    ev.SignalTaken: _signal_taken,
 }

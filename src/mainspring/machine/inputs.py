@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from mainspring.machine.events import Done, Pin
+
 
 class TaskFault(Struct, frozen=True, omit_defaults=True):
     """What a task reports of the error that ended it. `kinds` names the error's type and all its bases (for retryOn)."""
@@ -39,6 +41,12 @@ class StartInstance(Input, frozen=True, kw_only=True):
     input: bytes = b"null"
     variables: bytes = b"{}"
     key: str | None = None
+    children: tuple[Pin, ...] = ()
+    parent: str | None = None
+    parent_path: str | None = None
+    parent_run: int = 0
+    depth: int = 0
+    detached: bool = False
 
 
 class Recover(Input, frozen=True, kw_only=True):
@@ -83,6 +91,15 @@ class ResumeInstance(Input, frozen=True, kw_only=True):
     """A parked or paused instance goes on."""
 
     by: str = ""
+
+
+class RetryNode(Input, frozen=True, kw_only=True):
+    """Have a node that failed for good run again, the instance being reopened where it is at its end."""
+
+    path: str
+    run: int
+    by: str = ""
+    reason: str = ""
 
 
 class TaskFinished(Input, frozen=True, kw_only=True, gc=False):
@@ -142,12 +159,58 @@ class AdmissionGranted(Input, frozen=True, kw_only=True):
 
 
 class AdmissionRefused(Input, frozen=True, kw_only=True):
-    """The node may not start, and waiting would not help."""
+    """The node may not start, and waiting would not help. `error` is its type, `until` when it may be asked for again."""
 
     path: str
     run: int
     reason: str
     figures: dict[str, float] = {}
+    until: int | None = None
+    error: str = "AdmissionRefused"
+    state: str = ""
+
+
+class SignalArrived(Input, frozen=True, kw_only=True):
+    """Somebody sends what a wait may wait for. `kind` is signal, event or approval; `payload` is JSON."""
+
+    name: str
+    payload: bytes = b"null"
+    kind: str = "signal"
+    by: str = ""
+
+
+class ChildEnded(Input, frozen=True, kw_only=True):
+    """The instance that a subflow started is at its end, or could not be started (`status` is refused)."""
+
+    path: str
+    run: int
+    status: str
+    output: bytes = b"null"
+    reason: str = ""
+
+
+class RunsRead(Input, frozen=True, kw_only=True):
+    """Runs that a saga may have to undo, read back from the journal from before place `index` of row `row` (row 0: its end).
+
+    The last comes first, each with its output as JSON. What is before `next_row` and `next_index` is still to be read (row 0:
+    nothing is).
+    """
+
+    row: int
+    index: int
+    runs: tuple[Done, ...]
+    outputs: tuple[bytes, ...]
+    next_row: int = 0
+    next_index: int = 0
+
+
+class Compensate(Input, frozen=True, kw_only=True):
+    """Undo what was done: of an instance at its end, what a saga had to leave; of a child that its parent has no use for,
+    all of it. The parent's node is at `path`, in its run `run`."""
+
+    by: str = ""
+    path: str = ""
+    run: int = 0
 
 
 AnyInput = (
@@ -158,6 +221,7 @@ AnyInput = (
     | CancelInstance
     | ParkInstance
     | ResumeInstance
+    | RetryNode
     | TaskFinished
     | TaskFailed
     | HandlerMissing
@@ -165,4 +229,8 @@ AnyInput = (
     | TimerFired
     | AdmissionGranted
     | AdmissionRefused
+    | SignalArrived
+    | ChildEnded
+    | RunsRead
+    | Compensate
 )

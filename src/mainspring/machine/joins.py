@@ -49,11 +49,16 @@ def _by_inbox(inbox: Inbox) -> Decision:
 def has_room(scope: Scope, node: PlanNode) -> bool:
     """Whether each inbox that a repeating node sends to can take what one more run may send (SEMANTICS 10).
 
-    All targets of a repeating node are repeating themselves (SEMANTICS 15), and none is final before its sources are.
+    All targets of a repeating node are repeating themselves (SEMANTICS 15). One that was stopped takes nothing any more.
     """
     nodes = scope.graph.nodes
     targets = dict.fromkeys(edge.target for edge in node.outgoing)
-    return all(_room_for(scope, node, nodes[target]) for target in targets)
+    return all(_is_final(scope, target) or _room_for(scope, node, nodes[target]) for target in targets)
+
+
+def _is_final(scope: Scope, index: int) -> bool:
+    state = scope.nodes[index]
+    return state is not None and state.status in NODE_FINAL
 
 
 def _room_for(scope: Scope, sender: PlanNode, target: PlanNode) -> bool:
@@ -68,8 +73,7 @@ def _room_for(scope: Scope, sender: PlanNode, target: PlanNode) -> bool:
 
 def _may_send(scope: Scope, source: PlanNode) -> bool:
     """Whether a source may send from what it is doing now: its one run to come, or the run under way."""
-    if source.repeating:
-        inbox = scope.inboxes.get(source.index)
-        return inbox is not None and not inbox.idle
-    state = scope.nodes[source.index]
-    return state is None or state.status not in NODE_FINAL
+    if _is_final(scope, source.index):
+        return False
+    inbox = scope.inboxes.get(source.index)
+    return not source.repeating or (inbox is not None and not inbox.idle)

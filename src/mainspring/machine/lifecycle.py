@@ -3,7 +3,7 @@
 Nothing else in the machine knows which state follows which. A pair that has no row is impossible: `fold` refuses it
 before it changes anything. The diagrams in `docs/semantics.md` are drawn from these tables, and a test walks every pair.
 
-Rows whose rules come with later work (pause, compensation, fallback, children) stand here from the start, because states
+Rows whose rules come with later work (pause, fallback) stand here from the start, because states
 are in stores.
 """
 
@@ -37,33 +37,38 @@ INSTANCE: Table = _rows(
     ("InstanceParked", _OPEN, "parked"),
     ("InstanceFailing", "running pausing paused", "failing"),
     ("InstanceCancelRequested", "running pausing paused parked failing", "cancelling"),
-    ("CompensationStarted", "running failing cancelling completed partial_success", "compensating"),
-    ("CompensationEnded", "compensating", "="),
-    ("InstanceCompleted", "running", "completed"),
+    ("CompensationStarted", "running failing cancelling completed partial_success failed cancelled", "compensating"),
+    ("CompensationPlanned CompensationEnded", "compensating", "="),
+    ("InstanceCompleted", "running compensating", "completed"),
     ("InstancePartiallySucceeded", "running compensating", "partial_success"),
     ("InstanceFailed", "running failing compensating", "failed"),
     ("InstanceCancelled", "cancelling compensating", "cancelled"),
     ("InstanceCompensated", "compensating", "compensated"),
     ("InstanceReopened", "completed partial_success failed cancelled", "running"),
+    ("SignalKept SignalDropped", f"{_OPEN} parked", "="),
 )
 
 NODE: Table = _rows(
     ("NodeActivated", "pending gathering", "="),
     ("InputMapped", "pending ready gathering", "="),
     ("NodeLogged", "running", "="),
+    ("SignalTaken", "running waiting", "="),
     ("NodeReady", "pending waiting retrying gathering", "ready"),
     ("NodeStarted", "pending ready retrying waiting gathering", "running"),
     ("NodeWaiting", "running", "waiting"),
+    ("BlockStarted", "running waiting", "waiting"),
+    ("ItemsAdded", "waiting", "="),
+    ("ScopeStarted ScopeEnded VariablesConflict", "waiting falling_back", "="),
     ("NodeRetrying", "running waiting", "retrying"),
-    ("NodeFellBack", "ready running waiting", "falling_back"),
+    ("NodeFellBack", "pending ready running waiting retrying falling_back gathering", "falling_back"),
     ("NodeCompleted", "running waiting falling_back gathering", "completed"),
-    ("NodeFailed", "pending ready running waiting falling_back gathering", "failed"),
+    ("NodeFailed", "pending ready running waiting retrying falling_back gathering", "failed"),
     ("RunCompleted", "running waiting falling_back", "gathering"),
-    ("RunFailed", "pending ready running waiting falling_back gathering", "gathering"),
+    ("RunFailed", "pending ready running waiting retrying falling_back gathering", "gathering"),
     ("NodesSkipped", "pending", "skipped"),
     ("NodesCancelled", "ready running waiting retrying falling_back gathering", "cancelled"),
     ("NodesRequeued", "running", "ready"),
-    ("NodeCompensating", "completed compensating compensation_failed", "compensating"),
+    ("NodeCompensating", "completed failed cancelled compensated compensation_failed", "compensating"),
     ("NodeCompensated", "compensating", "compensated"),
     ("NodeCompensationFailed", "compensating", "compensation_failed"),
     ("NodeReset", "completed failed skipped cancelled compensated compensation_failed", "pending"),
@@ -79,6 +84,7 @@ TIMER: Table = _rows(
 ATTEMPT: Table = _rows(
     ("NodeStarted", "absent waiting", "running"),
     ("NodeWaiting", "running", "waiting"),
+    ("BlockStarted", "running waiting", "waiting"),
     ("NodeCompleted RunCompleted", "running waiting", "succeeded"),
     ("NodeRetrying", "running waiting", "failed"),
     ("NodeFellBack", "running waiting", "failed"),
@@ -128,5 +134,5 @@ INSTANCE_STATES = (
 
 INSTANCE_FINAL = frozenset({"completed", "partial_success", "failed", "cancelled", "compensated"})
 
-STARTING = frozenset({"running"})
-"""An instance starts new work only in one of these."""
+STARTING = frozenset({"running", "compensating"})
+"""An instance starts new work only in one of these; when compensating, only such as undoes."""

@@ -10,10 +10,10 @@ import msgspec
 from mainspring.errors import ExpressionError
 from mainspring.expression import truthy
 from mainspring.graph.plan import PlanConnection, PlanNode, Route
+from mainspring.machine.error_values import error_value
 from mainspring.machine.events import ErrorRecord, RoutingFailed
 from mainspring.machine.names import Names
 from mainspring.machine.turn import Turn
-from mainspring.machine.values import error_value
 
 SKIPS_PER_EVENT_MAX = 2_000
 

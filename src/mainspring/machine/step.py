@@ -11,11 +11,11 @@ from typing import Any
 
 from mainspring.graph.plan import Plan
 from mainspring.machine import inputs
-from mainspring.machine.commands import admission, lifecycle
+from mainspring.machine.commands import admission, children, compensation, lifecycle, reopening, signals
 from mainspring.machine.fold import consume
 from mainspring.machine.instance import Instance
 from mainspring.machine.nodes import task, timer
-from mainspring.machine.turn import Turn
+from mainspring.machine.turn import Admission, Turn
 
 RULES: dict[type[inputs.Input], Callable[[Turn, Any], None]] = {
     inputs.StartInstance: lifecycle.start,
@@ -25,6 +25,7 @@ RULES: dict[type[inputs.Input], Callable[[Turn, Any], None]] = {
     inputs.CancelInstance: lifecycle.cancel,
     inputs.ParkInstance: lifecycle.park,
     inputs.ResumeInstance: lifecycle.resume,
+    inputs.RetryNode: reopening.retry_node,
     inputs.TaskFinished: task.finished,
     inputs.TaskFailed: task.failed,
     inputs.HandlerMissing: task.handler_missing,
@@ -32,16 +33,20 @@ RULES: dict[type[inputs.Input], Callable[[Turn, Any], None]] = {
     inputs.TimerFired: timer.fired,
     inputs.AdmissionGranted: admission.granted,
     inputs.AdmissionRefused: admission.refused,
+    inputs.SignalArrived: signals.arrived,
+    inputs.ChildEnded: children.ended,
+    inputs.RunsRead: compensation.read,
+    inputs.Compensate: compensation.again,
 }
 
 
-def step(plan: Plan, instance: Instance, input: inputs.Input, now: int) -> Turn:
-    """Take one input at `now` (UTC milliseconds).
+def step(plan: Plan, instance: Instance, input: inputs.Input, now: int, admission: Admission | None = None) -> Turn:
+    """Take one input at `now` (UTC milliseconds). `admission` answers nodes with limits at once.
 
     Raises `Refused` before anything has changed where the input cannot be taken in this state. Any other exception is a
     defect: the caller discards the instance and parks it (SEMANTICS 3).
     """
-    turn = Turn(plan, instance, now, input.seed, input.message)
+    turn = Turn(plan, instance, now, input.seed, input.message, admission)
     if input.message:
         if input.message in instance.consumed:
             turn.dropped = "duplicate"

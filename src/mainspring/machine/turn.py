@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from mainspring.graph.plan import Plan, PlanNode
+from mainspring.limits.limit import Verdict
 from mainspring.machine import effects as fx
 from mainspring.machine.events import Event
 from mainspring.machine.fold import FOLD
@@ -14,23 +17,77 @@ class Refused(Exception):
     """The input cannot be taken in this state. Raised before the first event of a turn, so nothing has changed."""
 
 
+Admission = Callable[[PlanNode, str, int, int, int], Verdict]
+"""Whether a node with limits (its path, run and attempt to come) may start in the turn at this time. If it is `FREE`, it has
+been taken, and is given back by ReleaseAdmission, or when the turn is thrown away (SEMANTICS 72)."""
+
+
+class WaveToCome:
+    """A wave that waits for its turn: the nodes that ended (their targets decide), or the entry nodes that start.
+
+    `all`: every node of the scope decides before that.
+    """
+
+    __slots__ = ("all", "ended", "starting")
+
+    def __init__(self, ended: list[PlanNode], starting: list[PlanNode], all: bool = False) -> None:
+        self.ended = ended
+        self.starting = starting
+        self.all = all
+
+
 class Turn:
     """What `step` gives back. `dropped` says why an input led to nothing ("" where it led to something).
 
-    `scope` is where the turn is at: rules about nodes look there. It begins at the instance's own nodes.
+    `scope` is where the turn is at: rules about nodes look there. It begins at the instance's own nodes. `line` has the
+    waves to come (`waves.py`), `bodies` counts those that began in this turn, `stopped` are the nodes that a cancel node
+    has just stopped. `admission` is asked whether a node with limits may start at once (None: it asks by effect).
+    `reported` is the node that a report was about.
     """
 
-    __slots__ = ("at", "dropped", "effects", "events", "instance", "message", "plan", "scope", "seed")
+    __slots__ = (
+        "admission",
+        "at",
+        "bodies",
+        "dropped",
+        "effects",
+        "events",
+        "instance",
+        "letters",
+        "line",
+        "message",
+        "plan",
+        "reported",
+        "scope",
+        "seed",
+        "sends",
+        "stopped",
+    )
 
-    def __init__(self, plan: Plan, instance: Instance, now: int, seed: int, message: str = "") -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        instance: Instance,
+        now: int,
+        seed: int,
+        message: str = "",
+        admission: Admission | None = None,
+    ) -> None:
         self.plan = plan
         self.instance = instance
         self.scope: Scope = instance
         self.at = now
         self.seed = seed
         self.message = message
+        self.admission = admission
         self.events: list[Event] = []
         self.effects: list[fx.AnyEffect] = []
+        self.sends: Sequence[fx.Send] = ()
+        self.letters: Sequence[fx.Bury | fx.Raise] = ()
+        self.line: dict[Scope, WaveToCome] = {}
+        self.bodies = 0
+        self.reported: PlanNode | None = None
+        self.stopped: Sequence[PlanNode] = ()
         self.dropped = ""
 
     def emit(self, event: Event) -> None:
@@ -38,9 +95,14 @@ class Turn:
         FOLD[type(event)](self.instance, event, self.at)
         self.events.append(event)
 
-    def ask(self, effect: fx.AnyEffect) -> None:
+    def ask(self, effect: fx.Order) -> None:
         """Order something. It is done once the turn is durable, and not at all if it never is."""
         self.effects.append(effect)
+
+    def send(self, effect: fx.Send) -> None:
+        """Order something that leaves by the outbox, whose row is written with the turn's."""
+        self.effects.append(effect)
+        self.sends = (*self.sends, effect)
 
     def path(self, node: PlanNode) -> str:
         """The address of a node of the scope that the turn is about."""
@@ -48,12 +110,31 @@ class Turn:
 
     def turn_to(self, path: str) -> tuple[PlanNode, NodeState] | None:
         """Make the turn be about the scope of the node at `path`. None where that is not there, or has not begun."""
+        scope: Scope = self.instance
         node = self.plan.by_id.get(path)
-        state = None if node is None else self.instance.nodes[node.index]
-        if node is None or state is None:
+        if node is None:
+            try:
+                scope, node = self.instance.locate(path)
+            except KeyError:
+                return None
+        state = scope.nodes[node.index]
+        if state is None:
             return None
-        self.scope = self.instance
+        self.scope = scope
         return node, state
+
+    def take_stopped(self) -> Sequence[PlanNode]:
+        """The nodes that a cancel node has just stopped, once."""
+        stopped, self.stopped = self.stopped, ()
+        return stopped
+
+    def ended(self, scope: Scope, nodes: list[PlanNode]) -> None:
+        """These nodes of a scope have ended: what follows from that is the scope's next wave."""
+        waiting = self.line.get(scope)
+        if waiting is None:
+            self.line[scope] = WaveToCome(nodes, [])
+        else:
+            waiting.ended.extend(nodes)
 
     def current(self, path: str, run: int, attempt: int, *statuses: str) -> tuple[PlanNode, NodeState] | None:
         """The node that a report is about, or None where the report's run or attempt is not the current one."""
@@ -61,4 +142,5 @@ class Turn:
         if found is None or found[1].run != run or found[1].attempt != attempt or found[1].status not in statuses:
             self.dropped = "stale"
             return None
+        self.reported = found[0]
         return found

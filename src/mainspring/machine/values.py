@@ -5,13 +5,13 @@ Outputs stay raw JSON until somebody needs them. A default input is put together
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
 from mainspring.graph.joining import DEFAULT_PORT
-from mainspring.graph.plan import PlanConnection, PlanNode
+from mainspring.graph.plan import PlanNode
+from mainspring.machine.error_values import error_value
 from mainspring.machine.events import ErrorRecord, Token
 from mainspring.machine.scope import NodeState, Scope
 
@@ -36,6 +36,10 @@ def default_input(scope: Scope, node: PlanNode, state: NodeState | None) -> byte
     """The bare payload, or an object keyed by source or by port. An entry node gets the scope's input."""
     if node.in_degree == 0 or state is None:
         return scope.input
+    if node.in_degree == 1 and state.messages and node.inbox is None and not node.keyed_by_port:  # the usual node
+        source = scope.nodes[node.incoming[0].source]
+        if source is not None and source.output is not None:
+            return source.output
     messages = _messages(scope, node, state)
     if node.keyed_by_port:
         return _by_port(scope, node, messages)
@@ -53,24 +57,8 @@ def _messages(scope: Scope, node: PlanNode, state: NodeState) -> Sequence[Token]
 
 
 def _by_source(scope: Scope, node: PlanNode, messages: Sequence[Token]) -> bytes:
-    connections = scope.graph.connections
     fired = {token.connection: token for token in messages}
-    sources: dict[str, list[int]] = {}
-    for connection in node.incoming:
-        sources.setdefault(scope.graph.nodes[connection.source].id, []).append(connection.index)
-    parts = []
-    for source, indexes in sources.items():
-        for index in indexes:
-            if index in fired:
-                key = source if len(indexes) == 1 else _key(connections[index], source, sources)
-                parts.append(msgspec.json.encode(key) + b":" + payload(scope, fired[index]))
-    return b"{" + b",".join(parts) + b"}"
-
-
-def _key(connection: PlanConnection, source: str, sources: Mapping[str, object]) -> str:
-    """What a payload is known by where its source sends several: the connection's id, unless a source is called so too."""
-    id = connection.id
-    return f"{source}:{connection.index}" if id is None or id in sources else id
+    return b"{" + b",".join([key + payload(scope, fired[index]) for index, key in node.keys if index in fired]) + b"}"
 
 
 def _by_port(scope: Scope, node: PlanNode, messages: Sequence[Token]) -> bytes:
@@ -92,25 +80,43 @@ def _by_port(scope: Scope, node: PlanNode, messages: Sequence[Token]) -> bytes:
 def payload(scope: Scope, token: Token) -> bytes:
     """What a message brings: the output of the run that sent it, or the record of its error where that failed."""
     source = scope.graph.nodes[scope.graph.connections[token.connection].source]
-    if source.repeating:
-        result = scope.inbox(source).results[token.run - 1]
-        output, error = result.output, None if result.error is None else _decode_error(result.error)
-    else:
+    if not source.repeating:  # as `_sent` has it, without a call for the usual message
         state = scope.nodes[source.index]
-        output, error = (None, None) if state is None else (state.output, state.error)
+        if state is not None and state.output is not None:
+            return state.output
+    output, error = _sent(scope, token)
     if output is not None:
         return output
     return _NULL if error is None else msgspec.json.encode(error_value(error))
 
 
-def error_value(error: ErrorRecord) -> dict[str, Any]:
-    """An error as expressions and handlers of failures see it."""
-    return {
-        "type": error.type,
-        "message": error.message,
-        "code": error.code,
-        "attempt": error.attempt,
-        "maxAttempts": error.max_attempts,
-        "context": msgspec.json.decode(error.context),
-        "fatal": error.fatal,
-    }
+def error_of(scope: Scope, node: PlanNode) -> ErrorRecord | None:
+    """The error that a started node is there to see to: of the first of its messages that a failure sent."""
+    state = scope.nodes[node.index]
+    assert state is not None, f"{node.id} has not begun"
+    sent = (_sent(scope, token) for token in _messages(scope, node, state))
+    return next((error for output, error in sent if output is None and error is not None), None)
+
+
+def _sent(scope: Scope, token: Token) -> tuple[bytes | None, ErrorRecord | None]:
+    source = scope.graph.nodes[scope.graph.connections[token.connection].source]
+    if source.repeating:
+        result = scope.inbox(source).results[token.run - 1]
+        return result.output, None if result.error is None else _decode_error(result.error)
+    state = scope.nodes[source.index]
+    return (None, None) if state is None else (state.output, state.error)
+
+
+def leaf_outputs(scope: Scope) -> bytes:
+    """Without an output mapping: the output of the only leaf, or an object of the completed leaves' outputs by id."""
+    leaves = scope.graph.leaves
+    states = scope.nodes
+    if len(leaves) == 1:
+        only = states[leaves[0].index]
+        return _NULL if only is None or only.output is None else only.output
+    parts = []
+    for leaf in leaves:
+        state = states[leaf.index]
+        if state is not None and state.status == "completed" and state.output is not None:
+            parts.append(msgspec.json.encode(leaf.id) + b":" + state.output)
+    return b"{" + b",".join(parts) + b"}"

@@ -19,46 +19,125 @@ from mainspring.machine.inbox import Inbox
 from mainspring.machine.instance import NodeState
 from mainspring.machine.joins import decide, has_room
 from mainspring.machine.lifecycle import STARTING
-from mainspring.machine.nodes import running
-from mainspring.machine.policies import failure
+from mainspring.machine.nodes import blocks, milestone, running
+from mainspring.machine.policies import failure, saga
 from mainspring.machine.reasons import why_skipped
+from mainspring.machine.saga import UndoScope
+from mainspring.machine.scope import BodyScope, Scope
 from mainspring.machine.stopping import record_skips, stop_nodes
-from mainspring.machine.turn import Turn
+from mainspring.machine.turn import Turn, WaveToCome
 
 _decode_error = msgspec.json.Decoder(ev.ErrorRecord).decode
 
 
 def advance(turn: Turn, ended: PlanNode) -> None:
     """All that follows from the end of a node, or of one of its runs."""
-    _go(turn, Wave(turn, [ended]).decided())
+    carry_out(turn, Wave(turn, [*turn.take_stopped(), ended] if turn.stopped else [ended]).decided())
     failure.settle(turn)
+
+
+def follow(turn: Turn, node: PlanNode, ended: bool) -> None:
+    """All that follows from what became of a node: of its end, or else of what has begun within it."""
+    if ended:
+        advance(turn, node)
+    else:
+        carry_on(turn)
+        failure.settle(turn)
 
 
 def begin(turn: Turn) -> None:
     """All that follows from the start of the instance: its entry nodes start."""
-    _go(turn, turn.scope.graph.roots)
+    carry_out(turn, turn.scope.graph.roots)
     failure.settle(turn)
 
 
 def go_on(turn: Turn) -> None:
     """Start what became startable while the instance stood still. It may end by that: the caller settles."""
-    _go(turn, Wave(turn, []).decided(turn.scope.graph.nodes))
+    scopes = list(turn.instance.scopes)
+    for scope in scopes:
+        turn.line[scope] = WaveToCome([], [], all=True)
+    for scope in scopes:
+        for index in sorted(scope.blocks):
+            turn.scope = scope
+            blocks.go_on(turn, scope.graph.nodes[index])
+    carry_on(turn)
 
 
-def _go(turn: Turn, ready: Iterable[PlanNode]) -> None:
-    """Start the nodes, and go on with those that ended at once."""
-    nodes = turn.scope.nodes
-    while ready:
-        ended = []
-        for node in ready:
-            if turn.instance.status not in STARTING:
+def carry_on(turn: Turn) -> None:
+    """Carry out what is in the line, if anything is."""
+    if turn.line:
+        carry_out(turn, _next(turn))
+
+
+def _next(turn: Turn) -> Iterable[PlanNode]:
+    """Take the first wave of the line, and give the nodes that can start in it."""
+    scope = next(iter(turn.line))
+    wave = turn.line.pop(scope)
+    turn.scope = scope
+    return wave.starting or Wave(turn, wave.ended).decided(scope.graph.nodes if wave.all else ())
+
+
+def carry_out(turn: Turn, ready: Iterable[PlanNode] = ()) -> None:
+    """Start the nodes, and go on with those that ended at once, in their scope and in all others: wave after wave.
+
+    While the line is empty, as it is where nothing has a body, a scope's next wave follows at once.
+    """
+    scope, line = turn.scope, turn.line
+    while True:
+        ended = _start(turn, ready) if ready else []
+        if scope.graph.milestones:
+            ended += _milestones(turn)
+        if not line:
+            if ended:
+                ready = Wave(turn, ended).decided()
+                continue
+            if scope is turn.instance or not _over(turn, scope):
                 return
-            state = nodes[node.index]
-            if state is not None and state.status not in ("pending", "gathering"):
-                continue  # a join that was decided later stopped it
-            if running.start(turn, node):
-                ended.append(node)
-        ready = Wave(turn, ended).decided() if ended else ()
+        elif ended:
+            turn.ended(scope, ended)
+        else:
+            _over(turn, scope)
+        if not line:
+            return
+        ready = _next(turn)
+        scope = turn.scope
+
+
+def _start(turn: Turn, ready: Iterable[PlanNode]) -> list[PlanNode]:
+    """Start what can, and give those that ended at once."""
+    scope = turn.scope
+    nodes = scope.nodes
+    ended: list[PlanNode] = []
+    for node in ready:
+        if turn.instance.status not in STARTING:
+            return []
+        state = nodes[node.index]
+        if state is not None and state.status not in ("pending", "gathering"):
+            continue  # a join that was decided later stopped it
+        if running.start(turn, node):
+            if turn.stopped:
+                ended += turn.take_stopped()
+            ended.append(node)
+    # Where one of them has ended the instance, all that is open is stopped, and nothing follows from the others.
+    return ended if turn.instance.status in STARTING else []
+
+
+def _milestones(turn: Turn) -> list[PlanNode]:
+    """Let those milestones leave that can, and give them."""
+    return [node for node, state, outcome in milestone.reached(turn) if running.finish(turn, node, state, outcome)]
+
+
+def _over(turn: Turn, scope: Scope) -> bool:
+    """Whether this was a body that has ended; its block has gone on, then."""
+    if scope.active or not isinstance(scope, BodyScope) or scope in turn.line:
+        return False
+    if turn.instance.status not in STARTING or scope.address not in turn.instance.open:
+        return False  # while the instance stands still nothing ends that might go on
+    if isinstance(scope, UndoScope):
+        saga.scope_over(turn, scope)
+    else:
+        blocks.body_over(turn, scope)
+    return True
 
 
 class Wave:
@@ -75,27 +154,34 @@ class Wave:
 
     def decided(self, first: Iterable[PlanNode] = ()) -> Iterable[PlanNode]:
         """The nodes that can start, in the order in which that was decided. `first` decide before all others."""
-        graph, states = self._turn.scope.graph, self._turn.scope.nodes
+        turn = self._turn
+        graph, states = turn.scope.graph, turn.scope.nodes
         for node in first:
             self._decide(node, states[node.index])
         for node in self._line:  # which grows meanwhile
             for edge in node.outgoing:
                 target = graph.nodes[edge.target]
                 state = states[edge.target]
-                if target.joins_plainly:
-                    if state is not None and state.tokens == target.in_degree and state.status == "pending":
-                        self._decide(target, state)
+                if target.joins_plainly:  # as `_decide` has it for the usual node, without its calls
+                    if state is None or state.tokens != target.in_degree or state.status != "pending":
+                        continue
+                    if not state.messages:
+                        self._skip(target)
+                    elif turn.instance.status in STARTING:
+                        self._ready[edge.target] = target
                 else:
                     self._decide(target, state)
             if node.repeating:
                 self._decide(node, states[node.index])
         if self._roomier is not None:
             self._let_upstream_go_on()
-        self._flush()
+        if self._skips:
+            self._flush()
         return self._ready.values()
 
     def _decide(self, node: PlanNode, state: NodeState | None) -> None:
-        self._room_in(node)
+        if node.inbox is not None:
+            self._room_in(node)
         if state is None or (state.status != "pending" and state.status != "gathering"):
             return
         inbox = None if node.inbox is None else self._turn.scope.inbox(node)
@@ -153,7 +239,8 @@ class Wave:
 
     def _room_in(self, node: PlanNode) -> None:
         """There may be more room than before in the node's inbox."""
-        if node.inbox is not None and node.inbox.rivals:
+        assert node.inbox is not None
+        if node.inbox.rivals:
             if self._roomier is None:
                 self._roomier = []
             self._roomier.append(node)

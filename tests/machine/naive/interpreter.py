@@ -1,260 +1,191 @@
-"""Turn after turn, wave after wave: docs/semantics.md, "Routing", in its order."""
+"""Turn after turn, wave after wave: docs/semantics.md, "Routing", and docs/semantics-blocks.md, "the line of waves"."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection
+from collections.abc import Iterator
 from typing import Any
 
-from .joins import Joins
+from .running import Running
+from .scopes import Scope
 from .shape import Graph, Shape
-from .state import NodeState, Run
-from .tasks import ends_at_once, perform
-from .values import Message, Raised, default_input, holds
+from .state import NodeState
+from .tasks import perform
+from .waits import Signal, pass_milestone
 
 
-class Naive:
-    """A graph on its way. `begin`, then a `turn` for each end of what is under way, until it is `done` or `stopped`.
+class Naive(Running):
+    """A graph on its way. `begin`, then a turn for each thing that happens, until it is `done` or `stopped`.
 
-    `decided`, `begun` and `skipped` tell in which order runs were decided to start and did, and nodes were skipped.
+    `decided` (with what they took), `begun` and `skipped` tell in which order runs were decided to start and did, and nodes
+    were skipped.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.shape = Shape(graph)
-        self.nodes = {id: NodeState(id, [*self._queues(id)]) for id in self.shape.nodes}
-        self.joins = Joins(self.shape, self.nodes)
-        self.under_way: dict[tuple[str, int], Run] = {}
+        super().__init__(graph)
         self.under_way_before: set[tuple[str, int]] = set()
-        self.ended: dict[tuple[str, int], Run] = {}
-        self.starting: list[Run] = []
-        self.decided: list[tuple[str, int]] = []
-        self.begun: list[tuple[str, int]] = []
-        self.skipped: list[str] = []
-        self.line: deque[str] = deque()
-        self.parked = False
-        self.terminated: tuple[str, Any] | None = None
 
-    def _queues(self, id: str) -> Collection[str | None]:
-        return self.shape.ports(id) if self.shape.join(id) == "ports" else (None,)
+    @property
+    def shape(self) -> Shape:
+        """The graph's own."""
+        return self.root.shape
 
-    # --- turns and waves
+    # --- turns
 
     def begin(self) -> None:
         """The first turn: nothing has ended, and the entry nodes start."""
-        for id, node in self.nodes.items():
-            if not self.shape.incoming[id]:
-                self.starts(node, [])
-        self.waves(self.second_part())
+        self.turn_begins()
+        self.root.fresh = True
+        self.to_the_line(self.root, [])
+        self.carry_out()
 
     def turn(self, key: tuple[str, int]) -> None:
         """A run's work is over."""
-        self.under_way_before = set(self.under_way)
-        run = self.under_way.pop(key)
-        perform(self.shape, run, self.asks)
-        self.ends(run)
-        self.waves([run.node])
+        self.turn_begins()
+        run = self.under_way[key]
+        if run.asks:
+            self.admitted(run)
+        if not run.status and run.spec["type"] != "mutex":
+            perform(run, self.sees(run))
+            self.over(run)
+        if run.status:
+            self.to_the_line(run.scope, [run.node])
+        self.carry_out()
+
+    def admit(self, key: tuple[str, int]) -> None:
+        """A run that asked for admission has it, which counts once; not while the instance stands still: it asks again."""
+        run = self.under_way.get(key)
+        if run is None or not run.asks or self.parked:
+            return
+        self.turn_begins()
+        self.to_the_line(run.scope, self.admitted(run))
+        self.carry_out()
+
+    def timeout(self, key: tuple[str, int]) -> None:
+        """The time of a block or of a wait is over."""
+        self.turn_begins()
+        run = self.under_way[key]
+        self.stop_within(run)
+        run.times_out()
+        self.over(run)
+        self.to_the_line(run.scope, [run.node])
+        self.carry_out()
+
+    def bodies_timer(self, key: tuple[str, int]) -> None:
+        """A block that had begun all that it could in one turn goes on."""
+        self.turn_begins()
+        run = self.under_way[key]
+        assert run.passes is not None
+        run.passes.timer = False
+        self.to_the_line(run.scope, self.goes_on(run))
+        self.carry_out()
+
+    def signal(self, kind: str, name: str, payload: Any) -> None:
+        """Somebody says something."""
+        self.turn_begins()
+        for run in self.waits.came(Signal(kind, name, payload)):
+            self.over(run)
+            self.to_the_line(run.scope, [run.node])
+        self.carry_out()
 
     def park(self) -> None:
         """Nothing starts from here on. What is skipped or ends for want of messages is decided as ever."""
         self.parked = True
 
     def resume(self) -> None:
-        """All nodes decide, in the order of the definition; then it goes on as in any wave."""
+        """All nodes of all scopes decide, in the order of the definition, as in any wave; and blocks go on."""
         self.parked = False
+        self.turn_begins()
+        for scope in list(self.scopes):
+            if scope.unhandled and self.graph["policy"] == "fail_fast" and not scope.closed:
+                self.stop_rest(scope)
+        if self.terminated is not None:
+            return
+        open = list(self.scopes)
+        for scope in open:
+            scope.all_decide = True
+            self.to_the_line(scope, [], even_so=True)
+        for run in [node.runs[-1] for scope in open for node in scope.nodes.values() if node.busy]:
+            if run.passes is not None and not run.status:
+                self.to_the_line(run.scope, self.goes_on(run))
+        self.carry_out()
+
+    def turn_begins(self) -> None:
         self.under_way_before = set(self.under_way)
-        for id in self.nodes:
-            if self.shape.incoming[id]:
-                self.decide(id)
-        self.first_part([])
-        self.waves(self.second_part())
+        self.bodies_begun = 0
 
-    def waves(self, ended: list[str]) -> None:
-        """Until nothing ends at once."""
-        while ended:
-            self.first_part(ended)
-            ended = self.second_part()
+    def works(self, key: tuple[str, int]) -> bool:
+        """Whether a run's end is not the graph's to say: a task's, or a delay's."""
+        run = self.under_way.get(key)
+        return run is not None and run.spec["type"] in ("function", "delay")
 
-    def first_part(self, ended: list[str]) -> None:
-        """All that can be decided, is."""
-        self.line.extend(ended)
-        while self.line:
-            id = self.line.popleft()
-            for index in self.shape.outgoing[id]:
-                self.decide(self.shape.edges[index]["target"])
-            if self.shape.repeats(id):
-                self.decide(id)
-        while self.room_was_found():
-            pass
-        assert not self.line
+    def outlives(self, key: tuple[str, int]) -> bool:
+        """Whether a run under way is one that a timeout ends for good: a block's, or a wait's."""
+        run = self.under_way.get(key)
+        return run is not None and (run.passes is not None or run.spec["type"] in ("wait", "mutex"))
 
-    def room_was_found(self) -> bool:
-        """Those that wait for room alone decide again, in the order of the definition."""
-        before = len(self.starting)
-        for id, node in self.nodes.items():
-            if self.shape.repeats(id) and self.joins.can_take(node):
-                self.decide(id)
-        return len(self.starting) > before
+    # --- the line of waves
 
-    def second_part(self) -> list[str]:
-        """What was decided to start does so. Returns the nodes that ended by that, in order."""
-        starting, self.starting = self.starting, []
-        ended = [run.node for run in starting if self.terminated is None and self.begin_run(run)]
-        return ended if self.terminated is None else []
+    def carry_out(self) -> None:
+        """Wave after wave, until the line is empty."""
+        while self.waves and self.terminated is None:
+            scope = self.waves.popleft()
+            ended, scope.wave = scope.wave or [], None
+            self.wave(scope, ended)
+            if self.terminated is None and scope.wave is None and not scope.closed and scope.done and not self.parked:
+                self.scope_ends(scope)
 
-    # --- deciding
-
-    def decide(self, id: str) -> None:
-        """The node's turn has come: it starts, is skipped, ends, or goes on waiting."""
-        node = self.nodes[id]
-        if node.final or node.busy:
-            return
-        if self.shape.repeats(id):
-            self.decide_repeating(node)
-            return
-        taken = self.joins.satisfied(node)
-        if taken is not None:
-            if not self.parked:
-                self.joined(node, taken)
-        elif self.joins.hopeless(node):
-            self.skip(node)
-
-    def joined(self, node: NodeState, taken: list[Message]) -> None:
-        """The join of a node that runs once is satisfied."""
-        self.starts(node, taken)
-        if (self.shape.nodes[node.id]["join"] or {}).get("cancelOthers"):
-            self.stop_others(node.id)
-
-    def starts(self, node: NodeState, taken: list[Message]) -> None:
-        node.status = "chosen"
-        self.starting.append(node.takes(taken))
-        self.decided.append(self.starting[-1].key)
-
-    def skip(self, node: NodeState) -> None:
-        node.status = "skipped"
-        self.skipped.append(node.id)
-        self.line.append(node.id)
-
-    def stop_others(self, join: str) -> None:
-        """Cancelled where they were under way, skipped where they had not begun."""
-        for id in self.shape.stopped_by(join):
-            node = self.nodes[id]
-            if node.final:
-                continue
-            begun = node.busy and node.status != "chosen"
-            node.status = "cancelled" if begun else "skipped"
-            if begun:
-                node.runs[-1].status = "cancelled"
-                del self.under_way[node.runs[-1].key]
-            else:
-                self.skipped.append(id)
-                self.starting = [run for run in self.starting if run.node != id]
-                node.runs.clear()
-
-    # --- nodes that run more than once
-
-    def decide_repeating(self, node: NodeState) -> None:
-        if self.joins.can_take(node):
-            if self.joins.has_room(node) and not self.parked:
-                self.starts(node, [queue.popleft() for queue in node.inbox.values()])
-        elif self.joins.nothing_can_come(node):
-            if not node.runs:
-                self.skip(node)
-                return
-            node.status = "failed" if node.failures else "completed"
-            self.line.append(node.id)
-
-    # --- runs
-
-    def begin_run(self, run: Run) -> bool:
-        """A run begins. True where it ended by that."""
-        node = self.shape.nodes[run.node]
-        self.nodes[run.node].status = "running"
-        self.begun.append(run.key)
-        try:
-            mapping = node["mapping"]
-            run.input = (
-                default_input(self.shape, run.node, run.taken, self.graph["input"])
-                if mapping is None
-                else self.mapped(*mapping)
-            )
-        except Raised:
-            run.doomed = True
-        if not ends_at_once(node, run):
-            self.under_way[run.key] = run
-            return False
-        perform(self.shape, run, self.asks)
-        if node["type"] == "terminate" and run.status == "completed":
-            self.terminate(run)
+    def wave(self, scope: Scope, ended: list[str]) -> None:
+        """One wave, in its own scope. What ended at once is its next one."""
+        scope.line.extend(ended)
+        if scope.fresh:
+            scope.fresh = False
+            for id, node in scope.nodes.items():
+                if not scope.shape.incoming[id]:
+                    self.starts(scope, node, [])
         else:
-            self.ends(run)
-        return True
+            if scope.all_decide:
+                scope.all_decide = False
+                for id in scope.nodes:
+                    if scope.shape.incoming[id]:
+                        self.decide(scope, id)
+            self.first_part(scope)
+        at_once: list[str] = []
+        while scope.starting and self.terminated is None and not scope.closed:
+            at_once += self.begin_run(scope.starting.pop(0))
+        at_once += self.milestones(scope)
+        if self.terminated is None:
+            self.to_the_line(scope, at_once)
 
-    def asks(self, condition: tuple[str, Any], value: Any) -> bool:
-        """Whether a condition holds in a node's own config."""
-        return holds(condition, value, None, self.graph["input"], self.completed_now)
-
-    @property
-    def completed_now(self) -> set[str]:
-        return {id for id, node in self.nodes.items() if node.status == "completed"}
-
-    def terminate(self, run: Run) -> None:
-        """It is done, and with it the instance: what is under way is cancelled, what has not begun is skipped."""
-        self.nodes[run.node].status = "completed"
-        self.ended[run.key] = run
-        self.terminated = (self.shape.nodes[run.node]["decides"]["status"], run.output)
-        for id, node in self.nodes.items():
-            if node.final:
-                continue
-            node.status = "cancelled" if self.has_begun(node) else "skipped"
-            if node.status == "skipped":
-                self.skipped.append(id)
-        self.under_way.clear()
-
-    def has_begun(self, node: NodeState) -> bool:
-        """Whether a run of it has begun: one that was chosen, and has not begun, does not count."""
-        return len(node.runs) > (node.status == "chosen")
-
-    def mapped(self, kind: str, source: str | None) -> Any:
-        """The shapes of input mappings that the generator makes."""
-        if kind == "raise":
-            raise Raised
-        output = self.nodes[source].output(False) if source else None
-        return {"from": output, "x": (self.graph["input"] or {}).get("x")}
-
-    def ends(self, run: Run) -> None:
-        """A run has ended for good: its tokens are put on the connections, all at once."""
-        node = self.nodes[run.node]
-        node.status = "gathering" if self.shape.repeats(run.node) else run.status
-        self.ended[run.key] = run
-        for index in self.shape.outgoing[run.node]:
-            try:
-                fires = self.fires(self.shape.edges[index], run)
-            except Raised:
-                run.routing_faults += 1
-                continue
-            if fires:
-                run.fired.append(index)
-                payload = run.error if run.status == "failed" else run.output
-                target = self.nodes[self.shape.edges[index]["target"]]
-                target.inbox[self.shape.queue(index)].append(Message(index, run.number, payload))
-
-    def fires(self, edge: dict[str, Any], run: Run) -> bool:
-        if run.status == "completed":
-            if edge["trigger"] == "fail" or edge["port"] not in run.ports:
-                return False
-        elif edge["trigger"] == "complete" or edge["port"] is not None:
-            return False
-        if edge["condition"] is None:
-            return True
-        return holds(edge["condition"], run.output, run.error, self.graph["input"], self.completed_now)
+    def milestones(self, scope: Scope) -> list[str]:
+        """Those that wait decide again, unless the instance stands still; then those leave that can, which are returned."""
+        if self.parked or self.terminated is not None:
+            return []
+        waiting = [node.runs[-1] for node in scope.nodes.values() if node.busy and node.status == "running"]
+        waiting = [run for run in waiting if run.spec["type"] == "milestone"]
+        leaving = [run for run in waiting if pass_milestone(scope, run)]
+        left = []
+        for run in leaving:
+            if scope.nodes[run.node].final:  # (stopped, by a failure that the end of one before brought)
+                run.status = "cancelled"
+                self.under_way.pop(run.key, None)
+            else:
+                self.over(run)
+                left.append(run.node)
+        return left
 
     # --- the end
 
     @property
+    def open_nodes(self) -> Iterator[tuple[str, NodeState]]:
+        """The nodes of all open scopes, with their addresses."""
+        for scope in self.scopes:
+            for id, node in scope.nodes.items():
+                yield scope.prefix + id, node
+
+    @property
     def unhandled(self) -> int:
-        """The failures that nothing took care of."""
-        return sum(run.unhandled for run in self.ended.values())
+        """The failures that nothing took care of, of the graph's own nodes."""
+        return len(self.root.unhandled)
 
     @property
     def stopped(self) -> bool:
@@ -264,7 +195,7 @@ class Naive:
     @property
     def done(self) -> bool:
         """Whether all nodes have ended."""
-        return all(node.final for node in self.nodes.values())
+        return self.root.done
 
     @property
     def status(self) -> str:
@@ -275,7 +206,7 @@ class Naive:
 
     def output_of(self, id: str) -> Any:
         """A node's output: a list where it can run more than once."""
-        return self.nodes[id].output(self.shape.repeats(id))
+        return self.root.output_of(id)
 
     @property
     def output(self) -> Any:
@@ -284,7 +215,4 @@ class Naive:
             return self.terminated[1]
         if self.status == "completed" and self.graph["output"]:
             return {id: self.output_of(id) for id in self.graph["output"]}
-        leaves = [id for id in self.nodes if not self.shape.outgoing[id]]
-        if len(leaves) == 1:
-            return self.output_of(leaves[0])
-        return {id: self.output_of(id) for id in leaves if self.nodes[id].status == "completed"}
+        return self.root.leaves_output

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mainspring.graph.plan import PlanNode
-from mainspring.machine import effects as fx
+from mainspring.limits.limit import Refusal
 from mainspring.machine import waves
 from mainspring.machine.inputs import AdmissionGranted, AdmissionRefused
+from mainspring.machine.leases import given_back
 from mainspring.machine.lifecycle import STARTING
-from mainspring.machine.nodes import running
+from mainspring.machine.nodes import running, single
+from mainspring.machine.policies import failure
 from mainspring.machine.scope import NodeState
 from mainspring.machine.turn import Turn
 
@@ -18,11 +20,13 @@ def granted(turn: Turn, answer: AdmissionGranted) -> None:
     if found is None:
         return
     node, state = found
-    if turn.instance.status not in STARTING:
-        turn.ask(fx.ReleaseAdmission(turn.path(node), state.run))  # resuming the instance asks again
+    if state.status == "waiting":
+        _lock_granted(turn, node, state)
+    elif turn.instance.status not in STARTING:
+        turn.ask(given_back(turn, node, state, "unused"))  # resuming the instance asks again
         turn.dropped = f"the instance is {turn.instance.status}"
-    elif running.begin(turn, node):
-        waves.advance(turn, node)
+    else:
+        waves.follow(turn, node, running.begin(turn, node))
 
 
 def refused(turn: Turn, answer: AdmissionRefused) -> None:
@@ -31,15 +35,29 @@ def refused(turn: Turn, answer: AdmissionRefused) -> None:
     if found is None:
         return
     node, state = found
-    figures = ", ".join(f"{name} {value:g}" for name, value in answer.figures.items())
-    message = f"{answer.reason} ({figures})" if figures else answer.reason
-    running.fail_with(turn, node, state, "AdmissionRefused", message)
-    waves.advance(turn, node)
+    refusal = Refusal(answer.reason, answer.figures, answer.until, answer.error, answer.state)
+    waves.follow(turn, node, running.refused(turn, node, state, refusal))
 
 
 def _asking(turn: Turn, answer: AdmissionGranted | AdmissionRefused) -> tuple[PlanNode, NodeState] | None:
     found = turn.turn_to(answer.path)
-    if found is None or found[1].run != answer.run or found[1].status != "ready":
+    if found is None or found[1].run != answer.run or not _asks(*found):
         turn.dropped = "stale"
         return None
     return found
+
+
+def _asks(node: PlanNode, state: NodeState) -> bool:
+    """Whether the node waits for a slot, or for its lock."""
+    return state.status == "ready" or (state.status == "waiting" and state.waits_for.startswith(single.LOCK))
+
+
+def _lock_granted(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    """A mutex has its lock: its body begins."""
+    if turn.instance.status not in STARTING:
+        turn.ask(given_back(turn, node, state, "unused"))
+        turn.dropped = f"the instance is {turn.instance.status}"
+        return
+    single.locked(turn, node)
+    waves.carry_on(turn)
+    failure.settle(turn)

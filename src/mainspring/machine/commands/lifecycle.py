@@ -11,9 +11,11 @@ from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs, waves
 from mainspring.machine.instance import NodeState
+from mainspring.machine.leases import given_back
 from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL, STARTING
-from mainspring.machine.nodes import running, task
-from mainspring.machine.policies import failure
+from mainspring.machine.nodes import bodies, fallback, running, single, task
+from mainspring.machine.policies import failure, saga
+from mainspring.machine.scope import BodyScope, Scope
 from mainspring.machine.turn import Refused, Turn
 
 CRASHES_MAX = 3
@@ -32,7 +34,17 @@ def start(turn: Turn, request: inputs.StartInstance) -> None:
         raise Refused(f"the instance is {turn.instance.status}: it has started already")
     turn.emit(
         ev.InstanceStarted(
-            request.workflow, request.version, Raw(request.input), Raw(request.variables), key=request.key
+            request.workflow,
+            request.version,
+            Raw(request.input),
+            Raw(request.variables),
+            request.key,
+            request.parent,
+            request.parent_path,
+            request.parent_run,
+            request.depth,
+            request.children,
+            request.detached,
         )
     )
     if turn.plan.timeout is not None:
@@ -46,11 +58,10 @@ def recover(turn: Turn, request: inputs.Recover) -> None:
     if instance.status in INSTANCE_FINAL or instance.status == "pending":
         return
     open_nodes = _open_nodes(turn)
-    crashed = [(node, state) for node, state in open_nodes if state.status == "running"]
+    crashed = [one for one in open_nodes if one[2].status == "running"]
     if crashed:
-        refs = tuple(ev.Ref(turn.path(node), state.run) for node, state in crashed)
-        turn.emit(ev.NodesRequeued(refs, alone=request.alone))
-    _go_on(turn, open_nodes, [pair for pair in crashed if _is_killer(pair[1], request.alone)])
+        turn.emit(ev.NodesRequeued(_refs(crashed), alone=request.alone))
+    _go_on(turn, open_nodes, [one for one in crashed if _is_killer(one[2], request.alone)])
 
 
 def _is_killer(state: NodeState, alone: bool) -> bool:
@@ -72,63 +83,114 @@ def reattach(turn: Turn, request: inputs.Reattach) -> None:
     if turn.instance.status == "pending":
         return
     open_nodes = _open_nodes(turn)
-    for node, state in open_nodes:
-        if state.status == "running" and (turn.path(node), state.run, state.attempt) not in request.known:
-            running.order(turn, node, state)
+    for scope, node, state in open_nodes:
+        if state.status != "running" or not _is_open(turn, scope):
+            continue
+        turn.scope = scope
+        lost = (turn.path(node), state.run, state.attempt) not in request.known
+        if lost:
+            waves.follow(turn, node, running.order_again(turn, node, state))
     _go_on(turn, open_nodes)
 
 
-def _go_on(
-    turn: Turn, open_nodes: list[tuple[PlanNode, NodeState]], killers: Sequence[tuple[PlanNode, NodeState]] = ()
-) -> None:
+def _go_on(turn: Turn, open_nodes: list[OpenNode], killers: Sequence[OpenNode] = ()) -> None:
     """Order again whatever the open nodes need: attempts, timers, admissions. None of it has rows of its own.
 
-    An instance that may start nothing, because it is parked or paused, has all this done when it is resumed.
+    An instance that may start nothing, because it is parked or paused, has all this done when it is resumed. Until then it
+    keeps the locks that it holds.
     """
     if turn.instance.status not in STARTING:
+        for scope, node, state in open_nodes:
+            turn.scope = scope
+            _keep_lock(turn, node, state)
         failure.settle(turn)
         return
     if turn.plan.timeout is not None:
         turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.instance.started_at + turn.plan.timeout))
-    for node, state in killers:
-        if state.status != "ready":
+    for scope, node, state in killers:
+        if state.status != "ready" or not _is_open(turn, scope):
             continue  # the end of one before it has stopped it
+        turn.scope = scope
         message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
-        running.fail_with(turn, node, state, "CrashLimit", message, fatal=True)
-        waves.advance(turn, node)
-    for node, state in open_nodes:
+        waves.follow(turn, node, running.fail_with(turn, node, state, running.CRASH_LIMIT, message, fatal=True))
+    for scope, node, state in open_nodes:
         if turn.instance.status not in STARTING:
             break
+        if not _is_open(turn, scope):
+            continue
+        turn.scope = scope
         if state.status == "ready":
-            running.start(turn, node)  # which never ends it at once: it waits for a slot, or was under way before
+            waves.follow(turn, node, running.start(turn, node))
         elif state.status == "retrying":
             turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, state.due or turn.at))
         elif state.status == "waiting" and node.machine_kind == "delay":
             turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.DELAY, state.due or turn.at))
         elif state.status == "waiting" and state.waits_for.startswith("handler"):
             task.begin_again(turn, node, state)
+        elif state.status == "waiting":
+            _wait_on(turn, node, state)
+        elif state.status == "falling_back":
+            fallback.ask_for_time(turn, node, scope.blocks[node.index])
+    saga.ask_for_more(turn)
     failure.settle(turn)
 
 
-def _open_nodes(turn: Turn) -> list[tuple[PlanNode, NodeState]]:
-    states = turn.scope.nodes
-    pairs = ((node, states[node.index]) for node in turn.scope.graph.nodes)
-    open_states = ("ready", "running", "retrying", "waiting", "falling_back")
-    return [(node, state) for node, state in pairs if state is not None and state.status in open_states]
+def _wait_on(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    """What a block or a wait needs of the outside: its clock, its lock, a turn for further bodies."""
+    path = turn.path(node)
+    if node.timeout is not None:
+        turn.ask(fx.ArmTimer(path, state.run, state.attempt, fx.NODE_TIMEOUT, state.started_at + node.timeout))
+    block = turn.scope.blocks.get(node.index)
+    if state.waits_for.startswith(single.LOCK):
+        turn.ask(fx.AskAdmission(path, state.run, state.waits_for.replace(" ", ":", 1)))
+    elif block is not None:
+        _keep_lock(turn, node, state)
+        bodies.ask_again(turn, node, block)
+
+
+def _keep_lock(turn: Turn, node: PlanNode, state: NodeState) -> None:
+    """A mutex whose body has begun holds its lock through whatever happens to the process."""
+    block = turn.scope.blocks.get(node.index)
+    if block is not None and node.machine_kind == "mutex":
+        turn.ask(fx.AskAdmission(turn.path(node), state.run, single.lock_of(block), held=True))
+
+
+OpenNode = tuple[Scope, PlanNode, NodeState]
+_OPEN_STATES = frozenset({"ready", "running", "retrying", "waiting", "falling_back"})
+
+
+def _open_nodes(turn: Turn) -> list[OpenNode]:
+    """The nodes under way in all scopes, in the order in which these began."""
+    return [
+        (scope, node, state)
+        for scope in turn.instance.scopes
+        for node, state in zip(scope.graph.nodes, scope.nodes, strict=True)
+        if state is not None and state.status in _OPEN_STATES
+    ]
+
+
+def _refs(nodes: list[OpenNode]) -> tuple[ev.Ref, ...]:
+    return tuple(ev.Ref(scope.path(node), state.run) for scope, node, state in nodes)
+
+
+def _is_open(turn: Turn, scope: Scope) -> bool:
+    """Whether the scope has not been stopped meanwhile."""
+    return not isinstance(scope, BodyScope) or turn.instance.open.get(scope.address) is scope
 
 
 def interrupt(turn: Turn, request: inputs.Interrupt) -> None:
     """The process stops in good order: what runs becomes ready, and no crash is counted."""
-    running_now = [(node, state) for node, state in _open_nodes(turn) if state.status == "running"]
+    running_now = [one for one in _open_nodes(turn) if one[2].status == "running"]
     if running_now:
-        refs = tuple(ev.Ref(turn.path(node), state.run) for node, state in running_now)
-        turn.emit(ev.NodesRequeued(refs, crashed=False))
+        turn.emit(ev.NodesRequeued(_refs(running_now), crashed=False))
 
 
 def cancel(turn: Turn, request: inputs.CancelInstance) -> None:
     """The state changes here and now; the orders to the tasks are best effort (SEMANTICS 13)."""
     if turn.instance.status not in INSTANCE["InstanceCancelRequested"]:
         raise Refused(f"the instance is {turn.instance.status}: only one that is open can be cancelled")
+    if turn.instance.saga is not None:
+        raise Refused("the instance is parked in the middle of its compensation: resume it, and it ends after that")
     turn.emit(ev.InstanceCancelRequested(request.by, request.reason or "cancelled"))
     failure.stop_all(turn, "the instance was cancelled", "")
     failure.settle(turn)
@@ -139,6 +201,10 @@ def park(turn: Turn, request: inputs.ParkInstance) -> None:
     if turn.instance.status not in INSTANCE["InstanceParked"]:
         raise Refused(f"the instance is {turn.instance.status}: only one that is open can be parked")
     turn.emit(ev.InstanceParked(request.reason, request.fault))
+    for scope, node, state in _open_nodes(turn):
+        if state.status == "ready":  # nobody is kept waiting by one that can't start; it asks again when it is resumed
+            turn.scope = scope
+            turn.ask(given_back(turn, node, state, "unused"))
 
 
 def resume(turn: Turn, request: inputs.ResumeInstance) -> None:

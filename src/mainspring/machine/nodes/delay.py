@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mainspring.definition.durations import parse_duration
+from mainspring.definition.times import parse_time
 from mainspring.errors import ExpressionError
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
@@ -21,13 +22,13 @@ DELAY_MS_MAX = 10 * 366 * 86_400_000
 
 def wait(turn: Turn, node: PlanNode, state: NodeState) -> Outcome:
     """Work out how long, and wait for it. It ends at once where there is no wait at all, or none to be worked out."""
+    what = "duration" if node.told is None else "time"
     try:
-        duration = milliseconds(_told(turn, node))
+        due = turn.at + milliseconds(_told(turn, node)) if node.told is None else _until(turn, node)
     except (ExpressionError, ValueError) as error:
-        return Fails("DelayError", f"the duration is no duration: {error}")
-    if not duration:
+        return Fails("DelayError", f"the {what} is no {what}: {error}")
+    if due <= turn.at:
         return Leaves(input_of(turn.scope, node))
-    due = turn.at + duration
     turn.emit(ev.NodeWaiting(turn.path(node), state.run, "timer", "", due))
     turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.DELAY, due))
     return None
@@ -35,6 +36,16 @@ def wait(turn: Turn, node: PlanNode, state: NodeState) -> Outcome:
 
 def _told(turn: Turn, node: PlanNode) -> Any:
     return node.duration(names_of(turn, node, "value" in node.duration.roots)) if node.duration is not None else 0
+
+
+def _until(turn: Turn, node: PlanNode) -> int:
+    value = node.told.time(names_of(turn, node, node.told.reads_value))
+    due = parse_time(value)
+    if due is None:
+        raise ValueError(f"{value!r} is neither ISO 8601 nor UTC milliseconds")
+    if due - turn.at > DELAY_MS_MAX:
+        raise ValueError(f"{value!r} is more than {DELAY_MS_MAX} ms (DELAY_MS_MAX) from now")
+    return due
 
 
 def milliseconds(value: Any) -> int:

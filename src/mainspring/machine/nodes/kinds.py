@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mainspring.graph.plan import PlanNode
+from mainspring.graph.plan_undo import UNDO_CHILD
 from mainspring.machine.instance import NodeState
-from mainspring.machine.nodes import branch, delay, passing, terminate, transform
+from mainspring.machine.nodes import (
+    branch,
+    cancelling,
+    delay,
+    many,
+    milestone,
+    passes,
+    passing,
+    single,
+    subflow,
+    terminate,
+    transform,
+    undo_child,
+    wait,
+)
 from mainspring.machine.nodes.outcome import Outcome
 from mainspring.machine.turn import Turn
 
@@ -19,4 +34,15 @@ BEGIN: dict[str, Callable[[Turn, PlanNode, NodeState], Outcome]] = {
     "decision": branch.many_ways,
     "transform": transform.make,
     "terminate": terminate.end,
+    "cancel": cancelling.stop,
+    "milestone": milestone.begin,
+    "forEach": many.each,
+    "parallel": many.branches,
+    "while": passes.begin,
+    "until": passes.begin,
+    "race": single.race,
+    "subflow": subflow.begin,
+    "mutex": single.mutex,
+    "wait": wait.begin,
+    UNDO_CHILD: undo_child.begin,
 }

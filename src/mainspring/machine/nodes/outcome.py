@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mainspring.machine.events import Event
+from msgspec import Raw
+
+from mainspring.machine.events import NULL, Event
 
 
 class Leaves(NamedTuple):
-    """It ends well, by these ports (none: by the primary output)."""
+    """It ends well, by these ports (none: by the primary output). `derived`: folding works the output out by itself."""
 
     output: bytes
     ports: tuple[str, ...] = ()
+    derived: bool = False
 
 
 class Fails(NamedTuple):
@@ -19,7 +22,8 @@ class Fails(NamedTuple):
 
     type: str
     message: str
-    code: str | None = None
+    code: str | int | None = None
+    context: Raw = NULL
 
 
 class Stops(NamedTuple):

@@ -22,8 +22,15 @@ COMPUTING = (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, Overflow
 def names_of(turn: Turn, node: PlanNode, reads_value: bool) -> Names:
     """What all mappings see, and `value`: the node's own input, decoded only where somebody looks at it."""
     if not reads_value:
-        return Names(turn.instance, turn.scope)
-    return Names(turn.instance, turn.scope, value=msgspec.json.decode(input_of(turn.scope, node)))
+        return Names(turn.instance, turn.scope, node=node)
+    return Names(turn.instance, turn.scope, node=node, value=msgspec.json.decode(input_of(turn.scope, node)))
+
+
+def config_of(turn: Turn, node: PlanNode) -> bytes:
+    """What a node of a custom kind is told, as JSON (empty for all others). Raises what is COMPUTING."""
+    if node.config is None:
+        return node.constant_config
+    return msgspec.json.encode(node.config(names_of(turn, node, "value" in node.config.roots)))
 
 
 def text_of(value: Any) -> str:

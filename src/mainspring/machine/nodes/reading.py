@@ -15,7 +15,7 @@ from mainspring.machine.values import input_of
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def read(turn: Turn, node: PlanNode, state: NodeState) -> tuple[ErrorRecord | None, bytes]:
+def read(turn: Turn, node: PlanNode, state: NodeState, config: bytes = b"") -> tuple[ErrorRecord | None, bytes]:
     """Why the attempt cannot begin (None: it can), and the node's cache key (empty: no result is looked for)."""
     if node.input_check is not None and not state.attempt:  # the input of further attempts is the same
         faults = node.input_check(input_of(turn.scope, node))
@@ -24,7 +24,7 @@ def read(turn: Turn, node: PlanNode, state: NodeState) -> tuple[ErrorRecord | No
     if node.cache is None:
         return None, b""
     try:
-        return None, key_of(turn, node)
+        return None, key_of(turn, node, config)
     except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
         return _error(node, state, "MappingError", f"the cache key failed: {error}"), b""
 
@@ -33,12 +33,13 @@ def _error(node: PlanNode, state: NodeState, type: str, message: str) -> ErrorRe
     return ErrorRecord(type, message, None, None, state.attempt, node.max_attempts, fatal=True)
 
 
-def key_of(turn: Turn, node: PlanNode) -> bytes:
-    """The node's cache key as JSON: what its template gives, or else its whole input.
+def key_of(turn: Turn, node: PlanNode, config: bytes) -> bytes:
+    """The node's cache key as JSON: what its template gives, or else its whole input (and its computed config).
 
     Empty where the template gives null: a path that leads nowhere must not make all inputs look the same.
     """
     if node.cache_key is None:
-        return _encode(msgspec.json.decode(input_of(turn.scope, node)))
-    value = node.cache_key(Names(turn.instance, turn.scope))
+        key = _encode(msgspec.json.decode(input_of(turn.scope, node)))
+        return key if node.config is None else b"[" + key + b"," + config + b"]"
+    value = node.cache_key(Names(turn.instance, turn.scope, node=node))
     return b"" if value is None else _encode(value)

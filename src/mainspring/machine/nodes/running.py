@@ -12,36 +12,114 @@ from msgspec import Raw
 
 from mainspring.errors import ExpressionError
 from mainspring.graph.plan import PlanNode
+from mainspring.limits.breaker import OPEN_ERROR, SPENT_ERROR
+from mainspring.limits.limit import FREE, Outcome, Refusal
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
+from mainspring.machine.children import cancel_child
+from mainspring.machine.inputs import TaskFault
 from mainspring.machine.instance import NodeState
+from mainspring.machine.leases import given_back
 from mainspring.machine.names import Names, mapping_fault
-from mainspring.machine.nodes import reading
+from mainspring.machine.nodes import fallback, reading
 from mainspring.machine.nodes.kinds import BEGIN
 from mainspring.machine.nodes.outcome import Fails, Leaves, Stops
-from mainspring.machine.policies import failure
+from mainspring.machine.nodes.own_config import COMPUTING, config_of
+from mainspring.machine.policies import failure, retry
+from mainspring.machine.policies.deciding import HANDLED, decide
 from mainspring.machine.routing import route_completed, route_failed
+from mainspring.machine.stopping import stop_bodies
 from mainspring.machine.turn import Turn
 from mainspring.machine.values import PAYLOAD_BYTES_MAX, input_of
 
 SUSPECT_CRASHES = 2
 """A node that was in flight at so many crashes starts one at a time, engine-wide (SEMANTICS 9)."""
 
+TIMEOUT_PORT = "timeout"
+"""By which a block or a wait leaves that has taken too long."""
+
+CRASH_LIMIT = "CrashLimit"
+"""What a node fails with that was in flight at too many crashes. It is a dead letter then."""
+
 SUSPECTS = "suspects"
 """The resource that suspects are admitted by."""
 
 
 def start(turn: Turn, node: PlanNode) -> bool:
-    """Start one node, or ask for its slot. True where it ended at once."""
+    """Start one node, or have it wait for what it needs. True where it ended at once."""
     state = turn.scope.nodes[node.index]
-    resource = resource_of(node, state)
-    if resource is not None:
-        run = 1 if state is None else state.run
-        if state is None or state.status != "ready":
-            turn.emit(ev.NodeReady(turn.path(node), run, resource))
-        turn.ask(fx.AskAdmission(turn.path(node), run, resource, 0 if state is None else state.crashes))
+    resource = node.resource if state is None else resource_of(node, state)
+    return begin(turn, node) if resource is None else _start_limited(turn, node, resource)
+
+
+def _start_limited(turn: Turn, node: PlanNode, resource: str) -> bool:
+    """Start a node where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72)."""
+    state = turn.scope.nodes[node.index] or turn.scope.state(node)
+    path, attempt = node.path or turn.path(node), state.attempt + 1
+    # One that waited for its code has only just given back what it held.
+    if turn.admission is not None and resource != SUSPECTS and state.status != "waiting":
+        verdict = turn.admission(node, path, state.run, attempt, turn.at)
+        if verdict is FREE:
+            return begin(turn, node)
+        if isinstance(verdict, Refusal):
+            return refused(turn, node, state, verdict)
+    if state.status != "ready":
+        turn.emit(ev.NodeReady(path, state.run, resource))
+    turn.ask(fx.AskAdmission(path, state.run, resource, state.crashes, attempt=attempt))
+    return False
+
+
+def refused(turn: Turn, node: PlanNode, state: NodeState, refusal: Refusal) -> bool:
+    """The node cannot start, and waiting would not help: it fails with the reason that was given."""
+    figures = ", ".join(f"{name} {value:g}" for name, value in refusal.figures.items())
+    message = f"{refusal.reason} ({figures})" if figures else refusal.reason
+    if refusal.type == OPEN_ERROR:
+        # An attempt like any other, but for the work that is not done (SEMANTICS 81).
+        turn.emit(ev.NodeStarted(turn.path(node), state.run, state.attempt + 1))
+        wait = None if refusal.until is None else max(refusal.until - turn.at, 0)
+        told = {"until": refusal.until, **refusal.figures}
+        fault = TaskFault(OPEN_ERROR, message, (OPEN_ERROR,), refusal.state, context=told, retry_after=wait)
+        return fail_attempt(turn, node, state, fault)
+    if refusal.type == SPENT_ERROR and state.error is not None:
+        message = f"{message}; the last attempt failed: {state.error.type}: {state.error.message}"
+    return fail_with(turn, node, state, refusal.type, message)
+
+
+def fail_attempt(turn: Turn, node: PlanNode, state: NodeState, fault: TaskFault) -> bool:
+    """The attempt under way has failed: the node is tried again, or fails for good. True where it ended."""
+    decision = _out_of_budget(turn) or retry.decide(
+        node.retry, state.failures + 1, fault, turn.at, seed=turn.seed, path=turn.path(node), attempt=state.attempt
+    )
+    error = record(fault, state.attempt, node.max_attempts)
+    if isinstance(decision, retry.Again):
+        release(turn, node, state, "failed")
+        rule = turn.plan.policies.retry_rule(node)
+        turn.emit(ev.NodeRetrying(turn.path(node), state.run, state.attempt, error, decision.due, rule))
+        turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, decision.due))
         return False
-    return begin(turn, node)
+    return fail(turn, node, state, error)
+
+
+def _out_of_budget(turn: Turn) -> retry.GiveUp | None:
+    """Where the retries of the whole are spent, nothing of it is tried again, but for what undoes it (SEMANTICS 49)."""
+    budget = turn.plan.policies.retry_budget
+    if budget is None or turn.instance.retries < budget or turn.instance.status == "compensating":
+        return None
+    return retry.GiveUp(f"the retry budget of {budget} is spent")
+
+
+def record(fault: TaskFault, attempt: int, max_attempts: int) -> ev.ErrorRecord:
+    """What the journal keeps of a fault."""
+    return ev.ErrorRecord(
+        type=fault.type,
+        message=fault.message,
+        code=fault.code,
+        stack=fault.stack,
+        attempt=attempt,
+        max_attempts=max_attempts,
+        context=ev.NULL if fault.context is None else Raw(msgspec.json.encode(fault.context)),
+        fatal=fault.fatal,
+    )
 
 
 def resource_of(node: PlanNode, state: NodeState | None) -> str | None:
@@ -60,28 +138,45 @@ def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
                 ev.InputMapped(
                     turn.path(node),
                     state.run,
-                    Raw(msgspec.json.encode(node.template(Names(turn.instance, turn.scope)))),
+                    Raw(msgspec.json.encode(node.template(Names(turn.instance, turn.scope, node=node)))),
                 )
             )
         except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
             return fail_with(turn, node, state, "MappingError", mapping_fault("the input mapping", error))
-    cache_key = b""
+    config, cache_key = b"", b""
+    if node.custom:
+        try:
+            config = config_of(turn, node)
+        except COMPUTING as error:
+            return fail_with(turn, node, state, "MappingError", mapping_fault("the config", error))
     if node.reads_input:
-        fault, cache_key = reading.read(turn, node, state)
+        fault, cache_key = reading.read(turn, node, state, config)
         if fault is not None:
             return fail(turn, node, state, fault)
     attempt = state.attempt if same_attempt else state.attempt + 1
     turn.emit(ev.NodeStarted(node.path or turn.path(node), state.run, attempt))
     if not node.machine_kind:
-        order(turn, node, state, cache_key)
+        order(turn, node, state, cache_key, config)
         return False
     outcome = BEGIN[node.machine_kind](turn, node, state)
-    if outcome is None:
-        return False
+    return False if outcome is None else finish(turn, node, state, outcome)
+
+
+def finish(turn: Turn, node: PlanNode, state: NodeState, outcome: Leaves | Fails | Stops) -> bool:
+    """End a node of the machine's own as its rule says. True where it ended (and did not fall back)."""
     if isinstance(outcome, Fails):
-        record = ev.ErrorRecord(outcome.type, outcome.message, outcome.code, None, attempt, node.max_attempts)
-        return fail(turn, node, state, record)
+        what = outcome.type, outcome.message, outcome.code
+        return fail(turn, node, state, ev.ErrorRecord(*what, None, state.attempt, node.max_attempts, outcome.context))
     return _hand_on(turn, node, state, outcome)
+
+
+def out_of_time(turn: Turn, node: PlanNode, state: NodeState) -> bool:
+    """A block or a wait has taken too long: it leaves by its port for that, if anything is connected there."""
+    stop_bodies(turn, node, f"{turn.path(node)} timed out")
+    cancel_child(turn, node, state)
+    if TIMEOUT_PORT in node.ports:
+        return finish(turn, node, state, Leaves(input_of(turn.scope, node), (TIMEOUT_PORT,)))
+    return finish(turn, node, state, Fails("NodeTimeout", f"no end within {node.timeout} ms"))
 
 
 def pass_through(turn: Turn, node: PlanNode, state: NodeState) -> bool:
@@ -103,28 +198,57 @@ def _hand_on(turn: Turn, node: PlanNode, state: NodeState, outcome: Leaves | Sto
     ports = outcome.ports
     if len(ports) > 1:
         return _complete_by(turn, node, state, output, ports)
-    return complete(turn, node, state, output, ports[0] if ports else None)
+    return complete(turn, node, state, output, ports[0] if ports else None, derived=outcome.derived)
 
 
-def order(turn: Turn, node: PlanNode, state: NodeState, cache_key: bytes = b"") -> None:
+def order(turn: Turn, node: PlanNode, state: NodeState, cache_key: bytes = b"", config: bytes = b"") -> None:
     """Have the attempt's work done, and its clock run."""
-    turn.effects.append(
-        fx.DispatchTask(node.path or turn.path(node), state.run, state.attempt, turn.instance.variables, cache_key)
-    )
+    path, instance = node.path or turn.path(node), turn.instance
+    variables = instance.variables if turn.scope is instance else instance.variables_in(turn.scope)
+    turn.effects.append(fx.DispatchTask(path, state.run, state.attempt, variables, cache_key, config))
     if node.timeout is not None:
         due = state.started_at + node.timeout
         turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.NODE_TIMEOUT, due))
 
 
+def order_again(turn: Turn, node: PlanNode, state: NodeState) -> bool:
+    """Order an attempt that has begun and whose order was lost. True where its config can no longer be made: it failed."""
+    try:
+        order(turn, node, state, config=config_of(turn, node))
+    except COMPUTING as error:
+        return fail_with(turn, node, state, "MappingError", mapping_fault("the config", error))
+    return False
+
+
 def complete(
-    turn: Turn, node: PlanNode, state: NodeState, output: bytes, port: str | None, cached: bool = False
+    turn: Turn,
+    node: PlanNode,
+    state: NodeState,
+    output: bytes,
+    port: str | None,
+    cached: bool = False,
+    *,
+    derived: bool = False,
+    degraded: bool = False,
 ) -> bool:
-    """End the node well. True, for those who ask whether it ended."""
-    release(turn, node, state)
+    """End the node well. True, for those who ask whether it ended.
+
+    A `derived` output is not written again, unless a saga may have to find it.
+    """
+    release(turn, node, state, "unused" if cached else "ok")  # what was kept has called nobody
     fired, faults = route_completed(turn, node, port, output)
     completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
     turn.emit(
-        completed(node.path or turn.path(node), state.run, state.attempt, Raw(output), fired, port, False, cached)
+        completed(
+            node.path or turn.path(node),
+            state.run,
+            state.attempt,
+            ev.NULL if derived and node.undo is None else Raw(output),
+            fired,
+            port,
+            degraded,
+            cached,
+        )
     )
     if faults:
         _routing_faults(turn, node, faults)
@@ -133,7 +257,7 @@ def complete(
 
 def _complete_by(turn: Turn, node: PlanNode, state: NodeState, output: bytes, ports: tuple[str, ...]) -> bool:
     """The same by several ports at once: what fires is what fires on any of them, in the order of the connections."""
-    release(turn, node, state)
+    release(turn, node, state, "ok")
     routed = [route_completed(turn, node, port, output) for port in ports]
     fired = tuple(sorted(index for some, _ in routed for index in some))
     completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
@@ -144,7 +268,9 @@ def _complete_by(turn: Turn, node: PlanNode, state: NodeState, output: bytes, po
 
 def _stop(turn: Turn, node: PlanNode, state: NodeState, outcome: Stops) -> bool:
     """The node is done, and nothing comes after it: what is under way is cancelled, what has not begun is skipped."""
-    release(turn, node, state)
+    if turn.instance.saga is not None:
+        return fail_with(turn, node, state, "Undoing", "nothing ends an instance while it undoes what it did")
+    release(turn, node, state, "ok")
     path = turn.path(node)
     if node.repeating:
         turn.emit(ev.RunCompleted(path, state.run, state.attempt, Raw(outcome.output)))
@@ -157,34 +283,51 @@ def _stop(turn: Turn, node: PlanNode, state: NodeState, outcome: Stops) -> bool:
 
 def _routing_faults(turn: Turn, node: PlanNode, faults: Sequence[ev.RoutingFailed]) -> None:
     """Conditions that raised are failures that nobody handles, however the node ended (SEMANTICS 20)."""
+    path = turn.path(node)
     for fault in faults:
-        turn.emit(fault)
-        failure.unhandled(turn, turn.path(node), f"the routing of {turn.path(node)} failed: {fault.error.message}")
+        decision = decide(turn.instance, turn.scope, node)
+        turn.emit(ev.RoutingFailed(path, fault.connection, fault.error, *decision))
+        failure.carry_out(turn, path, f"the routing of {path} failed: {fault.error.message}", decision)
 
 
 def fail(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) -> bool:
-    """End the node badly, for good. True, for those who ask whether it ended."""
-    release(turn, node, state)
+    """The node failed for good: something else runs on its behalf, or it ends badly. True where it ended."""
+    release(turn, node, state, "failed")
+    if node.fallbacks:
+        fallback.fall_back(turn, node, state, error)
+        return False
+    return end_badly(turn, node, state, error)
+
+
+def end_badly(turn: Turn, node: PlanNode, state: NodeState, error: ev.ErrorRecord) -> bool:
+    """Nothing stands in for the node, or nothing more. True, for those who ask whether it ended."""
     fired, faults = route_failed(turn, node, error)
+    path = turn.path(node)
     handled = bool(fired)
+    decision = HANDLED if handled else decide(turn.instance, turn.scope, node)
     ended = ev.RunFailed if node.repeating else ev.NodeFailed
-    turn.emit(ended(turn.path(node), state.run, state.attempt, error, fired, handled))
-    if not handled:
-        failure.unhandled(turn, turn.path(node), f"{turn.path(node)} failed: {error.type}: {error.message}")
+    turn.emit(ended(path, state.run, state.attempt, error, fired, handled, *decision))
+    if error.type == CRASH_LIMIT:
+        turn.letters = (*turn.letters, fx.Bury(path, state.run, error.message))
+    failure.carry_out(turn, path, f"{path} failed: {error.type}: {error.message}", decision)
     _routing_faults(turn, node, faults)
     return True
 
 
 def fail_with(turn: Turn, node: PlanNode, state: NodeState, type: str, message: str, *, fatal: bool = False) -> bool:
-    """End the node badly for a reason of the machine's own."""
+    """The node failed for good, for a reason of the machine's own. True where it ended."""
     return fail(
         turn, node, state, ev.ErrorRecord(type, message, None, None, state.attempt, node.max_attempts, fatal=fatal)
     )
 
 
-def release(turn: Turn, node: PlanNode, state: NodeState) -> None:
+def release(turn: Turn, node: PlanNode, state: NodeState, outcome: Outcome) -> None:
     """The attempt is over: give back its slot and disarm its clock."""
-    if resource_of(node, state) is not None:
-        turn.ask(fx.ReleaseAdmission(turn.path(node), state.run))
-    if node.timeout is not None and state.status == "running":
+    if (resource_of(node, state) is not None or node.machine_kind == "mutex") and state.status != "falling_back":
+        if state.status == "running":  # as `given_back` does, without a call for the usual attempt
+            path, took = node.path or turn.path(node), turn.at - state.started_at
+            turn.effects.append(fx.ReleaseAdmission(path, state.run, state.attempt, outcome, took))
+        else:
+            turn.ask(given_back(turn, node, state, outcome))
+    if node.timeout is not None and (state.status == "running" or (node.machine_kind and state.status == "waiting")):
         turn.ask(fx.DisarmTimer(turn.path(node), state.run, state.attempt, fx.NODE_TIMEOUT))

@@ -13,7 +13,7 @@ from mainspring.machine.inputs import HandlerMissing, HandlersFound, TaskFailed,
 from mainspring.machine.instance import NodeState
 from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import running
-from mainspring.machine.policies import failure, retry
+from mainspring.machine.policies import retry
 from mainspring.machine.turn import Turn
 
 
@@ -23,12 +23,14 @@ def finished(turn: Turn, report: TaskFinished) -> None:
     if found is None:
         return
     node, state = found
-    if report.port is not None and report.port not in node.ports:
+    # A custom kind declares its ports, and whoever calls its code holds it to them: a connection may leave one unused.
+    if report.port is not None and report.port not in node.ports and not node.custom:
         known = ", ".join(sorted(node.ports)) or "none"
         message = (
             f"the task left by port {report.port!r}, which no connection of {turn.path(node)} has (it has: {known})"
         )
-        running.fail_with(turn, node, state, "UnknownPort", message)
+        waves.follow(turn, node, running.fail_with(turn, node, state, "UnknownPort", message))
+        return
     elif node.output_check is not None and (faults := node.output_check(report.output)):
         _attempt_failed(turn, node, state, _output_fault(node, faults))
         return
@@ -61,32 +63,7 @@ def timed_out(turn: Turn, node: PlanNode, state: NodeState) -> None:
 
 
 def _attempt_failed(turn: Turn, node: PlanNode, state: NodeState, fault: TaskFault) -> None:
-    decision = retry.decide(
-        node.retry, state.failures + 1, fault, turn.at, seed=turn.seed, path=turn.path(node), attempt=state.attempt
-    )
-    error = record(fault, state.attempt, node.max_attempts)
-    if isinstance(decision, retry.Again):
-        running.release(turn, node, state)
-        turn.emit(ev.NodeRetrying(turn.path(node), state.run, state.attempt, error, decision.due))
-        turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, decision.due))
-        failure.settle(turn)
-        return
-    running.fail(turn, node, state, error)
-    waves.advance(turn, node)
-
-
-def record(fault: TaskFault, attempt: int, max_attempts: int) -> ev.ErrorRecord:
-    """What the journal keeps of a fault."""
-    return ev.ErrorRecord(
-        type=fault.type,
-        message=fault.message,
-        code=fault.code,
-        stack=fault.stack,
-        attempt=attempt,
-        max_attempts=max_attempts,
-        context=ev.NULL if fault.context is None else Raw(msgspec.json.encode(fault.context)),
-        fatal=fault.fatal,
-    )
+    waves.follow(turn, node, running.fail_attempt(turn, node, state, fault))
 
 
 def handler_missing(turn: Turn, report: HandlerMissing) -> None:
@@ -94,7 +71,7 @@ def handler_missing(turn: Turn, report: HandlerMissing) -> None:
     found = turn.current(report.path, report.run, report.attempt, "running")
     if found is not None:
         node, state = found
-        running.release(turn, node, state)
+        running.release(turn, node, state, "unused")
         turn.emit(ev.NodeWaiting(turn.path(node), state.run, "handler", report.handler))
 
 
@@ -114,6 +91,7 @@ def handlers_found(turn: Turn, report: HandlersFound) -> None:
 def begin_again(turn: Turn, node: PlanNode, state: NodeState) -> None:
     """Begin the attempt that had no code. Its slot was given back meanwhile: where it needs one, it asks again."""
     if running.resource_of(node, state) is None:
-        running.begin(turn, node, same_attempt=True)
+        ended = running.begin(turn, node, same_attempt=True)
     else:
-        running.start(turn, node)
+        ended = running.start(turn, node)
+    waves.follow(turn, node, ended)

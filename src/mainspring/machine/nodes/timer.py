@@ -7,7 +7,7 @@ from mainspring.machine import events as ev
 from mainspring.machine import waves
 from mainspring.machine.inputs import TimerFired
 from mainspring.machine.lifecycle import STARTING
-from mainspring.machine.nodes import running, task
+from mainspring.machine.nodes import blocks, running, task
 from mainspring.machine.policies import failure
 from mainspring.machine.turn import Turn
 
@@ -17,25 +17,43 @@ def fired(turn: Turn, timer: TimerFired) -> None:
     if timer.purpose == fx.INSTANCE_TIMEOUT:
         _instance_timed_out(turn)
     elif timer.purpose == fx.NODE_TIMEOUT:
-        found = turn.current(timer.path, timer.run, timer.attempt, "running")
+        _node_timed_out(turn, timer)
+    elif timer.purpose == fx.BODIES:
+        found = turn.current(timer.path, timer.run, timer.attempt, "waiting", "falling_back")
         if found is not None:
-            node, state = found
-            # Or it was set for an earlier beginning of the same attempt, which waited for its code meanwhile.
-            if not _early(turn, timer, state.started_at + (node.timeout or 0)):
-                task.timed_out(turn, node, state)
+            blocks.go_on(turn, found[0])
+            waves.carry_on(turn)
+            failure.settle(turn)
     elif timer.purpose == fx.RETRY:
         found = turn.current(timer.path, timer.run, timer.attempt, "retrying")
         if found is not None and turn.instance.status not in STARTING:
             turn.dropped = f"the instance is {turn.instance.status}"  # resuming it arms the timer again
         elif found is not None and not _early(turn, timer, found[1].due):
-            running.start(turn, found[0])
+            waves.follow(turn, found[0], running.start(turn, found[0]))
     elif timer.purpose == fx.DELAY:
         found = turn.current(timer.path, timer.run, timer.attempt, "waiting")
         if found is not None and not _early(turn, timer, found[1].due):
-            running.pass_through(turn, *found)
-            waves.advance(turn, found[0])
+            waves.follow(turn, found[0], running.pass_through(turn, *found))
     else:
         turn.dropped = "stale"
+
+
+def _node_timed_out(turn: Turn, timer: TimerFired) -> None:
+    found = turn.current(timer.path, timer.run, timer.attempt, "running", "waiting")
+    if found is None:
+        return
+    node, state = found
+    if state.status == "waiting" and not node.machine_kind:
+        turn.dropped = "stale"  # it waits for its code
+    # Or it was set for an earlier beginning of the same attempt, which waited for its code meanwhile.
+    elif _early(turn, timer, state.started_at + (node.timeout or 0)):
+        return
+    elif state.status == "running":
+        task.timed_out(turn, node, state)
+    elif turn.instance.status not in STARTING:
+        turn.dropped = f"the instance is {turn.instance.status}"  # resuming it arms the timer again
+    else:
+        waves.follow(turn, node, running.out_of_time(turn, node, state))
 
 
 def _early(turn: Turn, timer: TimerFired, due: int | None) -> bool:

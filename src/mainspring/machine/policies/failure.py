@@ -11,45 +11,66 @@ from mainspring.errors import ExpressionError
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
+from mainspring.machine.children import tell_parent
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.names import Names, mapping_fault
-from mainspring.machine.scope import NodeState
+from mainspring.machine.policies import saga
+from mainspring.machine.policies.deciding import TERMINATE, Decision, ending
+from mainspring.machine.scope import NodeState, Scope
 from mainspring.machine.stopping import stop_nodes
 from mainspring.machine.turn import Turn
+from mainspring.machine.values import leaf_outputs
 
 
-def unhandled(turn: Turn, path: str, reason: str) -> None:
-    """`continue`: nothing more (the failure is counted). `fail_fast`: what runs is cancelled, nothing new starts."""
-    if turn.plan.failure_policy == "fail_fast" and turn.instance.status == "running":
+def carry_out(turn: Turn, path: str, reason: str, decision: Decision) -> None:
+    """What does not terminate is only counted. `terminate`: what runs is cancelled, and nothing new starts."""
+    if decision.what != TERMINATE or turn.instance.status != "running":
+        return
+    why = f"{path} failed: {decision.rule}"
+    if turn.scope is not turn.instance:  # the rest of the body stops; what that means is its block's matter
+        stop_nodes(turn, turn.scope.graph.nodes, why, path)
+    else:
         turn.emit(ev.InstanceFailing(reason, path))
-        stop_all(turn, f"{path or 'routing'} failed, and the failure policy is fail_fast", path)
+        stop_all(turn, why, path)
 
 
 def catch_up(turn: Turn) -> None:
-    """What `unhandled` could not do while the instance was parked or paused, it does when that ends."""
-    if turn.instance.unhandled:
-        pairs = zip(turn.scope.graph.nodes, turn.scope.nodes, strict=True)
-        path, what = next(
-            (turn.path(node), what)
-            for node, state in pairs
-            if state is not None and (what := _what_failed(turn, node, state))
-        )
-        unhandled(turn, path, f"{what} failed while the instance stood still")
+    """What `carry_out` could not do while the instance was parked or paused, it does when that ends."""
+    for body in tuple(turn.instance.open.values()):
+        found = _terminating(body) if body.unhandled else None
+        if found is not None and turn.instance.open.get(body.address) is body:  # not stopped with one around it
+            turn.scope = body
+            path = turn.path(found[0])
+            stop_nodes(turn, body.graph.nodes, f"{path} failed while the instance stood still: {found[1].reason}", path)
+    turn.scope = turn.instance
+    found = _terminating(turn.instance) if turn.instance.unhandled else None
+    if found is not None:
+        node, state = found
+        reason = f"{_what_failed(turn, node, state)} failed while the instance stood still"
+        carry_out(turn, turn.path(node), reason, Decision(TERMINATE, state.reason))
+
+
+def _terminating(scope: Scope) -> tuple[PlanNode, NodeState] | None:
+    """The first node of the graph whose failure ends it."""
+    pairs = zip(scope.graph.nodes, scope.nodes, strict=True)
+    return next(
+        ((node, state) for node, state in pairs if state is not None and state.decision == TERMINATE),
+        None,
+    )
 
 
 def _what_failed(turn: Turn, node: PlanNode, state: NodeState) -> str:
-    """The node, one of its runs, or one of its conditions, where that failed and nobody took it. Else ""."""
+    """The node, one of its runs, or one of its conditions, where that failed and nobody took it."""
     inbox = turn.scope.inboxes.get(node.index)
     if inbox is not None and any(one.error is not None and not one.handled for one in inbox.results):
         return f"a run of {turn.path(node)}"
-    if state.status == "failed" and not state.handled:
-        return turn.path(node)
-    return f"a condition after {turn.path(node)}" if state.misrouted else ""
+    return turn.path(node) if state.status == "failed" else f"a condition after {turn.path(node)}"
 
 
 def stop_all(turn: Turn, reason: str, because: str) -> None:
     """Cancel what is under way and skip what has not begun."""
-    stop_nodes(turn, turn.scope.graph.nodes, reason, because)
+    turn.scope = turn.instance
+    stop_nodes(turn, turn.instance.graph.nodes, reason, because)
 
 
 def settle(turn: Turn) -> None:
@@ -57,67 +78,60 @@ def settle(turn: Turn) -> None:
     instance = turn.instance
     if instance.active or instance.status in INSTANCE_FINAL:
         return
+    end: ev.Event | None
     if instance.status == "running":
-        _end(turn)
+        end = _end(turn)
     elif instance.status == "failing":
-        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), instance.reason))
+        end = ev.InstanceFailed(Raw(leaf_outputs(turn.instance)), instance.reason)
     elif instance.status == "cancelling":
-        turn.emit(ev.InstanceCancelled(Raw(_leaf_outputs(turn)), instance.reason))
+        end = ev.InstanceCancelled(Raw(leaf_outputs(turn.instance)), instance.reason)
     else:
-        return
-    _ended(turn)
+        end = saga.end(instance)
+    if end is not None and not saga.begins(turn, end):
+        turn.emit(end)
+        _ended(turn)
 
 
 def end_at_once(turn: Turn, why: str, because: str, ends: Sequence[ev.Event]) -> None:
     """Somebody has decided that this is the end, and how: nothing goes on, whatever there still was to do."""
     stop_all(turn, why, because)
-    for event in ends:
+    *before, end = ends
+    for event in before:
         turn.emit(event)
-    _ended(turn)
+    if not saga.begins(turn, end):
+        turn.emit(end)
+        _ended(turn)
 
 
 def _ended(turn: Turn) -> None:
     """The instance is final: take back its own timer, and tell."""
     if turn.plan.timeout is not None:
         turn.ask(fx.DisarmTimer("", 0, 0, fx.INSTANCE_TIMEOUT))
+    tell_parent(turn)
     turn.ask(fx.EndInstance(turn.instance.status))
 
 
-def _end(turn: Turn) -> None:
+def _end(turn: Turn) -> ev.Event:
     instance = turn.instance
-    if instance.unhandled:
-        failures = "failure" if instance.unhandled == 1 else "failures"
-        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), f"{instance.unhandled} unhandled {failures}"))
-        return
+    found = ending(instance) if instance.unhandled else None
+    if found is not None and not found.partial:
+        return ev.InstanceFailed(Raw(leaf_outputs(turn.instance)), found.reason)
     try:
         output = _output(turn)
     except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
-        turn.emit(ev.InstanceFailed(Raw(_leaf_outputs(turn)), mapping_fault("the output mapping", error)))
-        return
+        return ev.InstanceFailed(Raw(leaf_outputs(turn.instance)), mapping_fault("the output mapping", error))
     faults = () if turn.plan.output_check is None else turn.plan.output_check(output)
     if faults:
-        turn.emit(ev.InstanceFailed(Raw(output), f"the output does not match outputSchema: {'; '.join(faults)}"))
-        return
-    turn.emit(ev.InstanceCompleted(Raw(output), instance.degraded > 0))
+        return ev.InstanceFailed(Raw(output), f"the output does not match outputSchema: {'; '.join(faults)}")
+    if found is not None:
+        return ev.InstancePartiallySucceeded(Raw(output), found.reason)
+    return ev.InstanceCompleted(Raw(output), instance.degraded > 0)
 
 
 def _output(turn: Turn) -> bytes:
     template = turn.plan.output
     return (
-        _leaf_outputs(turn) if template is None else msgspec.json.encode(template(Names(turn.instance, turn.instance)))
+        leaf_outputs(turn.instance)
+        if template is None
+        else msgspec.json.encode(template(Names(turn.instance, turn.instance)))
     )
-
-
-def _leaf_outputs(turn: Turn) -> bytes:
-    """Without an output mapping: the output of the only leaf, or an object of the completed leaves' outputs by id."""
-    leaves = turn.plan.leaves
-    states = turn.scope.nodes
-    if len(leaves) == 1:
-        only = states[leaves[0].index]
-        return b"null" if only is None or only.output is None else only.output
-    parts = []
-    for leaf in leaves:
-        state = states[leaf.index]
-        if state is not None and state.status == "completed" and state.output is not None:
-            parts.append(msgspec.json.encode(leaf.id) + b":" + state.output)
-    return b"{" + b",".join(parts) + b"}"

@@ -1,0 +1,92 @@
+"""Somebody has a failed node run again: with it, whatever was skipped or cancelled because it had failed.
+
+What ran all the same stays as it is: a completed node never runs again. A token that comes late, because it comes from the
+new run, is absorbed there like any other that finds its join started.
+"""
+
+from __future__ import annotations
+
+from mainspring.graph.plan import PlanNode
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine import waves
+from mainspring.machine.inputs import RetryNode
+from mainspring.machine.instance import Instance
+from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL
+from mainspring.machine.policies import failure
+from mainspring.machine.scope import NodeState, Scope
+from mainspring.machine.turn import Refused, Turn
+
+
+def retry_node(turn: Turn, request: RetryNode) -> None:
+    """Reopen the instance where it is at its end, and have the node decide anew with the messages that it had."""
+    instance = turn.instance
+    reason = why_not(instance, request.path, request.run, turn.at)
+    if reason:
+        raise Refused(reason)
+    scope, node = instance.locate(request.path)
+    again = _with_what_followed(scope, node)
+    if instance.status in INSTANCE_FINAL:
+        turn.emit(ev.InstanceReopened(request.by, request.reason))
+        if turn.plan.timeout is not None:
+            turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance.started_at + turn.plan.timeout))
+    for one in again:
+        turn.emit(ev.NodeReset(scope.path(one), scope.state(one).run + 1, request.by))
+    turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
+    waves.go_on(turn)
+    failure.settle(turn)
+
+
+def why_not(instance: Instance, path: str, run: int, now: int) -> str:
+    """Why this run of a node cannot be followed by another one ("": it can)."""
+    if instance.status != "running" and instance.status not in INSTANCE["InstanceReopened"]:
+        return f"the instance is {instance.status}"
+    if instance.status == "cancelled":
+        return "the instance was cancelled"
+    timeout = instance.plan.timeout
+    if timeout is not None and now >= instance.started_at + timeout:
+        return f"the instance's timeout ({timeout} ms) is over"
+    try:
+        scope, node = instance.locate(path)
+    except KeyError:
+        return f"the body that {path} was in has ended: what failed with it is its block"
+    state = scope.nodes[node.index]
+    if state is None or state.status != "failed" or state.run != run:
+        return (
+            f"{path} is {'pending' if state is None else state.status}, in its run {1 if state is None else state.run}"
+        )
+    if state.handled:
+        return f"a connection took the failure of {path}, and what it leads to has run"
+    if instance.saga is not None:
+        return "what had completed has been undone"
+    for one in _with_what_followed(scope, node):
+        receivers = [scope.graph.nodes[edge.target] for edge in one.outgoing]
+        if one.repeating or any(receiver.inbox is not None for receiver in receivers):
+            return f"{scope.path(one)} leads to nodes that run more than once: their inboxes are closed"
+    return ""
+
+
+def _with_what_followed(scope: Scope, failed: PlanNode) -> list[PlanNode]:
+    """The node, what ended in the same turn because it had failed, and all that was skipped for want of these."""
+    states = scope.nodes
+    first = states[failed.index]
+    assert first is not None
+    found: dict[int, PlanNode] = {failed.index: failed}
+    for node, state in zip(scope.graph.nodes, states, strict=True):
+        if state is not None and _stopped_with(state, scope.path(failed), first.ended_at):
+            found[node.index] = node
+    line = list(found.values())
+    while line:
+        for edge in line.pop().outgoing:
+            state = states[edge.target]
+            if state is not None and state.status == "skipped" and edge.target not in found:
+                found[edge.target] = scope.graph.nodes[edge.target]
+                line.append(found[edge.target])
+    return list(found.values())
+
+
+def _stopped_with(state: NodeState, path: str, at: int) -> bool:
+    """Whether it was stopped by what that node's failure meant for the whole."""
+    return (state.status == "cancelled" and state.ended_at == at) or (
+        state.status == "skipped" and state.because == path and state.ended_at == at
+    )

@@ -1,0 +1,228 @@
+"""A failed node runs again, and with it what had not run because it failed: nothing else does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine import inputs
+from mainspring.machine.commands.reopening import why_not
+from mainspring.machine.turn import Refused, Turn
+
+from .harness import Run, asked, dispatched, graph, names
+
+
+def started(text: str, workflow: dict[str, Any] | None = None, **nodes: dict[str, object]) -> Run:
+    run = Run(graph(text, workflow, **nodes))
+    run.start()
+    return run
+
+
+def again(run: Run, path: str = "a", of: int = 1) -> Turn:
+    return run.take(inputs.RetryNode(path=path, run=of, by="me", reason="mended"))
+
+
+def test_a_failed_instance_is_reopened_and_goes_on_where_it_had_failed() -> None:
+    run = started("a -> b -> c")
+    run.fail("a")
+    assert (run.status, run.nodes) == ("failed", {"a": "failed", "b": "skipped", "c": "skipped"})
+    turn = again(run)
+    assert names(turn) == ["InstanceReopened", "NodeReset", "NodeReset", "NodeReset", "NodeStarted"]
+    assert turn.events[:2] == [ev.InstanceReopened("me", "mended"), ev.NodeReset("a", 2, "me")]
+    assert list(turn.letters) == [fx.Raise("a", 1)]
+    assert dispatched(turn) == [("a", 1)]
+    assert (run.state("a").run, run.state("a").crashes, run.instance.unhandled) == (2, 0, 0)
+    for node in "abc":
+        run.finish(node, node)
+    assert (run.status, run.instance.output) == ("completed", b'"c"')
+
+
+def test_it_may_fail_again() -> None:
+    run = started("a -> b")
+    for number in (1, 2, 3):
+        run.fail("a")
+        assert (run.status, run.state("a").run, run.instance.unhandled) == ("failed", number, 1)
+        again(run, of=number)
+    run.finish("a")
+    run.finish("b")
+    assert run.status == "completed"
+
+
+def test_an_order_for_a_run_that_is_over_changes_nothing() -> None:
+    run = started("a -> b")
+    run.fail("a")
+    again(run)
+    with pytest.raises(Refused, match="a is running, in its run 2"):
+        again(run)
+    run.fail("a")
+    with pytest.raises(Refused, match="a is failed, in its run 2"):
+        again(run)
+
+
+def test_another_failure_still_counts() -> None:
+    run = started("a; b")
+    run.fail("a")
+    run.fail("b", "Other")
+    again(run)
+    run.finish("a")
+    assert (run.status, run.instance.unhandled) == ("failed", 1)
+    again(run, "b")
+    run.finish("b")
+    assert run.status == "completed"
+
+
+def test_what_has_run_stays_and_the_late_token_is_absorbed() -> None:
+    """d joins a and b: it ran with b's message alone. Only c, which had nothing else, runs after the new run."""
+    run = started("a -> c; a -> d; b -> d; d -> e")
+    run.fail("a")
+    run.finish("b", 1)
+    run.finish("d")
+    run.finish("e")
+    assert run.status == "failed"
+    assert names(again(run)) == ["InstanceReopened", "NodeReset", "NodeReset", "NodeStarted"]
+    turn = run.finish("a", 2)
+    assert dispatched(turn) == [("c", 1)]
+    run.finish("c")
+    assert run.status == "completed"
+    assert (run.state("d").run, run.state("d").messages) == (1, [2])
+
+
+def test_a_join_that_waits_counts_the_token_of_the_new_run_only() -> None:
+    run = started("a -> d; b -> d; b -> e")
+    run.fail("a")
+    assert run.state("d").tokens == 1
+    again(run)
+    assert (run.status, run.state("d").tokens) == ("running", 0)
+    run.finish("b", "b")
+    assert run.nodes["d"] == "pending"
+    run.finish("a", "a")
+    assert run.instance.nodes[run.plan.by_id["d"].index].messages == [1, 0]
+    run.finish("d")
+    run.finish("e")
+    assert run.status == "completed"
+
+
+def test_a_message_of_the_run_before_is_taken_back_from_who_has_not_begun() -> None:
+    """The failure's own message went to d, by a condition that held: then it is handled, and nothing is run again."""
+    run = started("a -fail-> d; b -> d")
+    run.fail("a")
+    with pytest.raises(Refused, match="a connection took the failure of a"):
+        again(run)
+
+
+def test_what_the_failure_had_stopped_goes_on_too() -> None:
+    run = started("a -> b; c -> d; e", {"failure_policy": "fail_fast"})
+    run.finish("e")
+    run.fail("a")
+    assert run.nodes == {"a": "failed", "b": "skipped", "c": "cancelled", "d": "skipped", "e": "completed"}
+    turn = again(run)
+    assert sorted(dispatched(turn)) == [("a", 1), ("c", 1)]
+    for node in "abcd":
+        run.finish(node)
+    assert run.status == "completed"
+
+
+def test_what_another_branch_had_skipped_decides_anew_and_is_skipped_again() -> None:
+    run = started("a -> c; b -[output.yes]-> c; c -> d; b -> x")
+    run.finish("b", {"yes": False})
+    run.fail("a")
+    run.finish("x")
+    assert (run.status, run.nodes["c"]) == ("failed", "skipped")
+    again(run)
+    assert run.nodes["c"] == "pending"
+    run.fail("a")
+    assert (run.status, run.nodes["c"], run.nodes["d"]) == ("failed", "skipped", "skipped")
+
+
+def test_a_condition_that_had_raised_is_forgotten() -> None:
+    run = started("a -fail[error.x < 1 && 1 / 0 > 1]-> b; a -> c")
+    run.fail("a")
+    before = run.instance.unhandled
+    again(run)
+    assert (before, run.instance.unhandled, run.instance.error) == (before, 0, None)
+    run.finish("a")
+    run.finish("c")
+    assert run.status == "completed"
+
+
+def test_a_node_whose_condition_raised() -> None:
+    run = started("a -fail[1 / 0 > 1]-> b")
+    run.fail("a")
+    assert run.instance.unhandled == 2
+    again(run)
+    assert run.instance.unhandled == 0
+    run.finish("a")
+    assert run.status == "completed"
+
+
+def test_a_node_of_a_body_that_is_open() -> None:
+    body = {"nodes": [{"id": "x", "type": "function"}, {"id": "y", "type": "function"}]}
+    run = started("m", m={"type": "forEach", "config": {"items": [1], "body": body}})
+    run.fail("m[0].x")
+    assert dispatched(again(run, "m[0].x")) == [("m[0].x", 1)]
+    run.finish("m[0].x")
+    run.fail("m[0].y")
+    with pytest.raises(Refused, match="has ended: what failed with it is its block"):
+        again(run, "m[0].y")
+
+
+def test_the_timeout_of_the_whole_holds() -> None:
+    run = started("a", {"timeout": 500})
+    run.now += 100
+    run.fail("a")
+    turn = again(run)
+    assert [timer.due for timer in asked(turn, fx.ArmTimer)] == [1_500]
+    run.fail("a")
+    run.now = 1_500
+    with pytest.raises(Refused, match="timeout \\(500 ms\\) is over"):
+        again(run, of=2)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "parked", "failing"])
+def test_where_the_instance_is_in_no_state_for_it(status: str) -> None:
+    run = started("a; b")
+    run.fail("a")
+    if status == "parked":
+        run.take(inputs.ParkInstance(reason="r"))
+    elif status == "cancelled":
+        run.take(inputs.CancelInstance())
+    else:
+        run.instance.status = "failing"
+    assert status in why_not(run.instance, "a", 1, run.now)
+
+
+def test_nodes_that_run_more_than_once_are_left_alone() -> None:
+    run = started("s -> e; a -> e; e -> f", e={"join": {"kind": "each"}})
+    run.finish("s")
+    run.fail("a")
+    assert "more than once" in why_not(run.instance, "a", 1, run.now)
+
+
+def test_what_is_undone_is_not_done_again() -> None:
+    run = started("a; b; u", b={"compensationNodeId": "u"})
+    run.finish("b")
+    run.fail("a")
+    assert run.instance.saga is not None
+    run.instance.status = "failed"  # as it is once the saga is through
+    assert why_not(run.instance, "a", 1, run.now) == "what had completed has been undone"
+
+
+def test_a_node_that_is_not_there_or_has_not_begun() -> None:
+    run = started("a -> b -> c")
+    assert "has ended" in why_not(run.instance, "loop[1].x", 1, run.now)
+    assert why_not(run.instance, "c", 1, run.now) == "c is pending, in its run 1"
+
+
+def test_a_condemned_node_is_a_dead_letter() -> None:
+    run = started("a")
+    run.recover(alone=True)
+    run.recover(alone=True)
+    run.take(inputs.AdmissionGranted(path="a", run=1))
+    [letter] = run.recover(alone=True).letters
+    assert isinstance(letter, fx.Bury)
+    assert (letter.path, letter.run) == ("a", 1)
+    assert "the process ended 3 times" in letter.reason
+    assert dispatched(again(run)) == [("a", 1)], "it is no suspect any more"
