@@ -38,14 +38,24 @@ async def fill(path: Path) -> None:
     settings = ms.EngineSettings(snapshot_turns_min=4)
     work.blocks = True
     async with ms.Engine(store, settings=settings) as engine:
-        for workflow in (work.COMPLETED, work.FAILED, work.FAST, work.ROUTED, work.DECIDED):
+        for workflow in (work.COMPLETED, work.FAILED, work.FAST, work.ROUTED, work.DECIDED, work.UNDONE):
             await (await engine.start(workflow, input={"n": 1}, key="1")).result()
+        for known in (work.CHILD, work.AWAITED):
+            engine.register(known)
+        for workflow in (work.LOOPED, work.PARENT):
+            await (await engine.start(workflow, input={"n": 1}, key="1")).result()
+        await _signalled(engine)
+        await engine.start(work.SLOW_PARENT, input={"n": 1}, key="1")
+        awaited = await engine.start(work.AWAITED, input={"n": 1}, key="1")
+        await awaited.signal("later", {"n": 9}, by="ada")
+        await engine.start(work.LOOPING, key="1")
+        await engine.start(work.UNDOING, key="1")
         keys = ("running", "cancelled", "mail", "parked", "lost")
         running = [await engine.start(work.OPEN, input={}, key=key) for key in keys]
         await engine.start(work.LONG, key="1")
         joined = await engine.start(work.JOINED, key="1")
         asleep = await engine.start(work.ASLEEP, key="1")
-        while len([task for live in engine.host.lives.values() for task in live.tasks]) < 7:
+        while len([task for live in engine.host.lives.values() for task in live.tasks]) < 11:
             await asyncio.sleep(0.001)
         while (await joined.state()).nodes["work"].runs < 2 or (await joined.state()).nodes["work"].status == "running":
             await asyncio.sleep(0.001)
@@ -66,6 +76,15 @@ async def fill(path: Path) -> None:
         # What is in memory is lost, as in a crash; leaving the block finds nothing more to do.
         await engine.host.kill()
         await store.open()
+
+
+async def _signalled(engine: ms.Engine) -> None:
+    """One that is kept, one that is dropped, one that is taken as it comes."""
+    run = await engine.start(work.SIGNALLED, key="1")
+    await run.signal("second", {"n": 2}, by="ada")
+    await run.signal("unknown")
+    await run.signal("first", {"n": 1}, by="bob")
+    await run.result()
 
 
 async def _record(store: Store, id: str) -> Any:

@@ -34,6 +34,16 @@ def _expected(copy: Path) -> dict[str, Any]:
     return found
 
 
+def _as_then(found: Any, then: Any) -> Any:
+    """Without what has a place only since: keys, and fields at the end of structs that are arrays, at their defaults."""
+    if isinstance(found, dict) and isinstance(then, dict):
+        return {key: _as_then(found[key], value) for key, value in then.items() if key in found}
+    if isinstance(found, list) and isinstance(then, list):
+        kept = found[: len(then)] if not any(found[len(then) :]) else found
+        return [_as_then(one, then[place]) if place < len(then) else one for place, one in enumerate(kept)]
+    return found
+
+
 async def test_it_folds_to_what_it_did(copy: Path) -> None:
     store = SqliteStore(str(copy))
     await store.open()
@@ -42,6 +52,8 @@ async def test_it_folds_to_what_it_did(copy: Path) -> None:
     expected = _expected(copy)
     assert found.keys() == expected.keys()
     for id, one in expected.items():
+        if copy.name != FILES[-1].name:  # what has been there always may have a place in the state only since
+            found[id]["state"] = _as_then(found[id]["state"], one["state"])
         assert found[id] == one, id
 
 
@@ -51,7 +63,8 @@ async def test_its_open_instances_run_to_their_ends(copy: Path) -> None:
         for id, one in _expected(copy).items():
             result = await (await engine.get(id)).result()
             if one["record"]["open"]:
-                assert result.status == ("cancelled" if one["inbox"] else "completed"), id
+                expected = "failed" if one["record"]["status"] == "compensating" else "completed"
+                assert result.status == ("cancelled" if one["inbox"] else expected), id
             else:
                 assert result.status == one["record"]["status"], id
         facts = await engine.facts()
@@ -64,7 +77,7 @@ def test_the_present_version_has_a_file_with_every_event() -> None:
     )
     there = {name for one in _expected(FILES[-1]).values() for name in one["events"]}
     assert there == {kind.__name__ for kind in get_args(ev.AnyEvent)}
-    assert FILES[-1].stat().st_size < 200_000
+    assert FILES[-1].stat().st_size < 250_000
 
 
 def test_it_holds_snapshots_blobs_mail_and_sleepers() -> None:
@@ -73,5 +86,10 @@ def test_it_holds_snapshots_blobs_mail_and_sleepers() -> None:
     assert any(one["blobs"] for one in ones)
     assert any(one["inbox"] for one in ones)
     assert any(one["record"].get("wake_at") for one in ones)
+    assert any(one["record"].get("parent") for one in ones)
+    assert any(one["state"].get("waits") for one in ones)
+    assert any(one["state"].get("kept") for one in ones)
+    assert any(one["state"].get("saga", {}).get("doing") for one in ones)
+    assert any(one["state"].get("scopes") for one in ones)
     statuses = {one["record"]["status"] for one in ones}
     assert statuses >= {"completed", "failed", "cancelled", "running", "partial_success", "compensated"}

@@ -135,6 +135,76 @@ DECIDED = _flow(
         Connection(source="note", target="sum"),
     ),
 )
+
+
+def _body(*nodes: Node) -> dict[str, Any]:
+    """A body as a definition's config has it."""
+    return {"nodes": [{"id": one.id, "type": one.type, "config": one.config, "input": one.input} for one in nodes]}
+
+
+LOOPED = _flow(
+    "looped",
+    Node(
+        id="all",
+        type="forEach",
+        config={
+            "items": [1, 2, 3],
+            "concurrency": 2,
+            "more": "${ item == 3 ? [4] : null }",
+            "body": _body(_node("work", "ok", input={"n": "${ item }"})),
+        },
+    ),
+    Node(
+        id="once",
+        type="mutex",
+        config={"name": "golden", "body": _body(Node(id="said", type="log", config={"message": "alone"}))},
+        depends_on=("all",),
+    ),
+)
+LOOPING = _flow(
+    "looping",
+    Node(
+        id="all",
+        type="forEach",
+        config={"items": [1, 2], "concurrency": 2, "body": _body(_node("busy", "block"))},
+    ),
+    Node(id="alone", type="mutex", config={"name": "golden", "body": _body(_node("busy", "block"))}),
+)
+
+
+def _wait(id: str, *after: str, timeout: int = 3_000, **config: Any) -> Node:
+    return Node(id=id, type="wait", config=config, depends_on=after, timeout=timeout)
+
+
+SIGNALLED = _flow("signalled", _wait("first", signal="first"), _wait("second", "first", signal=["second", "other"]))
+AWAITED = _flow(
+    "awaited",
+    _wait("person", approval="manager"),
+    _wait("later", "person", signal="later"),
+    Node(id="late", type="log"),
+    connections=(Connection(source="person", target="late", source_port="timeout"),),
+)
+CHILD = _flow("child", Node(id="out", type="transform", config={"output": "${ value.n + 1 }"}))
+PARENT = _flow(
+    "parent",
+    Node(id="kid", type="subflow", config={"workflow": "child"}),
+    Node(id="aside", type="subflow", config={"workflow": "child", "wait": False}),
+)
+SLOW_PARENT = _flow("slow-parent", Node(id="kid", type="subflow", config={"workflow": "awaited"}))
 STEPS = [_node(f"s{i}", "ok", *([f"s{i - 1}"] if i else []), input={"n": i}) for i in range(12)]
 LONG = _flow("long", *STEPS, _node("busy", "block", "s11"))
+UNDONE = _flow(
+    "undone",
+    _node("one", "ok", input={"n": 1}, compensation_node_id="back"),
+    _node("two", "ok", "one", input={"n": 2}, compensation_node_id="not-back"),
+    _node("bad", "fail", "two"),
+    _node("back", "ok"),
+    _node("not-back", "fail"),
+)
+UNDOING = _flow(
+    "undoing",
+    _node("one", "ok", input={"n": 1}, compensation_node_id="slowly"),
+    _node("bad", "fail", "one"),
+    _node("slowly", "block"),
+)
 RESERVED = _flow("reserved", _node("a", "ok"), _node("b", "ok", "a"), _node("c", "ok", "b"))

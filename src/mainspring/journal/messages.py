@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from mainspring.errors import StoreCorrupt
 from mainspring.machine import inputs
@@ -22,7 +22,35 @@ class Resume(Struct, frozen=True, tag="resume"):
     by: str = ""
 
 
-Message = Cancel | Resume
+class Signal(Struct, frozen=True, tag="signal"):
+    """Somebody sends what a wait may wait for. `kind` is signal, event or approval."""
+
+    name: str
+    payload: Raw = Raw(b"null")
+    kind: str = "signal"
+    by: str = ""
+
+
+class ChildEnded(Struct, frozen=True, tag="child ended"):
+    """The instance that the subflow at `path` started is at its end."""
+
+    path: str
+    run: int
+    status: str
+    output: Raw = Raw(b"null")
+    reason: str = ""
+
+
+class RetryNode(Struct, frozen=True, tag="retry node"):
+    """A node that failed for good is to run again."""
+
+    path: str
+    run: int
+    by: str = ""
+    reason: str = ""
+
+
+Message = Cancel | Resume | Signal | ChildEnded | RetryNode
 
 _decoder = msgspec.json.Decoder(Message)
 
@@ -48,4 +76,22 @@ def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
         raise StoreCorrupt(f"inbox message {id!r} cannot be read: {error}") from None
     if isinstance(message, Cancel):
         return inputs.CancelInstance(by=message.by, reason=message.reason, seed=seed, message=id)
+    if isinstance(message, Signal):
+        return inputs.SignalArrived(
+            name=message.name, payload=bytes(message.payload), kind=message.kind, by=message.by, seed=seed, message=id
+        )
+    if isinstance(message, ChildEnded):
+        return inputs.ChildEnded(
+            path=message.path,
+            run=message.run,
+            status=message.status,
+            output=bytes(message.output),
+            reason=message.reason,
+            seed=seed,
+            message=id,
+        )
+    if isinstance(message, RetryNode):
+        return inputs.RetryNode(
+            path=message.path, run=message.run, by=message.by, reason=message.reason, seed=seed, message=id
+        )
     return inputs.ResumeInstance(by=message.by, seed=seed, message=id)

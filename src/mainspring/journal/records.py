@@ -94,8 +94,29 @@ class CacheRow(Struct, frozen=True, gc=False):
     crc: int
 
 
+class DeadLetter(Struct, frozen=True, gc=False):
+    """What was given up, kept until somebody decides about it. `kind` says what it is and what `body` holds.
+
+    `node`: the node at `path`, in its run `run`, which the process ended in too often. `child`: an outbox row's body, whose
+    child could not be started. `outbox`, `inbox`: the body of a message that nobody can read. `subject` is the row's id.
+    """
+
+    id: str
+    instance: int
+    kind: str
+    reason: str
+    created_at: int
+    path: str = ""
+    run: int = 0
+    subject: str = ""
+    body: bytes = b""
+
+
 class Write(Struct, gc=False):
-    """All that one turn changes. It is committed as a whole or not at all."""
+    """All that one turn changes. It is committed as a whole or not at all.
+
+    `buried` are new dead letters, `raised` the ids of those that are put back to work by what else is written.
+    """
 
     instance: int
     rows: tuple[TurnRow, ...] = ()
@@ -106,6 +127,8 @@ class Write(Struct, gc=False):
     blobs: tuple[BlobRow, ...] = ()
     snapshot: SnapshotRow | None = None
     cached: tuple[CacheRow, ...] = ()
+    buried: tuple[DeadLetter, ...] = ()
+    raised: tuple[str, ...] = ()
 
 
 class Committed(Struct, frozen=True):

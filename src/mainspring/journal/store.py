@@ -12,17 +12,20 @@ A store has no clock: whoever calls says what time it is (UTC milliseconds). It 
 - a record that was handed out by `claim` is handed out to no other session while the claiming lease lives.
 - a cached result whose checksum is wrong, or whose time is over, is never handed out. A later one with the same key takes
   the place of the one before. Losing one costs time only.
+- a dead letter is kept once, however often one of its id is buried, until it is raised or purged.
+- what is kept of limits comes back as it was kept last, in this session or a later one.
 - `follow` gives every row once, in commit order, without gaps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from mainspring.journal.records import (
     CacheRow,
     Committed,
+    DeadLetter,
     DefinitionRecord,
     InboxMessage,
     InstanceRecord,
@@ -104,6 +107,33 @@ class Store(Protocol):
         """
         ...
 
+    # dead letters, which are buried and raised by `commit`
+
+    async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """A page of them, those that were buried first first. `after` is the id of the one after which the page begins.
+
+        One that is not there any more begins none.
+        """
+        ...
+
+    async def dead_letter(self, id: str) -> DeadLetter | None:
+        """One of them."""
+        ...
+
+    async def purge(self, lease: Lease, ids: Sequence[str]) -> int:
+        """Lose these dead letters for good. How many of them there were."""
+        ...
+
+    # what limits have to remember
+
+    async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
+        """Keep a state by each key, in the place of the one before. An empty one takes it out."""
+        ...
+
+    async def kept_limits(self) -> dict[str, bytes]:
+        """All that is kept, by key."""
+        ...
+
     # due work
 
     async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
@@ -131,6 +161,10 @@ class Store(Protocol):
 
     async def definition(self, version: str) -> DefinitionRecord | None:
         """A definition by its content hash."""
+        ...
+
+    async def definitions(self, workflow: str, limit: int) -> list[DefinitionRecord]:
+        """The definitions of a workflow, the one that came last first."""
         ...
 
     async def find(self, id: str) -> InstanceRecord | None:

@@ -32,7 +32,9 @@ class TaskCall(Struct, gc=False):
     """One attempt at a node's work.
 
     `input` and `variables` are the journaled JSON, so each task decodes an object of its own. A task that sets
-    variables leaves them in `variables_set`; `report` takes its progress (0 to 100, and a text).
+    variables leaves them in `variables_set`; `report` takes its progress (0 to 100, and a text). `config` is a custom kind's
+    node's, as JSON, its templates evaluated (empty for all others: they are prepared with theirs). `compensation` is the JSON
+    of the CompensationContext (empty: the attempt undoes nothing).
     """
 
     instance: str
@@ -45,6 +47,8 @@ class TaskCall(Struct, gc=False):
     report: ProgressReport
     max_attempts: int = 1
     variables_set: dict[str, Any] | None = None
+    config: bytes = b""
+    compensation: bytes = b""
 
 
 class PreparedTask(Protocol):

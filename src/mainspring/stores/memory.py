@@ -5,7 +5,7 @@ Several engines may share one `MemoryStore` object; the simulator does that to p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -16,6 +16,7 @@ from mainspring.journal.records import (
     BlobRow,
     CacheRow,
     Committed,
+    DeadLetter,
     DefinitionRecord,
     InboxMessage,
     InstanceRecord,
@@ -40,6 +41,9 @@ class _Kept:
     snapshots: list[SnapshotRow] = field(default_factory=list)
     inbox: dict[str, tuple[int, InboxMessage]] = field(default_factory=dict)  # with the number of its arrival
 
+    def copy(self) -> _Kept:
+        return _Kept(self.record, list(self.rows), list(self.blobs), list(self.snapshots), dict(self.inbox))
+
 
 class MemoryStore:
     """See `mainspring.journal.store.Store` for what each verb means."""
@@ -54,6 +58,8 @@ class MemoryStore:
         self._arrived = 0
         self._outbox: dict[str, OutboxRow] = {}
         self._cache: dict[bytes, CacheRow] = {}  # the oldest first
+        self._letters: dict[str, DeadLetter] = {}
+        self._limits: dict[str, bytes] = {}
         self._groups: list[list[tuple[int, int]]] = []
         self._lease: Lease | None = None
         self._epoch = 0
@@ -65,6 +71,19 @@ class MemoryStore:
 
     async def close(self) -> None:
         """Nothing to do: what is kept lives as long as this object."""
+
+    def copy_to(self, other: MemoryStore) -> None:
+        """Give another store, which is new, all that this one holds, and no session: what a process that died leaves."""
+        other._kept = {number: kept.copy() for number, kept in self._kept.items()}
+        other._by_id = dict(self._by_id)
+        other._definitions = dict(self._definitions)
+        other._known_messages = set(self._known_messages)
+        other._arrived = self._arrived
+        other._outbox = dict(self._outbox)
+        other._cache = dict(self._cache)
+        other._groups = list(self._groups)
+        other._epoch = self._epoch
+        other._next = self._next
 
     # ownership
 
@@ -161,6 +180,10 @@ class MemoryStore:
         for entry in write.cached:
             self._cache.pop(entry.key, None)
             self._cache[entry.key] = entry
+        for id in write.raised:
+            self._letters.pop(id, None)
+        for letter in write.buried:
+            self._letters.setdefault(letter.id, letter)
 
     async def post(self, message: InboxMessage) -> bool:
         """Keep a message once."""
@@ -198,6 +221,35 @@ class MemoryStore:
         for key in surplus:
             del self._cache[key]
         return len(going) + len(surplus)
+
+    # dead letters, and what limits have to remember
+
+    async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """A page of them."""
+        ids = list(self._letters)
+        if after is not None:
+            ids = ids[ids.index(after) + 1 :] if after in self._letters else []
+        return [self._letters[id] for id in ids[:limit]]
+
+    async def dead_letter(self, id: str) -> DeadLetter | None:
+        """One of them."""
+        return self._letters.get(id)
+
+    async def purge(self, lease: Lease, ids: Sequence[str]) -> int:
+        """Lose these for good."""
+        self._check(lease)
+        return sum([self._letters.pop(id, None) is not None for id in ids])
+
+    async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
+        """Keep a state by each key."""
+        self._check(lease)
+        self._limits.update(states)
+        for key in [key for key, state in states.items() if not state]:
+            del self._limits[key]
+
+    async def kept_limits(self) -> dict[str, bytes]:
+        """All that is kept."""
+        return dict(self._limits)
 
     # due work
 
@@ -237,6 +289,11 @@ class MemoryStore:
     async def definition(self, version: str) -> DefinitionRecord | None:
         """A definition by its content hash."""
         return self._definitions.get(version)
+
+    async def definitions(self, workflow: str, limit: int) -> list[DefinitionRecord]:
+        """The definitions of a workflow."""
+        found = [one for one in self._definitions.values() if one.workflow == workflow]
+        return sorted(found, key=lambda one: (-one.created_at, one.version))[:limit]
 
     async def find(self, id: str) -> InstanceRecord | None:
         """A record by its public id."""

@@ -10,10 +10,10 @@ from mainspring.errors import StoreCorrupt, StoreError, StoreTooNew
 
 APPLICATION_ID = 0x6D737072  # "mspr": tells a mainspring store from any other SQLite file
 
-MIGRATIONS = ("0001_begin.sql", "0002_result_cache.sql")
+MIGRATIONS = ("0001_begin.sql", "0002_result_cache.sql", "0003_dead_letters.sql")
 
 READABLE_FROM = 1
-"""The oldest schema that whoever only looks can read as it is: what came later holds nothing that can be looked at."""
+"""The oldest schema that whoever only looks can read as it is. A table that came later is an empty one there."""
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from mainspring.journal.records import (
     BlobRow,
     CacheRow,
+    DeadLetter,
     DefinitionRecord,
     InboxMessage,
     InstanceRecord,
@@ -19,6 +20,9 @@ from mainspring.journal.records import (
     StoreFacts,
     TurnRow,
 )
+
+LETTERS_SINCE = 3
+"""The first schema with dead letters, and with what limits remember."""
 
 INSTANCE_COLUMNS = (
     "number, id, workflow, version, status, open, created_at, ended_at, key, parent, reason, owner, wake_at"
@@ -144,6 +148,16 @@ def definition(connection: sqlite3.Connection, version: str) -> DefinitionRecord
     return None if row is None else DefinitionRecord(*row)
 
 
+def definitions(connection: sqlite3.Connection, workflow: str, limit: int) -> list[DefinitionRecord]:
+    """The definitions of a workflow, the latest first. There are few workflows, and the table has one row for each."""
+    rows = connection.execute(
+        "SELECT version, workflow, body, folder, created_at FROM definition WHERE workflow = ?"
+        " ORDER BY created_at DESC, version LIMIT ?",
+        (workflow, limit),
+    ).fetchall()
+    return [DefinitionRecord(*row) for row in rows]
+
+
 def cached(connection: sqlite3.Connection, key: bytes, now: int) -> CacheRow | None:
     """What may be used again. A damaged one is as good as none."""
     from zlib import crc32
@@ -153,6 +167,40 @@ def cached(connection: sqlite3.Connection, key: bytes, now: int) -> CacheRow | N
     ).fetchone()
     found = None if row is None else CacheRow(*row)
     return found if found is not None and crc32(found.body) == found.crc else None
+
+
+_LETTER = "id, instance, kind, reason, created_at, path, run, subject, body"
+
+
+def dead_letters(connection: sqlite3.Connection, after: str | None, limit: int) -> list[DeadLetter]:
+    """A page of them, the oldest first."""
+    if not _has_letters(connection):
+        return []
+    since = "0" if after is None else "(SELECT place FROM dead_letter WHERE id = ?2)"
+    rows = connection.execute(
+        f"SELECT {_LETTER} FROM dead_letter WHERE place > {since} ORDER BY place LIMIT ?1",
+        (limit,) if after is None else (limit, after),
+    )
+    return [DeadLetter(*row) for row in rows]
+
+
+def dead_letter(connection: sqlite3.Connection, id: str) -> DeadLetter | None:
+    """One of them."""
+    if not _has_letters(connection):
+        return None
+    row = connection.execute(f"SELECT {_LETTER} FROM dead_letter WHERE id = ?", (id,)).fetchone()
+    return None if row is None else DeadLetter(*row)
+
+
+def kept_limits(connection: sqlite3.Connection) -> dict[str, bytes]:
+    """All that limits remember."""
+    return dict(connection.execute("SELECT key, state FROM limit_state")) if _has_letters(connection) else {}
+
+
+def _has_letters(connection: sqlite3.Connection) -> bool:
+    """Whoever only looks may look at a file that an older version wrote."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return bool(version >= LETTERS_SINCE)
 
 
 def mail(connection: sqlite3.Connection, epoch: int, limit: int) -> list[InboxMessage]:

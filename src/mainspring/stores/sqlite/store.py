@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from mainspring.errors import StoreError
 from mainspring.journal.records import (
     CacheRow,
     Committed,
+    DeadLetter,
     DefinitionRecord,
     InboxMessage,
     InstanceRecord,
@@ -31,6 +33,16 @@ from mainspring.stores.sqlite.worker import Worker
 T = TypeVar("T")
 
 
+class _Posting:
+    """A message on its way into its inbox, and what became of it (None: nothing yet)."""
+
+    __slots__ = ("end", "message")
+
+    def __init__(self, message: InboxMessage) -> None:
+        self.message = message
+        self.end: bool | Exception | None = None
+
+
 class SqliteStore:
     """See `mainspring.journal.store.Store` for what each verb means.
 
@@ -48,7 +60,9 @@ class SqliteStore:
         self._writer = Worker(partial(connect_writer, path, durability), explain, "mainspring-writer", inline=inline)
         self._reader = Worker(partial(connect_reader, path), explain, "mainspring-reader", inline=inline)
         self._lock = OwnerLock(path)
+        self._epoch = 0
         self._listeners: list[Callable[[], None]] = []
+        self._postings: deque[_Posting] = deque()
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         if self._read_only:
@@ -80,13 +94,16 @@ class SqliteStore:
     async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
         """Begin a session. Where the operating system says that the owner is gone, its lease is not waited for."""
         if self._lock.held:  # a session of this very store had it before: that proves nothing
-            return await self._write(lambda c: writing.acquire(c, holder, now, ttl, False))
-        locked = self._lock.take()
-        try:
-            return await self._write(lambda c: writing.acquire(c, holder, now, ttl, locked))
-        except BaseException:
-            self._lock.give_back()
-            raise
+            lease = await self._write(lambda c: writing.acquire(c, holder, now, ttl, False))
+        else:
+            locked = self._lock.take()
+            try:
+                lease = await self._write(lambda c: writing.acquire(c, holder, now, ttl, locked))
+            except BaseException:
+                self._lock.give_back()
+                raise
+        self._epoch = lease.epoch
+        return lease
 
     async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
         """The same epoch, for longer."""
@@ -98,7 +115,8 @@ class SqliteStore:
     async def release(self, lease: Lease) -> None:
         """End the session."""
         await self._write(lambda c: writing.release(c, lease))
-        self._lock.give_back()
+        if lease.epoch == self._epoch:  # else a later session of this very store has the lock
+            self._lock.give_back()
 
     # writing
 
@@ -116,10 +134,32 @@ class SqliteStore:
 
     async def post(self, message: InboxMessage) -> bool:
         """Keep a message once."""
-        new = await self._write(lambda c: writing.post(c, message))
+        posting = _Posting(message)
+        self._postings.append(posting)
+        try:
+            new = await self._write(partial(self._post, posting))
+        except StoreError:
+            if posting in self._postings:  # nothing was tried, and nobody may do it later
+                self._postings.remove(posting)
+            raise
         for wake in tuple(self._listeners):
             wake()
         return new
+
+    def _post(self, posting: _Posting, connection: sqlite3.Connection) -> bool:
+        """In the writing thread: post what waits there by now, all at once, unless somebody before has."""
+        if posting.end is None:
+            batch = [self._postings.popleft() for _ in range(len(self._postings))]
+            ends: Sequence[bool | Exception]
+            try:
+                ends = writing.post(connection, [one.message for one in batch])
+            except Exception as error:
+                ends = [error] * len(batch)
+            for one, end in zip(batch, ends, strict=True):
+                one.end = end
+        if isinstance(posting.end, Exception):
+            raise posting.end
+        return bool(posting.end)
 
     async def sent(self, lease: Lease, ids: Sequence[str]) -> None:
         """Forget what has arrived."""
@@ -134,6 +174,28 @@ class SqliteStore:
     async def trim(self, lease: Lease, now: int, entries_max: int, limit: int) -> int:
         """Let go of what is over, then of the oldest."""
         return await self._write(lambda c: writing.trim(c, lease, now, entries_max, limit))
+
+    # dead letters, and what limits have to remember
+
+    async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """A page of them."""
+        return await self._read(lambda c: reading.dead_letters(c, after, limit))
+
+    async def dead_letter(self, id: str) -> DeadLetter | None:
+        """One of them."""
+        return await self._read(lambda c: reading.dead_letter(c, id))
+
+    async def purge(self, lease: Lease, ids: Sequence[str]) -> int:
+        """Lose these for good."""
+        return await self._write(lambda c: writing.purge(c, lease, ids))
+
+    async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
+        """Keep a state by each key."""
+        await self._write(lambda c: writing.keep_limits(c, lease, states))
+
+    async def kept_limits(self) -> dict[str, bytes]:
+        """All that is kept."""
+        return await self._read(reading.kept_limits)
 
     # due work
 
@@ -163,6 +225,10 @@ class SqliteStore:
     async def definition(self, version: str) -> DefinitionRecord | None:
         """A definition by its content hash."""
         return await self._read(lambda c: reading.definition(c, version))
+
+    async def definitions(self, workflow: str, limit: int) -> list[DefinitionRecord]:
+        """The definitions of a workflow."""
+        return await self._read(lambda c: reading.definitions(c, workflow, limit))
 
     async def find(self, id: str) -> InstanceRecord | None:
         """A record by its public id."""

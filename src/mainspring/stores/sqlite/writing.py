@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mainspring.errors import NotOwner, StoreError, StoreHeld, UnknownInstance
@@ -137,6 +137,8 @@ def _apply(connection: sqlite3.Connection, writes: Sequence[Write]) -> int:
     for write in writes:
         if write.consumed or write.outbox or write.blobs or write.cached or write.snapshot is not None:
             _apply_rest(connection, write)
+        if write.buried or write.raised:
+            _apply_letters(connection, write)
     cursor = connection.execute("INSERT INTO commit_group (turns) VALUES (?)", (",".join(places),))
     return int(cursor.lastrowid or 0)
 
@@ -179,6 +181,37 @@ def _apply_rest(connection: sqlite3.Connection, write: Write) -> None:
         )
 
 
+def _apply_letters(connection: sqlite3.Connection, write: Write) -> None:
+    connection.executemany("DELETE FROM dead_letter WHERE id = ?", [(id,) for id in write.raised])
+    connection.executemany(
+        "INSERT OR IGNORE INTO dead_letter (id, instance, kind, reason, created_at, path, run, subject, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (one.id, one.instance, one.kind, one.reason, one.created_at, one.path, one.run, one.subject, one.body)
+            for one in write.buried
+        ],
+    )
+
+
+def purge(connection: sqlite3.Connection, lease: Lease, ids: Sequence[str]) -> int:
+    """Lose dead letters for good."""
+    with transaction(connection):
+        fence(connection, lease)
+        return sum(connection.execute("DELETE FROM dead_letter WHERE id = ?", (id,)).rowcount for id in ids)
+
+
+def keep_limits(connection: sqlite3.Connection, lease: Lease, states: Mapping[str, bytes]) -> None:
+    """Keep a state by each key."""
+    with transaction(connection):
+        fence(connection, lease)
+        connection.executemany(
+            "INSERT OR REPLACE INTO limit_state (key, state) VALUES (?, ?)", [one for one in states.items() if one[1]]
+        )
+        connection.executemany(
+            "DELETE FROM limit_state WHERE key = ?", [(key,) for key, state in states.items() if not state]
+        )
+
+
 def _columns(record: InstanceRecord) -> tuple[object, ...]:
     return (
         record.number,
@@ -197,16 +230,20 @@ def _columns(record: InstanceRecord) -> tuple[object, ...]:
     )
 
 
-def post(connection: sqlite3.Connection, message: InboxMessage) -> bool:
-    """Keep a message once."""
+def post(connection: sqlite3.Connection, messages: Sequence[InboxMessage]) -> list[bool | UnknownInstance]:
+    """Keep each message once, all of them in one transaction; what became of each."""
+    posted: list[bool | UnknownInstance] = []
     with transaction(connection):
-        if connection.execute("SELECT 1 FROM instance WHERE number = ?", (message.instance,)).fetchone() is None:
-            raise UnknownInstance(f"there is no instance with number {message.instance}")
-        cursor = connection.execute(
-            "INSERT OR IGNORE INTO inbox (id, instance, body, created_at) VALUES (?, ?, ?, ?)",
-            (message.id, message.instance, message.body, message.created_at),
-        )
-    return cursor.rowcount == 1
+        for message in messages:
+            if connection.execute("SELECT 1 FROM instance WHERE number = ?", (message.instance,)).fetchone() is None:
+                posted.append(UnknownInstance(f"there is no instance with number {message.instance}"))
+                continue
+            cursor = connection.execute(
+                "INSERT OR IGNORE INTO inbox (id, instance, body, created_at) VALUES (?, ?, ?, ?)",
+                (message.id, message.instance, message.body, message.created_at),
+            )
+            posted.append(cursor.rowcount == 1)
+    return posted
 
 
 def sent(connection: sqlite3.Connection, lease: Lease, ids: Sequence[str]) -> None:
