@@ -11,10 +11,12 @@ from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
 from mainspring.engine.engine import Engine as BareEngine
 from mainspring.engine.engine import Run
+from mainspring.engine.library import parts
 from mainspring.engine.result import InstanceResult
 from mainspring.engine.settings import EngineSettings
 from mainspring.errors import StoreError
-from mainspring.graph.check import load
+from mainspring.graph.check import load, with_resilience
+from mainspring.graph.family import family_of
 from mainspring.journal.store import Store
 from mainspring.messaging.task import TaskKind
 from mainspring.tasks.checking import refuse_faulty_tasks
@@ -87,7 +89,7 @@ class Engine(BareEngine):
         opened = open_store(store, durability=durability) if isinstance(store, str) else store
         super().__init__(
             opened,
-            {**task_kinds(), **(kinds or {})},
+            task_kinds(kinds),
             describe,
             settings=settings,
             wait=wait,
@@ -111,12 +113,24 @@ class Engine(BareEngine):
         the store belongs to somebody else by now.
         """
         if id(definition) not in self._checked:
-            workflow, folder = (
-                (definition.workflow, definition.folder) if isinstance(definition, Definition) else (definition, "")
-            )
-            refuse_faulty_tasks(workflow, folder)
+            refuse_faulty_tasks(*parts(definition))
             self._checked[id(definition)] = definition  # held, so that its id is not used again
         return await super().start(definition, input=input, key=key, variables=variables)
+
+    def register(self, definition: Definition | Workflow) -> None:
+        """Have subflows find this workflow by its id, and by its version. Raises DefinitionError.
+
+        Workflows that were run on this store before, and those in files beside their parent's, are found without.
+        """
+        refuse_faulty_tasks(*parts(definition))
+        super().register(definition)
+
+    def register_family(self, definition: Definition | Workflow) -> None:
+        """Register what lies beside a definition's file for its subflows, and for theirs: so the files are what is run,
+        whatever the store knows. Raises DefinitionError."""
+        if isinstance(definition, Definition):
+            for child in family_of(definition):
+                self.register(child)
 
 
 def run(
@@ -125,12 +139,20 @@ def run(
     input: Any = None,
     store: str | Store = "memory:",
     key: str | None = None,
+    resilience: str | Path | None = None,
 ) -> InstanceResult:
-    """Run a workflow to its end and give its result: the one-liner, for code that is not async."""
+    """Run a workflow to its end and give its result: the one-liner, for code that is not async.
+
+    `resilience` is the path of a resilience file, as `load` has it. Raises DefinitionError.
+    """
 
     async def once() -> InstanceResult:
         wanted = load(definition) if isinstance(definition, (str, Path)) else definition
+        if resilience is not None:
+            whole = wanted if isinstance(wanted, Definition) else Definition(wanted)
+            wanted = with_resilience(whole, resilience)
         async with Engine(store) as engine:
+            engine.register_family(wanted)
             started = await engine.start(wanted, input=input, key=key)
             return await started.result()
 

@@ -14,6 +14,7 @@ from mainspring.definition.model import Retry
 from mainspring.errors import HandlerNotFound, StoreError
 from mainspring.journal.records import Committed, Lease
 from mainspring.machine.commands import lifecycle
+from mainspring.machine.effects import DispatchTask
 from mainspring.machine.step import RULES
 from mainspring.stores.memory import MemoryStore
 from mainspring.tasks.function import FunctionKind
@@ -295,3 +296,14 @@ async def test_an_unreadable_instance_is_set_aside_and_the_others_go_on(tmp_path
         record = await engine.instances(status="parked")
     assert [one.id for one in record] == [broken.id]
     assert "checksum" in record[0].reason
+
+
+async def test_an_order_for_an_attempt_that_has_ended_meanwhile_begins_nothing(tmp_path: Path) -> None:
+    """A turn that followed in the same group has ended it, and with it what it worked on (simulator, seed 18944)."""
+    nodes = [ms.Node("done", "log"), ms.Node("asleep", "delay", config={"duration": "1h"}, depends_on=["done"])]
+    async with ms.Engine(f"sqlite:///{tmp_path / 's.db'}") as engine:
+        await engine.start(ms.Workflow("w", nodes=nodes))
+        (live,) = engine.host.lives.values()
+        for path, attempt in (("done", 1), ("asleep", 2)):
+            engine.host.dispatcher.dispatch(live, DispatchTask(path, 1, attempt, b"{}"))
+        assert (engine.host.dispatcher.in_flight, live.tasks) == (0, {})

@@ -84,8 +84,8 @@ class ResultCache:
 
     def rows(self, report: TaskFinished, turn: Turn) -> tuple[CacheRow, ...]:
         """What the turn that took this report has the store keep: nothing where the node did not complete by it."""
-        node = turn.plan.by_id[report.path]
-        if node.cache is None or not any(_completes(event, report) for event in turn.events):
+        node = turn.reported
+        if node is None or node.cache is None or not any(_completes(event, report) for event in turn.events):
             return ()
         variables = NULL if report.variables is None else Raw(report.variables)
         body = _encode(Kept(VERSION, Raw(report.output), report.port, variables))

@@ -21,6 +21,8 @@ from mainspring.graph.plan import PlanNode
 from mainspring.journal.payload import encode_payload
 from mainspring.machine.effects import AbandonTask, DispatchTask
 from mainspring.machine.inputs import HandlerMissing, Input, TaskFailed, TaskFault, TaskFinished
+from mainspring.machine.saga import Saga, context, undoing
+from mainspring.machine.scope import Scope
 from mainspring.machine.values import input_of
 from mainspring.messaging.task import FaultDescriber, Output, PreparedTask, TaskCall
 
@@ -79,19 +81,30 @@ class Dispatcher:
             if (found[0].run, found[0].attempt) == (run, attempt):
                 return  # it was ordered twice, because the instance was loaded again twice in a row
             self._drop(live, path)  # the order to stop it was lost with a commit that was reported as failed
-        instance = live.instance
-        node = instance.plan.by_id[path]
+        scope: Scope = live.instance
+        node = live.instance.plan.by_id.get(path)  # as `locate` does, without a call for the usual node
+        if node is None:
+            try:
+                scope, node = live.instance.locate(path)
+            except KeyError:
+                return  # its scope was stopped by a turn that followed, and the order to stop it is on its way
+        state = scope.nodes[node.index]
+        if state is None or state.status != "running" or state.attempt != attempt or state.run != run:
+            return  # such a turn has ended the attempt, and what it worked on; were that turn lost, this is ordered again
         call = TaskCall(
             live.id,
             path,
             run,
             attempt,
             f"{live.id}/{path}/{run}",
-            input_of(instance, node),
+            input_of(scope, node),
             order.variables,
             partial(self._progress, live, path),
             node.max_attempts,
+            config=order.config,
         )
+        if live.instance.saga is not None:
+            _mark_undoing(call, live.instance.saga, scope)
         try:
             prepared = live.program.prepared(node)
             work: Awaitable[Any]
@@ -222,3 +235,13 @@ class Dispatcher:
             self._progressed(live, path, percent, text)
         else:
             self._loop.call_soon_threadsafe(self._progressed, live, path, percent, text)
+
+
+def _mark_undoing(call: TaskCall, saga: Saga, scope: Scope) -> None:
+    """Tell the task what it undoes. The undo node itself has the key of the run that it undoes (SEMANTICS 68)."""
+    outer = undoing(scope)
+    if outer is not None:
+        call.compensation = context(saga, outer)
+    if outer is scope:
+        done = outer.done
+        call.idempotency_key = f"{call.instance}/{done.path}/{done.run}:undo"

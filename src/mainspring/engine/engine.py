@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
+from mainspring.engine.breakers import BreakerStanding
 from mainspring.engine.clock import Clock, SystemClock
 from mainspring.engine.host import Host
+from mainspring.engine.letters import Letter
+from mainspring.engine.library import parts, refuse_unsupported
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.program import Program
 from mainspring.engine.result import InstanceResult, Recorded, recorded
 from mainspring.engine.settings import EngineSettings
+from mainspring.engine.signalling import Signalling
 from mainspring.errors import (
     CommandRefused,
-    DefinitionError,
     InputInvalid,
     MainspringError,
     NotOwner,
     UnknownInstance,
 )
 from mainspring.graph.schemas import Check
-from mainspring.graph.support import unsupported
 from mainspring.journal import messages
 from mainspring.journal.history import rebuild
 from mainspring.journal.payload import encode_payload
-from mainspring.journal.records import DefinitionRecord, InboxMessage, InstanceRecord, StoreFacts
+from mainspring.journal.records import InstanceRecord, StoreFacts
 from mainspring.journal.store import Store
-from mainspring.machine.inputs import StartInstance
-from mainspring.machine.instance import Instance
+from mainspring.limits.breaker import Transition
+from mainspring.limits.standing import Standing
+from mainspring.machine.inputs import Compensate
+from mainspring.machine.policies.health import Health
 from mainspring.messaging.task import FaultDescriber, TaskKind
 
 EVENTS_AT_ONCE = 500
@@ -55,6 +58,10 @@ class Run:
         """How it stands now, without waiting."""
         return await self._engine.inspect(self.id)
 
+    async def health(self) -> Health:
+        """How well it is now, from 0 to 1, and what is lost or degraded so far."""
+        return (await self.state()).health
+
     def events(self, after: int = 0) -> AsyncIterator[Recorded]:
         """All events from row `after` on, as they become durable; ends with the instance."""
         return self._engine.events(self.id, after=after)
@@ -62,6 +69,14 @@ class Run:
     async def cancel(self, reason: str = "") -> None:
         """Have it ended. Raises CommandRefused where it has ended already."""
         await self._engine.cancel(self.id, reason=reason)
+
+    async def signal(self, name: str, payload: Any = None, *, by: str = "", key: str | None = None) -> bool:
+        """Send it a signal. See `Engine.signal`."""
+        return await self._engine.signal(self.id, name, payload, by=by, key=key)
+
+    async def approve(self, name: str, approved: bool, comment: str = "", *, by: str = "") -> None:
+        """Decide what it waits for. See `Engine.approve`."""
+        await self._engine.approve(self.id, name, approved, comment, by=by)
 
     def __repr__(self) -> str:
         return f"<Run {self.id}>"
@@ -96,10 +111,10 @@ class Engine:
         self._recover = recover
         self._pin = pin
         self._host: Host | None = None
+        self._signalling: Signalling | None = None
         self._waiters: dict[str, list[asyncio.Future[InstanceResult | None]]] = {}
         self._followers: dict[int, set[asyncio.Event]] = {}
         self._watchers: dict[str, list[Callable[[str, float, str], None]]] = {}
-        self._defined: dict[str, asyncio.Task[None]] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -114,7 +129,7 @@ class Engine:
         """The types of node that this engine can run."""
         return frozenset(self._kinds)
 
-    async def __aenter__(self) -> Engine:
+    async def __aenter__(self) -> Self:
         host = Host(self._store, self._kinds, self._describe, self._clock, self._settings, self._pin)
         host.ended = self._ended
         host.on_loss = self._on_loss
@@ -131,7 +146,7 @@ class Engine:
         finally:
             for kind in self._kinds.values():
                 kind.close()
-        self._host = None
+        self._host = self._signalling = None
         self._on_loss(MainspringError("the engine was stopped; the instance goes on when one runs again"))
 
     # --- starting -----------------------------------------------------------------------------------------------------
@@ -146,12 +161,12 @@ class Engine:
     ) -> Run:
         """Start an instance; it is durable when this returns. With a `key`, the same one a second time gives the first.
 
-        Raises DefinitionError, PayloadError, InputInvalid (by the workflow's inputSchema), and NotOwner where the store
-        belongs to somebody else by now.
+        Raises DefinitionError (also where a subflow's workflow is not known), PayloadError, InputInvalid (by the
+        workflow's inputSchema), and NotOwner where the store belongs to somebody else by now.
         """
-        workflow, folder = _parts(definition)
+        workflow, folder = parts(definition)
         program = self.host.programs.of(workflow, folder, checked=isinstance(definition, Definition))
-        if program.version not in self._defined:
+        if not self.host.starting.defined(program):
             refuse_unsupported(workflow)
         raw = encode_payload({} if input is None else input, "input")
         refuse_invalid(program.plan.input_check, raw)
@@ -159,7 +174,7 @@ class Engine:
         id = f"{workflow.id}:{key}" if key is not None else f"{workflow.id}-{_tail(self._clock)}"
         if key is not None:
             return await self._start_once(program, id, raw, values, key)
-        await self._begin(program, id, raw, values, key)
+        await self.host.starting.begin(program, id, raw, values, key)
         return Run(self, id)
 
     async def _start_once(self, program: Program, id: str, raw: bytes, values: bytes, key: str) -> Run:
@@ -173,38 +188,14 @@ class Engine:
 
     async def _begin_unless_known(self, program: Program, id: str, raw: bytes, values: bytes, key: str) -> None:
         if await self._store.find(id) is None:
-            await self._begin(program, id, raw, values, key)
+            await self.host.starting.begin(program, id, raw, values, key)
 
-    async def _begin(self, program: Program, id: str, raw: bytes, values: bytes, key: str | None) -> None:
-        host = self.host
-        await self._define(program)
-        number = await host.next_number()
-        workflow = program.plan.workflow.id
-        record = InstanceRecord(
-            number=number, id=id, workflow=workflow, version=program.version, status="pending", created_at=0, key=key
-        )
-        live = Live(number, record, program, Instance(program.plan, id), 0)
-        if host.loss is not None:
-            raise host.loss
-        host.admit(live)
-        started = live.started = asyncio.get_running_loop().create_future()
-        request = StartInstance(
-            workflow=workflow, version=program.version, input=raw, variables=values, key=key, seed=self._clock.seed()
-        )
-        host.loop.post(live, request)
-        await started
+    def register(self, definition: Definition | Workflow) -> None:
+        """Have subflows find this workflow by its id, and by its version. Raises DefinitionError.
 
-    async def _define(self, program: Program) -> None:
-        """The definition is in the store before the first instance that is pinned to it."""
-        task = self._defined.get(program.version)
-        if task is None or (task.done() and task.exception() is not None):
-            record = DefinitionRecord(
-                program.version, program.plan.workflow.id, program.body, program.folder, self._clock.now()
-            )
-            task = asyncio.get_running_loop().create_task(self._store.define(record))
-            self._defined[program.version] = task
-        if not task.done():
-            await asyncio.shield(task)
+        Workflows that were run on this store before, and those in files beside their parent's, are found without.
+        """
+        self.host.starting.library.register(definition)
 
     # --- following ----------------------------------------------------------------------------------------------------
 
@@ -287,6 +278,13 @@ class Engine:
         live = self.host.by_id.get(id)
         return None if live is None or live.held is not None else InstanceResult(live.instance)
 
+    def limits(self) -> list[Standing]:
+        """How each limit stands that something has asked for: what it is called, how many hold it and wait for it, and who.
+
+        Raises MainspringError where the engine does not run.
+        """
+        return self.host.limits.standings()
+
     async def facts(self) -> StoreFacts:
         """What the store says of itself: counts, size, schema, lease."""
         return await self._store.facts()
@@ -314,14 +312,90 @@ class Engine:
             raise CommandRefused(f"{id} is {record.status}: only one that is paused or parked can be resumed")
         await self._command(id, messages.Resume(by=by))
 
+    async def compensate(self, id: str, *, by: str = "") -> None:
+        """Have an instance at its end undo what it had to leave; `wait` tells how it ends then.
+
+        That it has begun is durable when this returns. Raises UnknownInstance, CommandRefused (it is not at its end, or
+        nothing is left to be undone).
+        """
+        await self.host.reviving.compensate(id, Compensate(by=by, seed=self.host.clock.seed()))
+
+    async def signal(self, id: str, name: str, payload: Any = None, *, by: str = "", key: str | None = None) -> bool:
+        """Send an instance a signal; it is durable when this returns. A wait takes it, now or when it begins.
+
+        With a `key`, the same one a second time is not a second signal: then it gives False. Raises UnknownInstance,
+        CommandRefused (the instance is at its end), PayloadError, PayloadTooLarge.
+        """
+        sender = self._sender
+        return await sender.send(id, messages.Signal(name, sender.encoded(payload), "signal", by), key)
+
+    async def approve(self, id: str, name: str, approved: bool, comment: str = "", *, by: str = "") -> None:
+        """Decide what an instance waits for: `approved` or not. Raises as `signal` does."""
+        payload = self._sender.encoded({"approved": approved, "comment": comment, "by": by})
+        await self._sender.send(id, messages.Signal(name, payload, "approval", by))
+
+    async def publish(self, name: str, payload: Any = None, *, by: str = "", key: str | None = None) -> int:
+        """Send an event to all open instances whose workflow may wait for it, and give how many these are.
+
+        Each of them has it durably when this returns. Were it to fail half way, publish again with the same `key`: nobody
+        gets it twice. Raises PayloadError, PayloadTooLarge.
+        """
+        return await self._sender.publish(name, self._sender.encoded(payload), key, by)
+
+    # --- dead letters -------------------------------------------------------------------------------------------------
+
+    async def dead_letters(self) -> list[Letter]:
+        """What was given up and waits for somebody to decide about it: nodes, children, messages, parked instances."""
+        return await self.host.letters.all()
+
+    async def dead_letter(self, id: str) -> Letter:
+        """One of them. Raises CommandRefused where there is none of that id."""
+        return await self.host.letters.find(id)
+
+    async def requeue(self, id: str, *, by: str = "", reason: str = "") -> None:
+        """Put a dead letter back to work: it is durable when this returns, and has its effect once.
+
+        A node runs again, in a new run with a new idempotency key, its instance being reopened where it is at its end; what
+        was skipped because the node had failed decides anew. A parked instance is resumed, a message sent again. Raises
+        CommandRefused, which says why it cannot be.
+        """
+        await self.host.letters.requeue(id, by, reason)
+
+    async def purge(self, *ids: str) -> int:
+        """Lose these dead letters for good; gives how many there were. A parked instance is cancelled instead."""
+        return await self.host.letters.purge(list(ids))
+
+    # --- circuit breakers ---------------------------------------------------------------------------------------------
+
+    def breakers(self) -> list[BreakerStanding]:
+        """How each circuit breaker stands that this engine, or one before it on this store, has made calls by."""
+        return self.host.breakers.standings()
+
+    async def open_breaker(self, target: str, *, by: str = "", reason: str = "") -> BreakerStanding:
+        """The emergency switch: nobody calls this target any more, until somebody closes the breaker by hand.
+
+        Calls that are under way go on. It is durable when this returns. Raises NotOwner, StoreError.
+        """
+        return await self.host.breakers.switch(target, shut=False, why=_by_hand(by, reason))
+
+    async def close_breaker(self, target: str, *, by: str = "", reason: str = "") -> BreakerStanding:
+        """Have calls of this target made again, whatever state its breaker is in. What it has counted is forgotten."""
+        return await self.host.breakers.switch(target, shut=True, why=_by_hand(by, reason))
+
+    def watch_breakers(self, callback: Callable[[str, Transition], None]) -> Callable[[], None]:
+        """Have `callback(target, transition)` called when a breaker goes to another state. Gives back how to stop."""
+        watchers = self.host.breakers.watchers
+        watchers.append(callback)
+        return lambda: watchers.remove(callback) if callback in watchers else None
+
+    @property
+    def _sender(self) -> Signalling:
+        if self._signalling is None:
+            self._signalling = Signalling(self.host)
+        return self._signalling
+
     async def _command(self, id: str, message: messages.Message) -> None:
-        record = await self._record(id)
-        if not record.open:
-            raise CommandRefused(f"{id} is {record.status}: it is at its end")
-        body = messages.encode(message)
-        await self._store.post(
-            InboxMessage(str(uuid.UUID(int=_wide(self._clock))), record.number, body, self._clock.now())
-        )
+        await self._sender.send(id, message)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -363,13 +437,6 @@ class Engine:
                 live.begun(error)
 
 
-def refuse_unsupported(workflow: Workflow) -> None:
-    """Raise DefinitionError for what the model knows and this version cannot run yet: never run it as something else."""
-    findings = unsupported(workflow)
-    if findings:
-        raise DefinitionError(findings)
-
-
 def refuse_invalid(check: Check | None, input: bytes) -> None:
     """Raise InputInvalid where there is an inputSchema that the workflow's input does not match."""
     faults = () if check is None else check(input)
@@ -377,14 +444,9 @@ def refuse_invalid(check: Check | None, input: bytes) -> None:
         raise InputInvalid(faults)
 
 
-def _parts(definition: Definition | Workflow) -> tuple[Workflow, str]:
-    if isinstance(definition, Definition):
-        return definition.workflow, definition.folder
-    return definition, ""
-
-
-def _wide(clock: Clock) -> int:
-    return clock.seed() << 64 | clock.seed()
+def _by_hand(by: str, reason: str) -> str:
+    said = f"by {by}" if by else "by hand"
+    return f"{said}: {reason}" if reason else said
 
 
 def _tail(clock: Clock) -> str:

@@ -7,17 +7,24 @@ import logging
 from collections.abc import Callable, Mapping
 
 from mainspring.definition.model import Workflow
-from mainspring.engine.admission import Admission
+from mainspring.engine.admission import LOCK, SUSPECTS, Admission
+from mainspring.engine.breakers import Breakers
 from mainspring.engine.caching import ResultCache
 from mainspring.engine.clock import Clock
 from mainspring.engine.dispatch import Dispatcher
+from mainspring.engine.letters import Letters
+from mainspring.engine.limits import Limits
 from mainspring.engine.live import Entry, Live
-from mainspring.engine.loop import TurnLoop
+from mainspring.engine.loop import GOING_ON, TurnLoop
+from mainspring.engine.outbox import Outbox
 from mainspring.engine.ownership import Ownership
 from mainspring.engine.program import Program, Programs
+from mainspring.engine.reading_back import Reader
 from mainspring.engine.recovery import Recovery
+from mainspring.engine.reviving import Reviving
 from mainspring.engine.settings import EngineSettings
 from mainspring.engine.sleep import Sleep
+from mainspring.engine.starting import Starting
 from mainspring.engine.timers import Timers
 from mainspring.engine.writer import Writer
 from mainspring.errors import CommandRefused, MainspringError, NotOwner, StoreCorrupt
@@ -25,6 +32,7 @@ from mainspring.journal.records import Committed
 from mainspring.journal.store import Store
 from mainspring.machine import effects as fx
 from mainspring.machine import inputs
+from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.messaging.task import FaultDescriber, TaskKind
 
 logger = logging.getLogger("mainspring.engine")
@@ -70,8 +78,17 @@ class Host:
         )
         self.dispatcher = Dispatcher(self.loop.post, describe, settings, clock.seed, self._progressed, self.cache)
         self.timers = Timers(clock, self._fire)
-        self.admission = Admission(self.loop.post, clock.seed)
+        self.breakers = Breakers(self)
+        self.limits = Limits(
+            clock, settings, self.by_id.get, self.loop.post, lambda: self.ownership.epoch() == 1, self.breakers.needs
+        )
+        self.admission = Admission(self._let_in, clock.seed)
         self.sleep = Sleep(self)
+        self.reader = Reader(self)
+        self.reviving = Reviving(self)
+        self.starting = Starting(self)
+        self.outbox = Outbox(self, self.starting)
+        self.letters = Letters(self)
         self.loss: Exception | None = None
         self.ended: Callable[[Live], None] = lambda live: None
         self.on_loss: Callable[[Exception], None] = lambda error: None
@@ -85,9 +102,11 @@ class Host:
             fx.AbandonTask: self.dispatcher.abandon,  # type: ignore[dict-item]
             fx.ArmTimer: self.timers.arm,  # type: ignore[dict-item]
             fx.DisarmTimer: self.timers.disarm,  # type: ignore[dict-item]
-            fx.AskAdmission: self.admission.ask,  # type: ignore[dict-item]
+            fx.AskAdmission: self._ask,  # type: ignore[dict-item]
             fx.ReleaseAdmission: self._release,  # type: ignore[dict-item]
             fx.Tell: self._tell,  # type: ignore[dict-item]
+            fx.Send: self._sent,  # type: ignore[dict-item]
+            fx.ReadBack: self.reader.ask,  # type: ignore[dict-item]
             fx.EndInstance: self._end,  # type: ignore[dict-item]
         }
 
@@ -101,6 +120,12 @@ class Host:
         except BaseException:
             await self.store.close()
             raise
+        try:
+            await self.breakers.load()
+        except BaseException:
+            await self.ownership.end(True)
+            await self.store.close()
+            raise
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
@@ -111,7 +136,11 @@ class Host:
         self.recovery.start()
         self.sleep.start()
         self.cache.start()
-        if recover:
+        self.outbox.start()
+        self.outbox.want()
+        if not recover:
+            self.admission.swept()
+        else:
             try:
                 await self.recovery.sweep()
             except BaseException:  # or the lease would be renewed for ever, by an engine that nobody has
@@ -123,6 +152,9 @@ class Host:
         self._unlisten()
         self._stopping = True
         self.timers.close()
+        self.limits.close()
+        await self.outbox.stop()
+        await self.reader.stop()
         await self.sleep.stop()
         await self.cache.stop()
         if self.loss is None:
@@ -148,10 +180,14 @@ class Host:
         self.loss = self.loss or stopped  # whoever is about to start something is told so, and nothing is loaded again
         self._unlisten()
         self.timers.close()
+        self.limits.close()
+        await self.outbox.stop()
+        await self.reader.stop()
         await self.sleep.stop()
         await self.cache.stop()
         await self.recovery.stop()
         await self.writer.stop()
+        await self.breakers.stop(write=release)
         for live in self.lives.values():
             self.dispatcher.abandon_all(live)
             live.begun(stopped)
@@ -167,6 +203,7 @@ class Host:
             self.loss = error
             logger.error("this engine stops: %s", error)
             self.timers.close()
+            self.limits.close()
             for live in self.lives.values():
                 self.dispatcher.abandon_all(live)
             self.on_loss(error)
@@ -196,6 +233,8 @@ class Host:
         """The instance is in memory."""
         self.lives[live.number] = live
         self.by_id[live.id] = live
+        if live.holdings is None:
+            live.holdings = self.limits.holdings(live)
 
     def remove(self, live: Live) -> None:
         """The instance leaves memory."""
@@ -206,11 +245,13 @@ class Host:
         self.timers.forget(live)
         self.dispatcher.abandon_all(live)
         self.admission.forget(live)
+        self.limits.forget(live)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way: no task, no input, no turn that is not durable."""
-        return not self.dispatcher.in_flight and self.loop.empty and self.writer.quiet
+        at_rest = self.loop.empty and self.writer.quiet and self.outbox.idle and self.reader.idle
+        return at_rest and not self.dispatcher.in_flight
 
     # --- what the parts report ----------------------------------------------------------------------------------------
 
@@ -232,6 +273,8 @@ class Host:
             if live.held is None:
                 for effect in entry.effects:
                     orders[type(effect)](live, effect)
+                if type(entry.input) in GOING_ON:
+                    self.admission.recovered(live)
             if entry.done is not None:
                 entry.done()
         if self.on_turns is not None:
@@ -248,6 +291,8 @@ class Host:
             # The start was durable after all: the commit had been reported as failed.
             live.begun()
         elif not isinstance(input, inputs.Interrupt):
+            if isinstance(input, inputs.RetryNode) and live.instance.status in INSTANCE_FINAL:
+                self.remove(live)
             logger.info("%s: %s was refused: %s", live.id, type(input).__name__, CommandRefused(reason))
 
     def _fire(self, live: Live, timer: fx.ArmTimer) -> None:
@@ -267,13 +312,38 @@ class Host:
     def _interrupt(self, live: Live) -> None:
         self.loop.post(live, inputs.Interrupt(seed=self.clock.seed()))
 
-    def _release(self, live: Live, effect: fx.ReleaseAdmission) -> None:
-        self.admission.release(live, effect.path, effect.run)
+    def _ask(self, live: Live, ask: fx.AskAdmission) -> None:
+        if ask.resource == SUSPECTS or ask.resource.startswith(LOCK):
+            self.admission.ask(live, ask)
+        else:
+            self.limits.ask(live, ask)
+
+    def _let_in(self, live: Live, granted: inputs.AdmissionGranted) -> None:
+        """A lock is free, or a suspect's turn has come. One with limits needs these too, and keeps its turn meanwhile."""
+        try:
+            scope, node = live.instance.locate(granted.path)
+        except KeyError:
+            return
+        state = scope.nodes[node.index]
+        if node.resource is None or state is None or state.status != "ready":
+            self.loop.post(live, granted)
+        else:
+            self.limits.ask(live, fx.AskAdmission(granted.path, granted.run, node.resource, attempt=state.attempt + 1))
+
+    def _release(self, live: Live, over: fx.ReleaseAdmission) -> None:
+        if self.admission.places:
+            self.admission.release(live, over.path, over.run)
+        self.limits.release(live, over)
 
     def _tell(self, live: Live, effect: fx.Tell) -> None:
         told.log(LEVELS[effect.level], "%s: %s: %s", live.id, effect.path, effect.message)
 
+    def _sent(self, live: Live, effect: fx.Send) -> None:
+        self.outbox.want()
+
     def _end(self, live: Live, effect: fx.EndInstance) -> None:
+        if live.instance.status not in INSTANCE_FINAL:
+            return  # it is told again of an end that is over: it undoes by now what was left
         self.remove(live)
         self.ended(live)
 
@@ -285,16 +355,27 @@ class Host:
     def _ticked(self) -> None:
         """As often as the lease is renewed: look for due work, and for code that was missing."""
         self.recovery.want()
+        self.outbox.want()
         self.look_for_code()
         self.cache.tick()
+        self.breakers.tick()
 
     def look_for_code(self) -> None:
         """Nodes that wait for their code go on where it has come."""
         for number, missing in tuple(self.dispatcher.missing.items()):
             live = self.lives[number]
-            found = tuple(sorted(missing - {path for path, _ in live.program.missing()}))
+            still = {place for place, _ in live.program.missing()}
+            found = tuple(sorted(path for path in missing if _place(live, path) not in still))
             if found:
                 missing.difference_update(found)
                 if not missing:
                     del self.dispatcher.missing[number]
                 self.loop.post(live, inputs.HandlersFound(paths=found, seed=self.clock.seed()))
+
+
+def _place(live: Live, path: str) -> str:
+    """Where the node at a path stands in the definition ("" where its scope has ended)."""
+    try:
+        return live.instance.locate(path)[1].place
+    except KeyError:
+        return ""

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from mainspring.engine.program import Program
-from mainspring.journal.records import InstanceRecord, Write
+from mainspring.journal.records import InstanceRecord, SnapshotRow, Write
 from mainspring.machine.effects import AnyEffect
 from mainspring.machine.inputs import Input
 from mainspring.machine.instance import Instance
 from mainspring.messaging.task import TaskCall
+
+if TYPE_CHECKING:
+    from mainspring.engine.limits import Holdings
+
+SNAPSHOT_BYTES_PER_TURN = 256
+"""A turn pays for so much of a snapshot: one of 1 MB is followed by the next after 4,096 turns, not after 256, and costs a
+long loop some 2 % of its time. To fold so many rows takes 15 ms."""
 
 NO_TIMERS: dict[tuple[str, int, int, str], int] = {}
 """Never added to: most instances never have a timer, and would not have to pay for a place of their own to keep them."""
@@ -19,19 +27,22 @@ NO_TIMERS: dict[tuple[str, int, int, str], int] = {}
 class Live:
     """`seq` is the last row decided, which may not be durable yet; `uncommitted` counts the turns that are not.
 
-    `timers` says when each armed timer is due. `held` is not None while the instance is being loaded again: inputs wait
-    there.
+    `snapshot_seq` is the row after which the last snapshot was taken, `snapshot_every` how many more rows the next one
+    has to wait for because of its size. `timers` says when each armed timer is due. `held` is not None while the instance
+    is being loaded again: inputs wait there. `holdings` is what it has of its limits (None: it has none).
     """
 
     __slots__ = (
         "created",
         "held",
+        "holdings",
         "id",
         "instance",
         "number",
         "program",
         "record",
         "seq",
+        "snapshot_every",
         "snapshot_seq",
         "started",
         "status_written",
@@ -48,6 +59,7 @@ class Live:
         self.instance = instance
         self.seq = seq
         self.snapshot_seq = seq
+        self.snapshot_every = 0
         self.created = seq > 0
         self.status_written = record.status
         self.uncommitted = 0
@@ -55,6 +67,12 @@ class Live:
         self.timers: dict[tuple[str, int, int, str], int] = NO_TIMERS
         self.held: list[Input] | None = None
         self.started: asyncio.Future[None] | None = None
+        self.holdings: Holdings | None = None
+
+    def snapshot_taken(self, snapshot: SnapshotRow | None) -> None:
+        """What a large snapshot costs is spread over many turns: the next one waits for so many."""
+        self.snapshot_seq = 0 if snapshot is None else snapshot.seq
+        self.snapshot_every = 0 if snapshot is None else len(snapshot.body) // SNAPSHOT_BYTES_PER_TURN
 
     def begun(self, error: Exception | None = None) -> None:
         """Tell whoever started the instance that it is durable, or why it never will be."""

@@ -14,20 +14,25 @@ from collections.abc import Callable
 
 import msgspec
 
+from mainspring.engine import letters
 from mainspring.engine.clock import Clock
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.settings import EngineSettings
 from mainspring.engine.writer import Writer
 from mainspring.errors import CommandRefused
 from mainspring.journal.codec import encode_snapshot, encode_turn
+from mainspring.journal.outgoing import to_row
 from mainspring.journal.records import CacheRow, Change, Write
-from mainspring.machine.inputs import Input, ParkInstance, TaskFinished
+from mainspring.machine.inputs import Input, ParkInstance, Reattach, Recover, TaskFinished
 from mainspring.machine.instance import capture
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.step import step
 from mainspring.machine.turn import Refused, Turn
 
 logger = logging.getLogger("mainspring.engine")
+
+GOING_ON = frozenset({Recover, Reattach})
+"""That these were taken is told even where they led to nothing: who waits for a lock waits for that."""
 
 
 class TurnLoop:
@@ -105,11 +110,11 @@ class TurnLoop:
 
     def _take(self, live: Live, input: Input, now: int) -> None:
         try:
-            turn = step(live.instance.plan, live.instance, input, now)
+            turn = step(live.instance.plan, live.instance, input, now, live.holdings)
             self.turns += 1
             self.dropped += bool(turn.dropped)
             # One that led to nothing is kept too while the turns before it are not durable: were they lost, it might count.
-            if turn.events or turn.effects or turn.message or live.uncommitted:
+            if turn.events or turn.effects or turn.message or live.uncommitted or type(input) in GOING_ON:
                 self._queue_turn(live, input, turn)
         except Refused as refusal:
             self._refused(live, input, str(refusal))
@@ -128,6 +133,10 @@ class TurnLoop:
                 write.blobs = blobs
                 live.seq += len(rows)
                 self._attach(live, write)
+                if turn.sends:
+                    write.outbox = tuple(to_row(one, live.number, turn.at) for one in turn.sends)
+                if turn.letters:
+                    write.buried, write.raised = letters.of_turn(live, turn.letters, turn.at)
                 if type(input) is TaskFinished and input.keep:
                     write.cached = self._results(input, turn)
             if turn.message:
@@ -162,13 +171,19 @@ class TurnLoop:
             )
         turns = live.seq - live.snapshot_seq
         # Never more often than nodes have finished, or a large graph would pay the square of its size.
-        if turns >= self._settings.snapshot_turns_min and turns >= instance.finished:
-            live.snapshot_seq = live.seq
+        if turns >= self._settings.snapshot_turns_min and turns >= instance.finished and turns >= live.snapshot_every:
             write.snapshot = encode_snapshot(live.number, live.seq, capture(instance))
+            live.snapshot_taken(write.snapshot)
 
     def _consume(self, live: Live, input: Input) -> None:
+        write = Write(live.number, consumed=(input.message,))
+        instance = live.instance
+        if instance.status in INSTANCE_FINAL:  # it was opened to be told, and refused: it is closed again
+            write.change = Change(
+                status=instance.status, open=False, ended_at=instance.ended_at, reason=instance.reason
+            )
         live.uncommitted += 1
-        self._writer.add(Entry(live, Write(live.number, consumed=(input.message,)), [], input))
+        self._writer.add(Entry(live, write, [], input))
 
     def _fault(self, live: Live, input: Input, error: Exception) -> None:
         kind = type(input).__name__

@@ -27,18 +27,18 @@ class Program:
         self.version = canonical.content_hash(body)
         self.plan = Plan(workflow, self.version)
         self._kinds = kinds
-        self._prepared: list[PreparedTask | None] = [None] * len(self.plan.nodes)
+        self._prepared: dict[PlanNode, PreparedTask] = {}
         self._shared: dict[bytes, PreparedTask] = {}
-        self._scopes: dict[int, bytes] = {}
+        self._scopes: dict[PlanNode, bytes] = {}
 
     def prepared(self, node: PlanNode) -> PreparedTask:
         """The node's code. Raises HandlerNotFound; asked again later, it looks again."""
-        found = self._prepared[node.index]
+        found = self._prepared.get(node)
         if found is None:
             kind = self._kinds.get(node.definition.type)
             if kind is None:
                 raise HandlerNotFound(f"no code for nodes of type {node.definition.type!r} in this process")
-            found = self._prepared[node.index] = self._prepare(kind, node)
+            found = self._prepared[node] = self._prepare(kind, node)
         return found
 
     def _prepare(self, kind: TaskKind, node: PlanNode) -> PreparedTask:
@@ -55,25 +55,25 @@ class Program:
 
     def cache_scope(self, node: PlanNode) -> bytes:
         """All of a definition that a node's result depends on, as bytes that differ where it does (SEMANTICS 39)."""
-        known = self._scopes.get(node.index)
+        known = self._scopes.get(node)
         if known is None:
             made = node.definition
             what = (made.type, made.config, made.input, made.output_schema, made.cache)
-            scope = (self.plan.workflow.id, node.path, self.folder, what)
+            scope = (self.plan.workflow.id, node.place, self.folder, what)
             # Its own length first, so that no scope with its key is another one with another key.
             body = msgspec.json.encode(scope, order="sorted")
-            known = self._scopes[node.index] = len(body).to_bytes(8, "big") + body
+            known = self._scopes[node] = len(body).to_bytes(8, "big") + body
         return known
 
     def missing(self) -> list[tuple[str, str]]:
-        """Nodes whose code cannot be found now, the first of them, each with what was looked for. Nothing is run."""
+        """Places of nodes whose code cannot be found now, the first of them, each with what was looked for."""
         faults = []
-        for node in self.plan.nodes:
+        for node in self.plan.everywhere():
             if not node.machine_kind:
                 try:
                     self.prepared(node)
                 except HandlerNotFound as error:
-                    faults.append((node.path, str(error)))
+                    faults.append((node.place, str(error)))
                     # To look for a module that is nowhere takes a millisecond, for each node that names it.
                     if len(faults) >= missing_listed_max:
                         break

@@ -17,8 +17,10 @@ from mainspring.errors import DefinitionError, NotOwner, StoreCorrupt, StoreErro
 from mainspring.journal.history import rebuild
 from mainspring.journal.messages import is_cancel, to_input
 from mainspring.journal.records import Change, InboxMessage, Loaded, Write
+from mainspring.limits.limit import Lease
 from mainspring.machine.inputs import (
     AdmissionGranted,
+    AdmissionRefused,
     HandlerMissing,
     Input,
     Reattach,
@@ -37,7 +39,7 @@ logger = logging.getLogger("mainspring.engine")
 UNREADABLE = (StoreCorrupt, StoreTooNew, DefinitionError, LookupError, IllegalTransition)
 """What says that an instance's rows, or its definition, cannot be understood: trying again would not help."""
 
-ASKED_ANEW = (Recover, Reattach, AdmissionGranted, HandlerMissing)
+ASKED_ANEW = (Recover, Reattach, AdmissionGranted, AdmissionRefused, HandlerMissing)
 """Inputs that are not taken again after a reload, because what it orders leads to them anew."""
 
 
@@ -105,6 +107,7 @@ class Recovery:
         host = self._host
         batch = host.settings.claim_max
         await self._claim_all(batch)
+        host.admission.swept()
         # Those that are delivered and not yet consumed come again, and so do those for whom nobody is at home (who is on its
         # way to sleep, or cannot be read): they must not take the place of new ones.
         limit = batch + len(self._delivered) + self._nobody_home
@@ -181,11 +184,13 @@ class Recovery:
             await self._set_aside(loaded, error)
             return 0
         live = Live(loaded.record.number, loaded.record, program, instance, seq)
-        live.snapshot_seq = 0 if loaded.snapshot is None else loaded.snapshot.seq
+        live.snapshot_taken(loaded.snapshot)
         host.admit(live)
+        host.admission.expect(live)
         self.recovered += 1
         admitted.append((live, loaded, seq))
-        return sum(1 for state in instance.nodes if state is not None and state.status == "running")
+        states = (state for scope in instance.scopes for state in scope.nodes)
+        return sum(1 for state in states if state is not None and state.status == "running")
 
     def _go_on(self, admitted: list[tuple[Live, Loaded, int]], *, alone: bool) -> None:
         for live, loaded, seq in admitted:
@@ -285,6 +290,7 @@ class Recovery:
             return
         self._host.admit(live)  # it may have been on its way to sleep
         if loaded is None:
+            self._host.limits.ask_anew(live, lambda lease: "unknown")
             live.instance, live.seq = Instance(live.program.plan, live.id), 0
             live.created = False
         else:
@@ -297,16 +303,36 @@ class Recovery:
             # It also asks again for every slot and for missing code; a release may have been lost with the group.
             held = [one for one in held if not isinstance(one, ASKED_ANEW)]
             self._host.admission.ask_anew(live, partial(_is_running, live))
+            self._host.limits.ask_anew(live, partial(_standing, live))
             seed = self._host.clock.seed()
             self._host.loop.post(live, again[0] if again else Reattach(known=_known(live, held), seed=seed))
-        live.snapshot_seq = live.seq if loaded is None or loaded.snapshot is None else loaded.snapshot.seq
+        live.snapshot_taken(None if loaded is None else loaded.snapshot)
         for input in held:
             self._host.loop.post(live, input)
 
 
 def _is_running(live: Live, path: str, run: int) -> bool:
-    state = live.instance.nodes[live.instance.plan.by_id[path].index]
-    return state is not None and (state.status, state.run) == ("running", run)
+    try:
+        scope, node = live.instance.locate(path)
+    except KeyError:
+        return False
+    state = scope.nodes[node.index]
+    if state is None or state.run != run:
+        return False
+    return state.status == "running" or (state.status == "waiting" and node.index in scope.blocks)
+
+
+def _standing(live: Live, lease: Lease) -> str:
+    """Whether an attempt that took its lease is running, has begun (and ended), or never began as far as is durable."""
+    try:
+        scope, node = live.instance.locate(lease.path)
+    except KeyError:
+        return "begun"  # its body is over; or it never was, and then a token is lost
+    state = scope.nodes[node.index]
+    if state is None or (state.run, state.attempt) < (lease.run, lease.attempt):
+        return "unknown"
+    same = (state.run, state.attempt) == (lease.run, lease.attempt)
+    return "running" if same and state.status == "running" else "begun"
 
 
 def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from mainspring.definition.model import Resources
 from mainspring.journal.codec import BLOB_BYTES_MIN
 from mainspring.machine.values import PAYLOAD_BYTES_MAX
 
@@ -26,6 +27,9 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     snapshot_turns_min: int = 256
     """A snapshot is taken after so many turns, and never more often than the instance has finished nodes."""
 
+    compensation_page: int = 500
+    """How many runs a saga has read back from the journal at a time."""
+
     group_turns_max: int = 2_000
     """How many turns one commit holds at most."""
 
@@ -40,6 +44,18 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
 
     shutdown_ms: int = 10_000
     """How long an orderly stop waits for the last commits."""
+
+    pools: dict[str, int] = {}
+    """How many places each pool has, by its name, over all that this engine runs."""
+
+    quotas: Resources | None = None
+    """How many units (cpu, memory, io) all running nodes may hold together; what is 0 or left out has no bound."""
+
+    starvation_warning_ms: int = 30_000
+    """A node that waits longer for its limits is told of in the log."""
+
+    passed_over_max: int = 100
+    """A node that waits for several limits is passed over so often at most, then they are kept for it."""
 
     store_retry_ms_max: int = 5_000
     """After a failed commit the store is tried again, at growing intervals up to this."""

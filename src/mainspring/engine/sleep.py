@@ -1,4 +1,4 @@
-"""Instances that only wait for a time further off leave memory; the store knows when to wake them."""
+"""Instances that only wait for a time further off, or for a message, leave memory; the store knows when to wake them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from mainspring.engine.live import Entry, Live
 from mainspring.journal.records import Change, Write
 from mainspring.machine.inputs import Reattach
+from mainspring.machine.instance import Instance
+from mainspring.machine.lifecycle import STARTING
 
 if TYPE_CHECKING:
     from mainspring.engine.host import Host
@@ -44,17 +46,18 @@ class Sleep:
         """Put to sleep whoever waits longer than `after_ms` from now (by default the setting's time)."""
         wait = self._host.settings.sleep_after_ms if after_ms is None else after_ms
         limit = self._host.clock.now() + wait
-        busy = self._host.loop.busy() | self._host.dispatcher.missing.keys() | self._host.admission.busy()
+        host = self._host
+        busy = host.loop.busy() | host.dispatcher.missing.keys() | host.admission.busy() | host.limits.busy()
         idle = [live for live in self._host.lives.values() if live.number not in busy and _idle(live)]
         if not idle:
             return
         wakes = self._host.timers.earliest_of(idle)
         for live in idle:
             wake_at = wakes.get(live.number)
-            if wake_at is not None and wake_at > limit:
+            if wake_at > limit if wake_at is not None else waits_for_others(live.instance):
                 self._lay_down(live, wake_at)
 
-    def _lay_down(self, live: Live, wake_at: int) -> None:
+    def _lay_down(self, live: Live, wake_at: int | None) -> None:
         """From here on the instance is the store's. The commit is fenced like any other."""
         host = self._host
         change = Change(status=live.instance.status, open=True, reason=live.instance.reason, owner=0, wake_at=wake_at)
@@ -67,7 +70,13 @@ class Sleep:
         host.writer.add(entry)
         host.remove(live)
         self.asleep += 1
-        host.recovery.wake_by(wake_at)
+        if wake_at is not None:
+            host.recovery.wake_by(wake_at)
+
+
+def waits_for_others(instance: Instance) -> bool:
+    """Whether it is a message that will wake it: one from outside, or of a child's end."""
+    return instance.status in STARTING and bool(instance.waits)
 
 
 def _idle(live: Live) -> bool:

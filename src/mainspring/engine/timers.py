@@ -61,6 +61,12 @@ class Timers:
         if self._handle is not None:
             self._handle.cancel()
 
+    def first(self) -> tuple[Live, ArmTimer] | None:
+        """The timer that is due next (None: none is armed)."""
+        while self._heap and not _armed(self._heap[0][2], self._heap[0][3]):
+            heapq.heappop(self._heap)
+        return (self._heap[0][2], self._heap[0][3]) if self._heap else None
+
     def earliest_of(self, lives: Collection[Live]) -> dict[int, int]:
         """When each of these instances has its first timer due, by number. It looks through the whole heap."""
         wanted = {live.number for live in lives}

@@ -1,0 +1,353 @@
+"""The limits of this engine, bound to the nodes that need them (SEMANTICS 72 to 78).
+
+The rules are in `mainspring/limits/`, which knows no engine. Here a node's definition leads to its lane, an attempt to its
+lease, and an answer to an input. A lease is taken in the turn that starts the attempt, before that is durable, and given
+back once the turn that ends it is. Were a turn thrown away, so is its lease: `ask_anew` keeps what runs, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from mainspring.definition.model import CircuitBreaker, Resources
+from mainspring.engine import limit_names
+from mainspring.engine.clock import Clock
+from mainspring.engine.live import Live
+from mainspring.engine.settings import EngineSettings
+from mainspring.engine.starving import Starving
+from mainspring.graph.plan import PlanNode
+from mainspring.limits.adaptive import Adaptive
+from mainspring.limits.breaker import Breaker
+from mainspring.limits.bucket import Bucket
+from mainspring.limits.fair import PRIORITIES
+from mainspring.limits.gate import Gate
+from mainspring.limits.lanes import Desk, Lane, Need
+from mainspring.limits.limit import FREE, STOPPED, UNUSED, Ended, Lease, Limit, Refusal, Verdict
+from mainspring.limits.pool import UNIT, Absent, Pool, Units
+from mainspring.limits.standing import Standing, standing_of
+from mainspring.machine.effects import AskAdmission, ReleaseAdmission
+from mainspring.machine.inputs import AdmissionGranted, AdmissionRefused, Input
+
+logger = logging.getLogger("mainspring.engine")
+
+ADAPTIVE_MAX = 100
+"""How many of an adaptive node run at once at most, where its definition does not say."""
+
+
+class Holdings:
+    """What one instance holds of its limits and waits for (`leases`). Called by the machine: may this node start now?"""
+
+    __slots__ = ("_alike", "gate", "id", "lanes", "leases", "limits", "live", "own", "retries")
+
+    def __init__(self, limits: Limits, live: Live) -> None:
+        self.limits = limits
+        self.live = live
+        self.id = live.id
+        self.gate = limits.gate
+        self.leases: set[Lease] = set()
+        self.own = limits.own_of(live)
+        # Without limits of its own, an instance has the lanes of all others.
+        self.lanes: dict[PlanNode, Lane] = {} if self.own else limits.lanes
+        self.retries: dict[PlanNode, Lane] = {} if self.own else limits.retries
+        self._alike: dict[tuple[int, tuple[Need, ...], Resources | None], Lane] = {}
+
+    def __call__(self, node: PlanNode, path: str, run: int, attempt: int, now: int) -> Verdict:
+        # Equal to a Lease, and made in a fifth of the time.
+        lease: Lease = (self.id, path, run, attempt)  # type: ignore[assignment]
+        lane = self.lanes.get(node)
+        if lane is None or node.definition.circuit_breaker is not None:
+            lane = self.lane_for(node, path)
+        verdict = self.gate.admit_now(lane, lease, now)
+        if verdict is FREE:
+            self.leases.add(lease)
+        elif isinstance(verdict, Refusal):
+            declined(lane, verdict)
+        return verdict
+
+    def lane_for(self, node: PlanNode, path: str) -> Lane:
+        """Where the request goes that is to be made for the node at `path`: a retry may need more than a first try."""
+        told = node.definition.circuit_breaker
+        if told is None or told.retry_ratio is None:
+            return self.lane_of(node)
+        scope, _ = self.live.instance.locate(path)
+        state = scope.nodes[node.index]
+        if state is None or not state.failures:
+            return self.lane_of(node)
+        found = self.retries.get(node)
+        if found is None:
+            found = self.retries[node] = self._lane(node, retry=True)
+        return found
+
+    def declined(self, lease: Lease, refusal: Refusal) -> None:
+        """A request that waited is refused."""
+        try:
+            node = self.live.instance.locate(lease.path)[1]
+        except KeyError:
+            return  # its scope was stopped by a turn that is not durable yet: nobody is turned away
+        declined(self.lane_for(node, lease.path), refusal)
+
+    def lane_of(self, node: PlanNode) -> Lane:
+        """Where requests of this node go."""
+        found = self.lanes.get(node)
+        if found is None:
+            found = self.lanes[node] = self._lane(node)
+        return found
+
+    def _lane(self, node: PlanNode, *, retry: bool = False) -> Lane:
+        priority = PRIORITIES[node.definition.priority or "normal"]
+        workflow = self.live.program.plan.workflow.id
+        shared = self.limits.shared_of(node, workflow, retry=retry)
+        alike = priority, shared, node.definition.resources
+        found = self._alike.get(alike)
+        if found is None:
+            found = self._alike[alike] = self.gate.lane(priority, workflow, shared, self._own_needs(node))
+        return found
+
+    def _own_needs(self, node: PlanNode) -> Iterator[Need]:
+        amounts = limit_names.amounts(node.definition.resources)
+        for what, desk in self.own.items():
+            if not what:
+                yield desk, 1
+            elif what in amounts:
+                yield desk, round(amounts[what] * UNIT)
+
+
+class Limits:
+    """`post` takes the answers. `first`: nobody has had this store before, so no bucket can have been used."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        settings: EngineSettings,
+        find: Callable[[str], Live | None],
+        post: Callable[[Live, Input], None],
+        first: Callable[[], bool],
+        breaker: Callable[[CircuitBreaker, str], tuple[Need, Need]],
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._find = find
+        self._post = post
+        self._first = first
+        self._breaker = breaker
+        self.gate = Gate(self._answered, settings.passed_over_max)
+        self.lanes: dict[PlanNode, Lane] = {}
+        self.retries: dict[PlanNode, Lane] = {}
+        self.desks: dict[str, Desk] = {}
+        self._shared: dict[PlanNode, tuple[Need, ...]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._wake: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._starving = Starving(self.gate, clock, settings.starvation_warning_ms)
+
+    # --- asking and giving back ---------------------------------------------------------------------------------------
+
+    def holdings(self, live: Live) -> Holdings | None:
+        """What the machine asks for this instance. None where no node of it has a limit."""
+        return Holdings(self, live) if live.program.plan.limited else None
+
+    def ask(self, live: Live, ask: AskAdmission) -> None:
+        """A node wants to start, and could not at once."""
+        held = live.holdings
+        try:
+            node = live.instance.locate(ask.path)[1]
+        except KeyError:
+            return  # its scope was stopped by a turn that followed
+        assert held is not None, f"{live.id}: {ask.path} has a limit, and its instance has none"
+        lease = Lease(live.id, ask.path, ask.run, ask.attempt)
+        held.leases.add(lease)
+        self.gate.ask(held.lane_for(node, ask.path), lease, self._clock.now())
+        self._arrange()
+
+    def release(self, live: Live, over: ReleaseAdmission) -> None:
+        """An attempt is over, or wants nothing any more."""
+        held = live.holdings
+        if held is not None:
+            lease: Lease = (held.id, over.path, over.run, over.attempt)  # type: ignore[assignment]
+            leases, gate = held.leases, self.gate
+            if lease in leases:
+                leases.remove(lease)
+                # The order itself says how the attempt ended: another object for each would be felt.
+                gate.give_back(lease, over, self._clock.now())  # type: ignore[arg-type]
+                if gate.waiting:
+                    self._arrange()
+
+    def ask_anew(self, live: Live, standing: Callable[[Lease], str]) -> None:
+        """The instance was loaded again and will ask again: it keeps only what is held by attempts that run.
+
+        `standing` says of an attempt whether it is `running`, has `begun` (and ended), or is `unknown`, as it never began.
+        """
+        held = live.holdings
+        if held is not None:
+            stands = {lease: standing(Lease(*lease)) for lease in held.leases}
+            kept = {lease for lease, how in stands.items() if how == "running" and lease in self.gate.leases}
+            gone = {lease: STOPPED if how == "begun" else UNUSED for lease, how in stands.items() if lease not in kept}
+            self._let_go(held, list(gone.items()))
+
+    def forget(self, live: Live) -> None:
+        """The instance leaves memory: what it holds and its requests go with it."""
+        held = live.holdings
+        if held is not None and held.leases:
+            self._let_go(held, [(lease, STOPPED) for lease in held.leases])
+
+    def busy(self) -> set[int]:
+        """The numbers of the instances that wait for something: asleep they would lose it."""
+        found = (self._find(lease.instance) for lease in self.gate.waiting)
+        return {live.number for live in found if live is not None}
+
+    def close(self) -> None:
+        """Nobody is woken any more."""
+        self._closed = True
+        self._starving.close()
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+
+    def look_at(self, desk: Desk) -> None:
+        """Somebody has changed the limit by hand."""
+        self.gate.look_at(desk, self._clock.now())
+        self._arrange()
+
+    def standings(self) -> list[Standing]:
+        """How each limit stands that somebody has asked for: its size, who holds it, how many wait."""
+        now = self._clock.now()
+        own = {desk for lane in self.gate.leases.values() for desk, _ in lane.needs}
+        own.update(desk for one in self.gate.waiting.values() for desk, _ in one.lane.needs)
+        return sorted((standing_of(desk, now) for desk in (*self.desks.values(), *own)), key=lambda one: one.key)
+
+    def _let_go(self, held: Holdings, leases: list[tuple[Lease, Ended]]) -> None:
+        held.leases.difference_update(lease for lease, _ in leases)
+        self.gate.give_back_all(leases, self._clock.now())
+        self._arrange()
+
+    def _answered(self, lease: Lease, verdict: Verdict) -> None:
+        live = self._find(lease.instance)
+        if live is None or live.holdings is None:
+            return
+        seed = self._clock.seed()
+        if isinstance(verdict, Refusal):
+            live.holdings.leases.discard(lease)
+            live.holdings.declined(lease, verdict)
+            refused = AdmissionRefused(
+                path=lease.path,
+                run=lease.run,
+                reason=verdict.reason,
+                figures=verdict.figures,
+                until=verdict.until,
+                error=verdict.type,
+                state=verdict.state,
+                seed=seed,
+            )
+            self._post(live, refused)
+        else:
+            self._post(live, AdmissionGranted(path=lease.path, run=lease.run, seed=seed))
+
+    # --- by time ------------------------------------------------------------------------------------------------------
+
+    def _arrange(self) -> None:
+        """Have a look when the next token is there, and when somebody has waited too long."""
+        if self._closed:
+            return
+        self._starving.watch()
+        if not self.gate.waits_for_time and self._wake is None:
+            return
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        now = self._clock.now()
+        due = self.gate.wake_at(now)
+        if due is not None:
+            self._wake = self._loop.call_later(max(due - now, 1) / 1000, self._look)
+
+    def _look(self) -> None:
+        self._wake = None
+        self.gate.look(self._clock.now())
+        self._arrange()
+
+    # --- what a node needs --------------------------------------------------------------------------------------------
+
+    def own_of(self, live: Live) -> dict[str, Desk]:
+        """The limits of one instance: "" is its concurrency, the others are units by their name."""
+        workflow = live.program.plan.workflow
+        own: dict[str, Desk] = {}
+        if workflow.max_concurrency is not None:
+            own[""] = Desk(Pool(limit_names.of_instance(live.id), workflow.max_concurrency))
+        for what, size in limit_names.amounts(workflow.quotas).items():
+            own[what] = Desk(Units(limit_names.of_units(what, live.id), size))
+        return own
+
+    def shared_of(self, node: PlanNode, workflow: str, *, retry: bool = False) -> tuple[Need, ...]:
+        """What a node needs that others need too, of this workflow or of all. A `retry` needs its target's budget too."""
+        place = f"{node.place} of {workflow}"
+        found = self._shared.get(node)
+        if found is None:
+            found = self._shared[node] = tuple(self._shared_needs(node, workflow))
+        told = node.definition.circuit_breaker
+        if not retry or told is None:
+            return found
+        call, budget = self._breaker(told, place)
+        after = found.index(call) + 1  # a retry is marked as one right after the call
+        return (*found[:after], budget, *found[after:])
+
+    def _shared_needs(self, node: PlanNode, workflow: str) -> Iterable[Need]:
+        definition = node.definition
+        most, rate = definition.max_concurrent_executions, definition.rate_limit
+        name = limit_names.of_node(node, workflow)
+        sizes = limit_names.amounts(self._settings.quotas)
+        if definition.adaptive:
+            yield (
+                self._desk(name, lambda key: Adaptive(key, most or ADAPTIVE_MAX), most or ADAPTIVE_MAX),
+                1,
+            )
+        elif most is not None:
+            yield self._desk(name, lambda key: Pool(key, most), most), 1
+        if definition.pool is not None:
+            yield self._pool(definition.pool), 1
+        for what, amount in limit_names.amounts(definition.resources).items():
+            if what in sizes:
+                yield (
+                    self._desk(limit_names.of_units(what, limit_names.OF_THE_ENGINE), partial(Units, size=sizes[what])),
+                    round(amount * UNIT),
+                )
+        if definition.circuit_breaker is not None:
+            yield self._breaker(definition.circuit_breaker, f"{node.place} of {workflow}")[0]
+        if rate is not None:  # the last one: what is looked at after a token would have to give it back
+            desk = self._desk(
+                limit_names.of_rate(node, workflow),
+                lambda key: Bucket(key, rate.rate, rate.per, rate.burst, self._empty_at()),
+            )
+            assert isinstance(desk.limit, Bucket)
+            desk.limit.resize(rate.rate, rate.per, rate.burst)
+            yield desk, 1
+
+    def _pool(self, name: str) -> Desk:
+        pools = self._settings.pools
+        if name in pools:
+            return self._desk(limit_names.of_pool(name), lambda key: Pool(key, pools[name]))
+        there_are = ", ".join(sorted(pools)) or "none"
+        return self._desk(
+            limit_names.of_pool(name), lambda key: Absent(key, f"this engine has no pool {name} (it has: {there_are})")
+        )
+
+    def _desk(self, key: str, make: Callable[[str], Limit], size: int | None = None) -> Desk:
+        """The one desk of that name. What a later version of a workflow says of its size holds from then on."""
+        desk = self.desks.get(key)
+        if desk is None:
+            desk = self.desks[key] = Desk(make(key))
+        elif size is not None and isinstance(desk.limit, Pool):
+            desk.limit.resize(size)
+        return desk
+
+    def _empty_at(self) -> int | None:
+        """A bucket begins empty, unless nobody can have used it before: a restart never gives a burst (76)."""
+        return None if self._first() else self._clock.now()
+
+
+def declined(lane: Lane, refusal: Refusal) -> None:
+    """Tell the breaker that a call was turned away: while it recovers, that is part of what it counts."""
+    for desk, _ in lane.all:
+        if isinstance(desk.limit, Breaker):
+            desk.limit.declined(refusal)

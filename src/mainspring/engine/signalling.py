@@ -1,0 +1,95 @@
+"""What is sent to instances from outside: signals and approvals to one, events to all that may wait for them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from msgspec import Raw
+
+from mainspring.engine.host import Host
+from mainspring.errors import CommandRefused, PayloadTooLarge, StoreError, UnknownInstance
+from mainspring.graph.plan_waits import may_take
+from mainspring.journal import messages
+from mainspring.journal.payload import encode_payload
+from mainspring.journal.records import InboxMessage, InstanceRecord
+from mainspring.machine.lifecycle import INSTANCE_FINAL, INSTANCE_STATES
+
+PAGE = 500
+"""How many records are asked for at a time."""
+
+
+class Signalling:
+    """Puts messages into inboxes. What is posted is durable; the instance takes it as soon as it is in memory."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._takers: dict[tuple[str, str], bool] = {}
+
+    async def send(self, id: str, message: messages.Message, key: str | None = None) -> bool:
+        """Post it to one instance. False where a message with this key was posted to it before.
+
+        Raises UnknownInstance, CommandRefused.
+        """
+        record = await self._host.store.find(id)
+        if record is None:
+            raise UnknownInstance(f"there is no instance {id!r} in {self._host.store.url}")
+        if not record.open:
+            raise CommandRefused(f"{id} is {record.status}: it is at its end")
+        return await self._post(record, message, self._fresh() if key is None else f"{id}/{key}")
+
+    async def publish(self, name: str, payload: Raw, key: str | None, by: str) -> int:
+        """Post an event to all open instances that may wait for it; gives how many these are."""
+        event = messages.Signal(name, payload, "event", by)
+        ident = self._fresh() if key is None else f"event/{key}"
+        sent = 0
+        async for record in self._open():
+            if await self._may_take(record, name):
+                sent += await self._post(record, event, f"{ident}/{record.id}")
+        return sent
+
+    def encoded(self, payload: Any) -> Raw:
+        """A payload as JSON. Raises PayloadError, PayloadTooLarge."""
+        raw = encode_payload(payload, "payload")
+        limit = self._host.settings.payload_bytes_max
+        if len(raw) > limit:
+            raise PayloadTooLarge(
+                f"the payload has {len(raw)} bytes of JSON, and payload_bytes_max is {limit}", "payload"
+            )
+        return Raw(raw)
+
+    async def _post(self, record: InstanceRecord, message: messages.Message, ident: str) -> bool:
+        body = messages.encode(message)
+        return await self._host.store.post(InboxMessage(ident, record.number, body, self._host.clock.now()))
+
+    def _fresh(self) -> str:
+        return str(uuid.UUID(int=self._host.clock.seed() << 64 | self._host.clock.seed()))
+
+    async def _open(self) -> AsyncIterator[InstanceRecord]:
+        """All open instances, each once: by status, and one that changes its status meanwhile may be met twice."""
+        met: set[int] = set()
+        for status in INSTANCE_STATES:
+            before: int | None = None
+            while status not in INSTANCE_FINAL:
+                page = await self._host.store.instances(status=status, before=before, limit=PAGE)
+                for record in page:
+                    if record.number not in met:
+                        met.add(record.number)
+                        yield record
+                if len(page) < PAGE:
+                    break
+                before = page[-1].number
+
+    async def _may_take(self, record: InstanceRecord, name: str) -> bool:
+        known = self._takers.get((record.version, name))
+        if known is None:
+            try:
+                program = await self._host.program_of(record.version)
+                known = may_take(program.plan.workflow.nodes, "event", name)
+            except StoreError:
+                known = False  # it is parked as unreadable, and takes nothing
+            if len(self._takers) >= PAGE:
+                self._takers.clear()
+            self._takers[record.version, name] = known
+        return known
