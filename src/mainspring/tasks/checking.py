@@ -20,10 +20,14 @@ from msgspec.structs import replace
 
 from mainspring.definition.bodies import bodies
 from mainspring.definition.bounds import missing_listed_max
+from mainspring.definition.fallbacks import action_node
 from mainspring.definition.findings import Finding, Pointer, did_you_mean, finding
 from mainspring.definition.model import Node, Workflow
-from mainspring.errors import DefinitionError, ExpressionError, HandlerNotFound
+from mainspring.definition.vocabulary import node_types
+from mainspring.errors import DefinitionError, ExpressionError, HandlerNotFound, PayloadError
 from mainspring.expression import compile_template
+from mainspring.graph.plan_policies import Policies
+from mainspring.journal.payload import encode_payload
 from mainspring.tasks.binding import Binder, MissingParameter
 from mainspring.tasks.function import function_at, in_process, reference_for_worker
 from mainspring.tasks.interpreters import InterpreterMissing
@@ -49,7 +53,7 @@ class TaskFindings(Struct):
 
 def check_tasks(workflow: Workflow, folder: str) -> TaskFindings:
     """All of a definition's functions and scripts. `folder` is where it was read."""
-    checks = _Checks(folder)
+    checks = _Checks(folder, Policies(workflow))
     checks.graph(workflow.nodes, _sources(workflow), ())
     return checks.found
 
@@ -81,8 +85,9 @@ def _sources(workflow: Workflow) -> dict[str, list[str]]:
 
 
 class _Checks:
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, policies: Policies) -> None:
         self.folder = folder
+        self.policies = policies
         self.found = TaskFindings([], [])
         self.binders: dict[int, tuple[Callable[..., Any], Binder]] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
@@ -106,8 +111,23 @@ class _Checks:
                 self.function(node, sources.get(node.id, ()), here)
             elif node.type == "script":
                 self.script(node, here)
+            elif node.type not in node_types:
+                self.custom(node, here)
+            self.actions(node, here)
             for way, body in bodies(node):
                 self.graph(body.nodes, {}, (*here, *way))
+
+    def actions(self, node: Node, at: Pointer) -> None:
+        """What may stand in for a node is looked for as its own code is."""
+        own = node.resilience.fallback_actions if node.resilience is not None else ()
+        made, _ = self.policies.effective(node)
+        for index, action in enumerate(made.resilience.fallback_actions if made.resilience is not None else ()):
+            try:
+                function_at(action_node(action), self.folder)
+            except HandlerNotFound as error:
+                here = (*at, "resilience", "fallbackActions", index, "type") if own else at
+                self.found.missing.append((node.id, str(error)))
+                self.report("MS902", f"the fallback action `{action.type}` of node `{node.id}`: {error}", here)
 
     # -- functions
 
@@ -296,7 +316,37 @@ class _Checks:
         except DefinitionError as error:
             self.refused(error, at)
 
-    # -- both
+    # -- custom kinds
+
+    def custom(self, node: Node, at: Pointer) -> None:
+        """The graph's checks hold its config to the schema; what a schema cannot say, and the input, are looked at here."""
+        # Imported here: no definition of built-in kinds pays for it.
+        from mainspring.tasks.custom import Arguments, ConfigInvalid, input_binder, usable, worker_reference
+
+        try:
+            kind = usable(node.type)
+            if kind.process:
+                worker_reference(kind)
+        except HandlerNotFound as error:
+            self.report("MS235", f"node `{node.id}`: {error}", (*at, "type"))
+            return
+        arguments = Arguments(kind)
+        known, config = _constant(node.config)
+        if known:
+            try:
+                arguments.config(encode_payload(config, "config"))
+            except (ConfigInvalid, PayloadError) as error:
+                self.report("MS271", f"node `{node.id}`: {error}", (*at, "config"))
+        binder = input_binder(kind)
+        if binder is None:
+            return
+        self.annotations(kind.handler, binder, (*at, "type"))
+        if isinstance(node.input, dict):
+            self.whole(binder, node.input, (*at, "input"))
+        elif node.input is not None and arguments.input is not None:
+            self.constant(arguments.input, node.input, "", binder, (*at, "input"))
+
+    # -- all
 
     def missing(self, code: str, node: Node, reason: str, at: Pointer) -> None:
         self.found.missing.append((node.id, reason))

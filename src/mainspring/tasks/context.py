@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import Struct
+
 from mainspring.messaging.task import TaskCall, decode
 
 if TYPE_CHECKING:
@@ -59,6 +62,27 @@ class Variables(MutableMapping[str, Any]):
         return f"Variables({self._values()!r})"
 
 
+class CompensationContext(Struct, frozen=True):
+    """Why a task undoes something, and what.
+
+    `reason` is that of the instance's end, `failed_node` and `error` tell of the node because of which it is (None: there is
+    none). `node`, `path` and `run` are those of the run that is to be undone, `output` what it gave (None where it did not
+    complete). `remaining` says how many runs are still to be undone after this one.
+    """
+
+    reason: str
+    failed_node: str | None
+    error: dict[str, Any] | None
+    node: str
+    path: str
+    run: int
+    output: Any
+    remaining: int
+
+
+_compensation = msgspec.json.Decoder(CompensationContext).decode
+
+
 class TaskContext:
     """One attempt at a node's work, as seen from inside."""
 
@@ -104,6 +128,12 @@ class TaskContext:
     def progress(self, percent: float, text: str = "") -> None:
         """Say how far the work is, 0 to 100. May be called from any thread, as often as wanted."""
         self._call.report(min(max(float(percent), 0.0), 100.0), text)
+
+    @property
+    def compensation(self) -> CompensationContext | None:
+        """What the task is to undo. None where it undoes nothing. A new object at each look."""
+        raw = self._call.compensation
+        return _compensation(raw) if raw else None
 
     @property
     def variables(self) -> Variables:

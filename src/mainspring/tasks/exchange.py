@@ -45,6 +45,8 @@ class Exchange:
         self._percent = 0.0
         self.file("input").write_bytes(call.input or b"null")
         self.file("variables").write_bytes(self._variables)
+        if call.compensation:
+            self.file("compensation").write_bytes(call.compensation)
         self.file("progress").touch()
 
     def file(self, name: str) -> Path:
@@ -52,7 +54,7 @@ class Exchange:
 
     def environment(self) -> dict[str, str]:
         call = self._call
-        names = ("input", "variables", "output", "progress")
+        names = ("input", "variables", "output", "progress", *(("compensation",) if call.compensation else ()))
         return {
             **{f"MAINSPRING_{name.upper()}": str(self.file(name)) for name in names},
             "MAINSPRING_INSTANCE": call.instance,

@@ -32,13 +32,19 @@ class FunctionKind:
     def prepare(self, node: Node, folder: str) -> PreparedTask:
         function = function_at(node, folder)
         if in_process(node, function):
-            return _InProcess(
-                self._processes, reference_for_worker(node, function), node.config.get("code") or "", folder
-            )
+            return self.in_worker(reference_for_worker(node, function), node.config.get("code") or "", folder)
         check = output_check(function)
-        if not is_async(function):
-            return _InThread(self._threads, caller_of(function))
-        return _Async(caller(function)) if check is None else _CheckedAsync(caller(function), check)
+        if check is None or not is_async(function):
+            return self.called(caller_of(function), is_async(function))
+        return _CheckedAsync(caller(function), check)
+
+    def called(self, call: Caller, is_async: bool) -> PreparedTask:
+        """Work that is done by a call: awaited where it gives a coroutine, in a thread where it does not."""
+        return _Async(call) if is_async else _InThread(self._threads, call)
+
+    def in_worker(self, reference: str, code: str, folder: str) -> PreparedTask:
+        """Work that is done in a process of its own, by the function (or the kind) that the reference means there."""
+        return _InProcess(self._processes, reference, code, folder)
 
     def close(self) -> None:
         """Let idle threads go, and end all processes."""

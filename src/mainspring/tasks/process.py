@@ -101,6 +101,8 @@ class Processes:
             call.input,
             call.variables,
             call.max_attempts,
+            call.config,
+            call.compensation,
         )
         talk = _Talk(work, call)
         future = self._threads.submit(lambda: self._conduct(talk))

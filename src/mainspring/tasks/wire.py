@@ -32,6 +32,9 @@ class Work(Struct, tag="work"):
     input: bytes
     variables: bytes
     max_attempts: int
+    config: bytes = b""
+    """A node's config, where it is of a custom kind: `reference` then leads to the function of that kind."""
+    compensation: bytes = b""
 
 
 class Taken(Struct, tag="taken"):

@@ -22,13 +22,15 @@ from mainspring.tasks.binding import Caller
 from mainspring.tasks.fault import describe
 from mainspring.tasks.wire import Ended, Progress, Taken, Wire, Work
 
+Callers = dict[tuple[str, str, str, bool], Caller]
+
 
 def main(descriptor: int) -> None:
     """Serve the line that is open as this file descriptor."""
     _end_with_the_engine()
     wire = Wire(socket.socket(fileno=descriptor))
     sending = threading.Lock()
-    callers: dict[tuple[str, str, str], Caller] = {}
+    callers: Callers = {}
 
     def report(percent: float, text: str) -> None:
         with sending:
@@ -62,7 +64,7 @@ def _end_with_the_engine() -> None:
     threading.Thread(target=wait, name="mainspring-lifeline", daemon=True).start()
 
 
-def _attempt(work: Work, report: Any, callers: dict[tuple[str, str, str], Caller]) -> Ended:
+def _attempt(work: Work, report: Any, callers: Callers) -> Ended:
     call = TaskCall(
         work.instance,
         work.path,
@@ -73,6 +75,8 @@ def _attempt(work: Work, report: Any, callers: dict[tuple[str, str, str], Caller
         work.variables,
         report,
         work.max_attempts,
+        config=work.config,
+        compensation=work.compensation,
     )
     try:
         output = _caller(work, callers)(call)
@@ -85,11 +89,15 @@ def _attempt(work: Work, report: Any, callers: dict[tuple[str, str, str], Caller
         return Ended(fault=_fault(error))
 
 
-def _caller(work: Work, callers: dict[tuple[str, str, str], Caller]) -> Caller:
+def _caller(work: Work, callers: Callers) -> Caller:
     """The code, found and its signature read once in the worker's life."""
-    key = (work.reference, work.code, work.folder)
+    key = (work.reference, work.code, "" if work.config else work.folder, bool(work.config))
     found = callers.get(key)
-    if found is None:
+    if found is None and work.config:
+        from mainspring.tasks.custom import caller_of_kind, kind_at
+
+        found = callers[key] = caller_of_kind(kind_at(work.reference))
+    elif found is None:
         from mainspring.tasks.function import caller_of, function_of
 
         function = function_of(work.reference, work.code, work.folder)
