@@ -162,12 +162,12 @@ def sleeper_not_woken(stack: ExitStack) -> None:
 
 
 def _current_by_status(self: Turn, path: str, run: int, attempt: int, *statuses: str) -> Any:
-    node = self.plan.by_id[path]
-    state = self.instance.nodes[node.index]
-    if state is None or state.status not in statuses:
+    found = self.turn_to(path)
+    if found is None or found[1].status not in statuses:
         self.dropped = "stale"
         return None
-    return node, state
+    self.reported = found[0]
+    return found
 
 
 @mutant
@@ -190,7 +190,7 @@ def abandoning_ignored_and_late_result_accepted(stack: ExitStack) -> None:
 def crash_not_counted(stack: ExitStack) -> None:
     def requeued(instance: Any, event: ev.NodesRequeued, at: int) -> None:
         for ref in event.runs:
-            fold._move(instance, ref.path, "NodesRequeued")
+            fold.move(instance, ref.path, "NodesRequeued")
 
     stack.enter_context(patch.dict(fold.FOLD, {ev.NodesRequeued: requeued}))
 
@@ -198,9 +198,9 @@ def crash_not_counted(stack: ExitStack) -> None:
 @mutant
 def orderly_stop_counted_as_crash(stack: ExitStack) -> None:
     def interrupt(turn: Turn, request: inputs.Interrupt) -> None:
-        running = [(node, state) for node, state in lifecycle._open_nodes(turn) if state.status == "running"]
+        running = [one for one in lifecycle._open_nodes(turn) if one[2].status == "running"]
         if running:
-            turn.emit(ev.NodesRequeued(tuple(ev.Ref(node.id, state.run) for node, state in running)))
+            turn.emit(ev.NodesRequeued(lifecycle._refs(running)))
 
     rule(stack, inputs.Interrupt, interrupt)
 
@@ -212,6 +212,7 @@ def completed_node_runs_again_on_recovery(stack: ExitStack) -> None:
         for node in turn.plan.nodes:
             state = turn.instance.nodes[node.index]
             if state is not None and state.status == "completed" and not node.machine_kind:
+                state.status = "running"
                 turn.ask(fx.DispatchTask(node.id, state.run, state.attempt, turn.instance.variables))
 
     rule(stack, inputs.Recover, recover)
@@ -255,7 +256,7 @@ def retry_beyond_the_maximum(stack: ExitStack) -> None:
 @mutant
 def skip_not_passed_on(stack: ExitStack) -> None:
     def fold_skip(instance: Any, skip: ev.Skip, at: int) -> None:
-        state = fold._move(instance, skip.path, "NodesSkipped")[2]
+        state = fold.move(instance, skip.path, "NodesSkipped")[2]
         state.reason, state.because, state.ended_at = skip.reason, skip.because, at
 
     for owner in (waves, stopping, fold):

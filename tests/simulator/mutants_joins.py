@@ -14,6 +14,7 @@ from mainspring.machine import events as ev
 from mainspring.machine import fold, inputs, instance, joins, values, waves
 from mainspring.machine.inbox import Inbox
 from mainspring.machine.instance import Instance, NodeState
+from mainspring.machine.scope import Scope
 from mainspring.machine.turn import Turn
 from mainspring.queue import LeasedQueue
 from tests.simulator.mutants import mutant, put
@@ -28,7 +29,10 @@ def any_runs_again_on_a_late_message(stack: ExitStack) -> None:
     def decide(self: waves.Wave, node: PlanNode, state: NodeState | None) -> None:
         original(self, node, state)
         if node.need and state is not None and state.status == "completed" and not node.machine_kind:
-            self._turn.ask(fx.DispatchTask(node.path, state.run, state.attempt, self._turn.instance.variables))
+            state.status = "running"
+            self._turn.ask(
+                fx.DispatchTask(self._turn.path(node), state.run, state.attempt, self._turn.instance.variables)
+            )
 
     put(stack, waves.Wave, "_decide", decide)
 
@@ -61,20 +65,20 @@ def late_message_changes_an_input(stack: ExitStack) -> None:
     """Unseen, until the node is tried again."""
     original = fold._tokens
 
-    def tokens(instance: Instance, path: str, fired: tuple[int, ...], at: int) -> None:
+    def tokens(scope: Scope, node: PlanNode, fired: tuple[int, ...], at: int) -> None:
         late = []
         for index in fired:
-            target = instance.plan.connections[index].target
-            state = instance.nodes[target]
-            if instance.plan.nodes[target].need and state is not None and state.status != "pending":
+            target = scope.graph.connections[index].target
+            state = scope.nodes[target]
+            if scope.graph.nodes[target].need and state is not None and state.status != "pending":
                 late.append((state, index))
-        original(instance, path, fired, at)
+        original(scope, node, fired, at)
         for state, index in late:
             state.messages = [*(state.messages or ()), index]
 
-    def messages(instance: Instance, node: PlanNode, state: NodeState) -> Any:
+    def messages(scope: Scope, node: PlanNode, state: NodeState) -> Any:
         if node.inbox is not None:
-            return [lease.payload for lease in instance.inbox(node).taken]
+            return [lease.payload for lease in scope.inbox(node).taken]
         return [ev.Token(index) for index in state.messages or ()]
 
     put(stack, fold, "_tokens", tokens)
@@ -108,8 +112,8 @@ def taken_message_lost_at_a_crash(stack: ExitStack) -> None:
     def requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> None:
         original(instance, event, at)
         for ref in event.runs:
-            node = instance.plan.by_id[ref.path]
-            inbox = instance.inbox(node) if node.inbox is not None else None
+            scope, node = instance.locate(ref.path)
+            inbox = scope.inbox(node) if node.inbox is not None else None
             if inbox is not None and all(lane.depth for lane in inbox.lanes):
                 for lane, lease in zip(inbox.lanes, inbox.taken, strict=True):
                     lane.acknowledge(lease, at)
@@ -196,7 +200,8 @@ def repeating_node_ends_too_early(stack: ExitStack) -> None:
 @mutant
 def attempts_of_a_run_not_counted_anew(stack: ExitStack) -> None:
     def activated(instance: Instance, event: ev.NodeActivated, at: int) -> None:
-        before = instance.state(instance.plan.by_id[event.path])
+        scope, node = instance.locate(event.path)
+        before = scope.state(node)
         kept = before.attempt, before.failures
         original(instance, event, at)
         before.attempt, before.failures = kept
@@ -208,7 +213,8 @@ def attempts_of_a_run_not_counted_anew(stack: ExitStack) -> None:
 @mutant
 def mapped_input_kept_for_the_next_run(stack: ExitStack) -> None:
     def activated(instance: Instance, event: ev.NodeActivated, at: int) -> None:
-        state = instance.state(instance.plan.by_id[event.path])
+        scope, node = instance.locate(event.path)
+        state = scope.state(node)
         kept = state.input
         original(instance, event, at)
         state.input = kept
@@ -220,9 +226,8 @@ def mapped_input_kept_for_the_next_run(stack: ExitStack) -> None:
 @mutant
 def result_of_another_run_accepted(stack: ExitStack) -> None:
     def current(self: Turn, path: str, run: int, attempt: int, *statuses: str) -> Any:
-        node = self.plan.by_id[path]
-        state = self.instance.nodes[node.index]
-        return original(self, path, run if state is None else state.run, attempt, *statuses)
+        found = self.turn_to(path)
+        return original(self, path, run if found is None else found[1].run, attempt, *statuses)
 
     original = Turn.current
     put(stack, Turn, "current", current)

@@ -8,10 +8,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from mainspring.testing.simulator import simulate
-from tests.simulator import mutants_joins as _more  # noqa: F401  (enters its own into the list)
+from tests.simulator import mutants_blocks as _blocks  # noqa: F401  (they enter their own into the list)
+from tests.simulator import mutants_joins as _joins  # noqa: F401
+from tests.simulator import mutants_limits as _limits  # noqa: F401
 from tests.simulator.mutants import MUTANTS
 
-SEEDS_MAX = 500
+SEEDS_MAX = 1_000
 
 MACHINE_FAILED = "the machine never fails"
 """The invariant that an instance breaks which was parked because `step` raised, though nobody gave it cause to."""

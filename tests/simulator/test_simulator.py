@@ -1,6 +1,7 @@
 """500 seeds at every commit; the same seed, the same journal; every point hit; defects found.
 
 R4, R5, Q1: the drawn workflows have ports, all joins, inboxes with bounds; the auditor holds each row against the rules.
+N5: they have blocks, two deep, whose bodies are followed by their addresses.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from mainspring.graph.check import check_workflow
+from mainspring.graph.plan import Graph as PlanGraph
 from mainspring.graph.plan import Plan
+from mainspring.graph.plan_node import BLOCK_TYPES
 from mainspring.testing.simulate import Tally, main, run_chunk
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.points import POINTS
@@ -45,6 +48,12 @@ QUICKLY_FOUND = (
     "repeating_node_ends_too_early",
     "attempts_of_a_run_not_counted_anew",
     "half_taken_input_left_in_memory",
+    "one_body_too_many_at_a_time",
+    "address_used_again_in_the_next_run",
+    "result_at_the_place_of_its_end",
+    "losers_of_a_race_go_on",
+    "writes_taken_over_in_the_order_of_ends",
+    "lock_given_back_when_its_body_begins",
 )
 
 
@@ -70,23 +79,31 @@ def test_what_once_broke_holds(seed: int) -> None:
 
 def test_drawn_workflows_may_be_run_and_both_readings_of_their_joins_agree() -> None:
     """R5, Q1: how often a node can run, its inbox and what it stops, worked out twice: by the plan, and by the auditor."""
-    joins = set()
+    joins: set[tuple[str, bool, bool]] = set()
+    kinds: set[str] = set()
     for seed in range(300):
         for workflow in {order.workflow.id: order.workflow for order in draw_profile(seed).orders}.values():
             errors = [one.message for one in check_workflow(workflow) if one.severity == "error"]
             assert [text for text in errors if "has no handler" not in text] == []  # the simulated work needs none
-            rules, plan = Graph(workflow).rules, Plan(workflow)
-            for node in plan.nodes:
-                rule = rules[node.path]
-                joins.add((rule.kind, rule.repeating, bool(rule.pointless)))
-                assert (rule.repeating, rule.need, bool(rule.lanes)) == (node.repeating, node.need, bool(node.inbox))
-                assert node.inbox is None or (node.inbox.capacity, len(node.inbox.sources)) == (
-                    rule.places,
-                    len(rule.lanes),
-                )
-                assert rule.pointless == ({one.path for one in plan.stopped_by(node)} if node.cancels_others else set())
+            joins |= _readings(Graph.of(workflow), Plan(workflow), kinds)
     stopping = {("any", False, True), ("n", False, True)}
     assert joins >= stopping | {("each", True, False), ("ports", True, False), ("ports", False, False)}
+    assert kinds >= BLOCK_TYPES | {"if", "switch", "cancel", "milestone"}
+
+
+def _readings(graph: Graph, plan: PlanGraph, kinds: set[str]) -> set[tuple[str, bool, bool]]:
+    """Both readings of a graph and of all bodies in it; how its nodes join, and of which kinds they are."""
+    joins = set()
+    for node in plan.nodes:
+        rule = graph.rules[node.id]
+        kinds.add(node.definition.type)
+        joins.add((rule.kind, rule.repeating, bool(rule.pointless)))
+        assert (rule.repeating, rule.need, bool(rule.lanes)) == (node.repeating, node.need, bool(node.inbox))
+        assert node.inbox is None or (node.inbox.capacity, len(node.inbox.sources)) == (rule.places, len(rule.lanes))
+        assert rule.pointless == ({one.id for one in plan.stopped_by(node)} if node.cancels_others else set())
+        for body, planned in zip(graph.bodies[node.id], node.bodies, strict=True):
+            joins |= _readings(body, planned, kinds)
+    return joins
 
 
 def test_every_named_point_is_hit(tally: Tally) -> None:
@@ -118,8 +135,8 @@ def test_a_defect_is_found(name: str) -> None:
 
 
 def test_there_are_enough_defects_and_a_bound_on_finding_them() -> None:
-    assert len(MUTANTS) >= 40
-    assert SEEDS_MAX == 500
+    assert len(MUTANTS) >= 70
+    assert SEEDS_MAX == 1_000
 
 
 def test_a_failure_prints_its_seed_its_invariant_and_its_story(capsys: pytest.CaptureFixture[str]) -> None:

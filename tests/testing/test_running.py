@@ -124,3 +124,10 @@ def test_what_no_time_brings_is_said() -> None:
     node = ms.Node("stuck", "function", config={"handler": for_ever})
     with pytest.raises(Stalled, match="no time brings"):
         run(ms.Workflow("w", nodes=[node]), days_max=2)
+
+
+def test_half_a_year_passes_too(tmp_path: Path) -> None:
+    """asyncio adds a nanosecond to its time to find what is due, which a float of so many seconds does not hold."""
+    path = tmp_path / "long.yaml"
+    path.write_text("nodes: [{id: d, type: delay, config: {duration: 200d}}]\nid: long\n")
+    assert run(path).status == "completed"

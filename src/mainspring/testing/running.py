@@ -11,24 +11,29 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Node, Workflow
+from mainspring.definition.vocabulary import node_types
 from mainspring.engine.engine import Engine
 from mainspring.engine.result import InstanceResult
 from mainspring.engine.settings import EngineSettings
-from mainspring.errors import HandlerNotFound
+from mainspring.errors import CommandRefused, HandlerNotFound
 from mainspring.graph.check import load
+from mainspring.graph.family import family_of
 from mainspring.messaging.task import PreparedTask, TaskCall, TaskKind
 from mainspring.stores.memory import MemoryStore
 from mainspring.tasks.checking import check_tasks, refuse_faulty_tasks
+from mainspring.tasks.custom import usable
 from mainspring.tasks.fault import describe
 from mainspring.tasks.function import function_at, in_process, is_async
-from mainspring.tasks.kinds import task_kinds
+from mainspring.tasks.kinds import TaskKinds, task_kinds
 from mainspring.tasks.pinning import pinned
 from mainspring.testing.virtual import BEGINNING, Stalled
 
@@ -36,8 +41,10 @@ LONG_MS = 10**12
 """Nobody else can want a store in memory, and nobody is short of memory in a test: no virtual day is gone through in steps
 of seconds for renewing a lease, or for looking who could go to sleep."""
 
+Sent = tuple[float, str, Any]
+
 DAYS_MAX = 400
-"""Who waits longer waits for ever, unless `days_max` says otherwise. A virtual month takes about a second."""
+"""Who waits longer waits for ever, unless `days_max` says otherwise. A virtual month takes a few seconds."""
 
 
 def run(
@@ -45,36 +52,69 @@ def run(
     *,
     input: Any = None,
     variables: Mapping[str, Any] | None = None,
+    signals: Sequence[Sent] = (),
+    events: Sequence[Sent] = (),
+    approvals: Sequence[Sent] = (),
     seed: int = 0,
     days_max: int = DAYS_MAX,
 ) -> InstanceResult:
     """Run a workflow to its end in virtual time and give its result. The same seed gives the same jitter and the same id.
+
+    `signals`, `events` and `approvals` are sent meanwhile: each is when (milliseconds after the start), the name, and the
+    payload (of an approval: whether it is approved).
 
     Raises HandlerNotFound where code is not there (an engine would wait for it), what `ms.Engine.start` raises, and Stalled
     where the instance waits for what no time brings.
     """
     wanted = load(definition) if isinstance(definition, (str, Path)) else definition
     workflow, folder = (wanted.workflow, wanted.folder) if isinstance(wanted, Definition) else (wanted, "")
-    refuse_faulty_tasks(workflow, folder)
-    _refuse_missing(workflow, folder)
+    children = family_of(wanted) if isinstance(wanted, Definition) else []
+    for one, place in ((workflow, folder), *((child.workflow, child.folder) for child in children)):
+        refuse_faulty_tasks(one, place)
+        _refuse_missing(one, place)
     outside = _Outside()
 
     async def once() -> InstanceResult:
-        kinds: dict[str, TaskKind] = {name: _Counted(kind, outside) for name, kind in task_kinds().items()}
+        kinds = TaskKinds({name: _Counted(kind, outside) for name, kind in task_kinds().items()})
         settings = EngineSettings(lease_ms=LONG_MS, sleep_after_ms=LONG_MS)
         engine = Engine(
             MemoryStore(), kinds, describe, clock=_Clock(outside, seed), settings=settings, recover=False, pin=pinned
         )
         async with engine:
+            for child in children:
+                engine.register(child)
             started = await engine.start(wanted, input=input, variables=variables)
+            sending = _send(engine, started.id, signals, events, approvals)
             try:
                 return await asyncio.wait_for(started.result(), days_max * 86_400)
             except TimeoutError:
                 text = f"{days_max:,} days (days_max) have passed: the instance waits for what no time brings"
                 raise Stalled(text) from None
+            finally:
+                for task in sending:
+                    task.cancel()
+                await asyncio.gather(*sending, return_exceptions=True)
 
     with asyncio.Runner(loop_factory=lambda: _Loop(outside)) as runner:
         return runner.run(once())
+
+
+def _send(
+    engine: Engine, id: str, signals: Sequence[Sent], events: Sequence[Sent], approvals: Sequence[Sent]
+) -> list[asyncio.Task[None]]:
+    """Have each sent at its time. What comes after the end has nobody to come to."""
+
+    async def later(after_ms: float, send: Callable[[], Awaitable[Any]]) -> None:
+        await asyncio.sleep(after_ms / 1000)
+        with suppress(CommandRefused):
+            await send()
+
+    orders: list[tuple[float, Callable[[], Awaitable[Any]]]] = [
+        *((after, partial(engine.signal, id, name, payload)) for after, name, payload in signals),
+        *((after, partial(engine.publish, name, payload)) for after, name, payload in events),
+        *((after, partial(engine.approve, id, name, approved)) for after, name, approved in approvals),
+    ]
+    return [asyncio.get_running_loop().create_task(later(after, send)) for after, send in orders]
 
 
 def _refuse_missing(workflow: Workflow, folder: str) -> None:
@@ -111,6 +151,10 @@ class _Counted:
             function = function_at(node, folder)
             if is_async(function) and not in_process(node, function):
                 return prepared
+        elif node.type not in node_types:
+            kind = usable(node.type)
+            if is_async(kind.handler) and not kind.process:
+                return prepared
         return _CountedTask(prepared, self._outside)
 
     def close(self) -> None:
@@ -144,6 +188,8 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self, outside: _Outside) -> None:
         self._outside = outside
         super().__init__(_Selector(outside))
+        # A nanosecond, the usual, is lost in a float after half a year: a timer would never be due.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._outside.now

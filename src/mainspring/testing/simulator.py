@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
+from mainspring.machine.nodes import bodies
 from mainspring.testing.simulation.world import World
 
 STORY_LINES = 40
@@ -45,9 +46,11 @@ def simulate(seed: int, *, recording: bool = False) -> Outcome:
     """Play one seed. `recording` keeps the story."""
     with _quiet():
         world = World(seed, recording=recording)
+        bound, bodies.BODIES_PER_TURN_MAX = bodies.BODIES_PER_TURN_MAX, world.profile.bodies_per_turn
         try:
             world.run()
         finally:
+            bodies.BODIES_PER_TURN_MAX = bound
             world.close()
     failure = world.failure
     rows = [row for number in sorted(world.audit.rows) for row in world.audit.rows[number]]

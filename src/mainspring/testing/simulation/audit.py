@@ -17,6 +17,7 @@ from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.watched import Watched
+from mainspring.testing.simulation.watched_scope import timeout_of
 from mainspring.testing.simulation.work import Begin, Key
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mainspring.testing.simulation.world import World
 
 SUSPECT_CRASHES = 2
+STOPPED_WITHIN_SECONDS = 0.02
+"""How long work may go on that the engine should have stopped."""
 
 
 class Audit:
@@ -40,9 +43,11 @@ class Audit:
         self.ledger: dict[Key, list[Begin]] = {}
         self.ends: dict[str, bytes] = {}
         self.sleeping: dict[int, int | None] = {}
+        self.freed: dict[str, float] = {}
         self._consumed: dict[str, bool] = {}
         self._in_group: list[str] = []
         self._graphs: dict[str, Graph] = {}
+        self._work: dict[str, tuple[tuple[str, str, int], bytes]] = {}
         self._suspects: dict[int, set[Key]] = {}
 
     # --- ownership ----------------------------------------------------------------------------------------------------
@@ -92,7 +97,7 @@ class Audit:
         workflow = self.world.workflow_of(record.workflow)
         graph = self._graphs.get(workflow.id)
         if graph is None:
-            graph = self._graphs[workflow.id] = Graph(workflow)
+            graph = self._graphs[workflow.id] = Graph.of(workflow)
         watched = Watched(self, record.id, write.instance, graph)
         self.instances[write.instance] = self.by_id[record.id] = watched
         self.rows[write.instance] = []
@@ -161,12 +166,14 @@ class Audit:
         times = []
         if watched.graph.workflow.timeout is not None:
             times.append(watched.started_at + watched.graph.workflow.timeout)
-        for path, node in watched.nodes.items():
+        for scope, id, node in watched.nodes():
             if node.status in ("retrying", "waiting") and node.due is not None:
                 times.append(node.due)
-            timeout = watched.graph.nodes[path].timeout
-            if node.status == "running" and timeout is not None:
-                times.append(node.started_at + timeout)
+            due = timeout_of(scope, id, node)
+            if due is not None:
+                times.append(due)
+        if any(block.asked and block.may_begin() for block in watched.blocks()):
+            times.append(watched.at)
         return min(times, default=None)
 
     def requeue_fault(self, before: int, now: int, crashed: bool) -> str:
@@ -186,6 +193,7 @@ class Audit:
     def began(self, process: Process, key: Key, call: TaskCall) -> Begin:
         """An attempt begins."""
         begin = Begin(process.engine.host.ownership.epoch(), self.world.scheduler.now)
+        self._check_key(key, call)
         begins = self.ledger.setdefault(key, [])
         if any(one.epoch == begin.epoch for one in begins):
             self.world.fail("an attempt begins once", f"{key} begins twice in epoch {begin.epoch}")
@@ -194,11 +202,21 @@ class Audit:
             self._check_begin(key, call, begin)
         return begin
 
+    def _check_key(self, key: Key, call: TaskCall) -> None:
+        """One idempotency key, one piece of work: whoever is given it twice may do nothing the second time."""
+        work = (key[:3], call.input)
+        if self._work.setdefault(call.idempotency_key, work) != work:
+            self.world.fail("keys are stable", f"{call.idempotency_key} is the key of {key[:3]}, and of other work")
+
     def _check_begin(self, key: Key, call: TaskCall, begin: Begin) -> None:
         id, path, run, attempt = key
         watched = self.by_id.get(id)
-        node = None if watched is None else watched.nodes[path]
-        if watched is None or node is None or (node.run, node.attempt) < (run, attempt):
+        if watched is not None and path.rpartition(".")[0] in watched.gone:
+            begin.too_late = f"{id}: {path} run {run} attempt {attempt} begins, and its body has ended"
+            return
+        scope = None if watched is None else watched.scope_of(path)
+        node = None if scope is None else scope.nodes[path.rpartition(".")[2]]
+        if watched is None or scope is None or node is None or (node.run, node.attempt) < (run, attempt):
             self.world.fail("effect after commit", f"{key} begins, and its start is not durable")
             return
         if node.status in ("completed", "failed", "skipped", "gathering") or run < node.run:
@@ -208,16 +226,27 @@ class Audit:
         if call.idempotency_key != f"{id}/{path}/{run}":
             watched.flag("keys are stable", f"{path} gets {call.idempotency_key}")
         if node.status == "running":
-            got, wanted = msgspec.json.decode(call.input), watched.input_of(path)
+            got, wanted = msgspec.json.decode(call.input), scope.input_of(path.rpartition(".")[2])
             if got != wanted:
                 watched.flag("inputs are right", f"{path} gets {got}, not {wanted}")
             if node.crashes >= SUSPECT_CRASHES:
                 self._one_suspect(watched, key, begin)
 
+    def worked(self, process: Process, key: Key) -> None:
+        """An attempt has come to its end. In a body that has ended it should have been stopped: nobody takes its result."""
+        now = self.world.scheduler.now
+        watched = self.by_id.get(key[0])
+        since = now if watched is None else watched.gone.get(key[1].rpartition(".")[0], now)
+        if since < now - STOPPED_WITHIN_SECONDS and now > process.disturbed_until and process.epoch == self.world.epoch:
+            self.world.fail("work of a body ends with it", f"{key} was done, and its body ended at {since:.3f}")
+
     def _one_suspect(self, watched: Watched, key: Key, begin: Begin) -> None:
         others = self._suspects.setdefault(begin.epoch, set())
         for other in sorted(others):
-            node = self.by_id[other[0]].nodes[other[1]]
+            scope = self.by_id[other[0]].scope_of(other[1])
+            if scope is None:
+                continue  # its body has ended, and it with that
+            node = scope.nodes[other[1].rpartition(".")[2]]
             if other != key and node.status == "running" and (node.run, node.attempt) == other[2:]:
                 watched.flag("suspects start one at a time", f"{key[1]} begins beside {other}")
         others.add(key)
@@ -234,6 +263,9 @@ class Audit:
 
     def ended_live(self, live: Live) -> None:
         """A process has an instance at its end: kept, to be compared with what its rows give."""
+        left = [*live.instance.open, *live.instance.blocks]
+        if left:
+            self.world.fail("no scope is left at the end", f"{live.id} has {left} in memory")
         self.ends[live.id] = msgspec.msgpack.encode(capture(live.instance))
 
     def answered(self, id: str, result: InstanceResult) -> None:

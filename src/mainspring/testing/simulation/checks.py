@@ -8,11 +8,15 @@ from typing import Any
 import msgspec
 
 from mainspring.machine import events as ev
+from mainspring.testing.simulation import checks_blocks as blocks
+from mainspring.testing.simulation import checks_ends as ends
 from mainspring.testing.simulation import checks_nodes as nodes
 from mainspring.testing.simulation import checks_runs as runs
 from mainspring.testing.simulation import checks_stops as stops
+from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.standing import can_run, has_room, never_again
-from mainspring.testing.simulation.watched import ENDS, FINAL, Watched, WatchedNode
+from mainspring.testing.simulation.watched import ENDS, FINAL, Unknown, Watched
+from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScope
 
 
 def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any], epoch: int) -> None:
@@ -20,15 +24,19 @@ def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any
     watched.must(seq == watched.seq + 1, "rows have no gaps", f"row {seq} follows row {watched.seq}")
     watched.must(watched.open, "final is final", f"a row after the end: {[type(one).__name__ for one in events]}")
     watched.seq, watched.at, watched.epoch, watched.resumed = seq, at, epoch, False
+    watched.begun, watched.touched, watched.suspended = 0, [], []
     if message:
         watched.must(message not in watched.messages, "a message has effect once", f"{message} again")
         watched.messages.add(message)
-    for event in events:
-        check = CHECKS.get(type(event))
-        if check is None:
-            watched.flag("known events", type(event).__name__)
-        else:
-            check(watched, event)
+    try:
+        for event in events:
+            check = CHECKS.get(type(event))
+            if check is None:
+                watched.flag("known events", type(event).__name__)
+            else:
+                check(watched, event)
+    except Unknown:
+        return
     _after(watched)
 
 
@@ -36,12 +44,13 @@ def _begun(watched: Watched, event: ev.InstanceStarted) -> None:
     watched.must(watched.seq == 1 and watched.status == "pending", "an instance starts once", "started again")
     watched.status = "running"
     watched.input = msgspec.json.decode(event.input)
-    watched.variables = msgspec.json.decode(event.variables)
+    watched.own.input, watched.own.variables = watched.input, msgspec.json.decode(event.variables)
     watched.started_at = watched.at
 
 
 def _variables(watched: Watched, event: ev.VariablesSet) -> None:
-    watched.variables.update(msgspec.json.decode(event.values))
+    scope = watched.find(event.path)[0] if event.path else watched.own
+    scope.variables.update(msgspec.json.decode(event.values))
 
 
 def _parked(watched: Watched, event: ev.InstanceParked) -> None:
@@ -54,11 +63,12 @@ def _resumed(watched: Watched, event: ev.InstanceResumed) -> None:
     watched.must(watched.status == "parked", "only what stands still is resumed", f"it is {watched.status}")
     watched.must(watched.id in watched.audit.world.resumes, "resumed for a cause", "nobody asked for it")
     watched.status, watched.resumed = "running", True
+    watched.resumed_at = watched.audit.world.scheduler.now
 
 
 def _failing(watched: Watched, event: ev.InstanceFailing) -> None:
     watched.must(watched.status == "running", "fails fast where told", f"it is {watched.status}: {event.reason}")
-    if watched.resumed and watched.unhandled:  # what fail_fast could not do while it was parked
+    if watched.resumed and watched.own.unhandled:  # what fail_fast could not do while it was parked
         watched.must(watched.graph.workflow.failure_policy == "fail_fast", "fails fast where told", event.reason)
     elif event.because == "":
         late = watched.at - watched.started_at - (watched.graph.workflow.timeout or 2**62)
@@ -75,18 +85,18 @@ def _cancelling(watched: Watched, event: ev.InstanceCancelRequested) -> None:
 
 def _ended(watched: Watched, event: Any) -> None:
     status = ENDS[type(event).__name__]
-    expected = {"failing": "failed", "cancelling": "cancelled"}.get(
-        watched.status, "failed" if watched.unhandled else "completed"
-    )
-    watched.must(status == expected, "the end is right", f"{status}, not {expected} ({watched.unhandled} unhandled)")
-    left = [path for path, node in watched.nodes.items() if node.status not in FINAL]
+    unhandled = watched.own.unhandled
+    natural = "failed" if unhandled else "completed"
+    expected = {"failing": "failed", "cancelling": "cancelled"}.get(watched.status, natural)
+    watched.must(status == expected, "the end is right", f"{status}, not {expected} ({unhandled} unhandled)")
+    left = [scope.path(id) for scope, id, node in watched.nodes() if node.status not in FINAL]
     watched.must(not left, "all nodes are final at the end", f"{left}")
-    leaves = [path for path in watched.nodes if not watched.graph.outgoing[path]]
-    outputs = {path: watched.nodes[path].output for path in leaves if watched.nodes[path].status == "completed"}
-    wanted = watched.nodes[leaves[0]].output if len(leaves) == 1 else outputs
+    bodies = list(watched.scopes)[1:]
+    watched.must(not bodies, "no scope is left at the end", f"{bodies} are open")
+    wanted = watched.own.leaf_outputs()
     watched.output = msgspec.json.decode(event.output)
     watched.must(watched.output == wanted, "outputs are right", f"the instance gives {watched.output}, not {wanted}")
-    if watched.graph.workflow.failure_policy == "fail_fast" and watched.unhandled and status == "failed":
+    if watched.fails_fast and unhandled and status == "failed":
         watched.must(watched.status == "failing", "fails fast where told", "an unhandled failure, and all went on")
     watched.status, watched.ended_at = status, watched.at
     watched.since = watched.audit.world.scheduler.now
@@ -94,35 +104,38 @@ def _ended(watched: Watched, event: Any) -> None:
 
 def _after(watched: Watched) -> None:
     """What must hold between turns."""
-    for path, node in watched.nodes.items():
-        if node.status == "running" and node.epoch < watched.epoch:
-            watched.flag(
-                "crashes are counted", f"{path} still runs for epoch {node.epoch}, and epoch {watched.epoch} goes on"
-            )
+    for scope, id, node in watched.nodes():
+        if node.status == "running":
+            late = f"{id} still runs for epoch {node.epoch}, and epoch {watched.epoch} goes on"
+            scope.must(node.epoch >= watched.epoch, "crashes are counted", late)
         if watched.status == "running":
             if node.status in ("pending", "gathering"):
-                _waits_rightly(watched, path, node)
-            elif watched.graph.rules[path].pointless and node.status != "skipped":
-                _others_stopped(watched, path)
-    if watched.status == "running" and not any(node.status not in FINAL for node in watched.nodes.values()):
+                _waits_rightly(scope, id, node)
+            elif scope.graph.rules[id].pointless and node.status != "skipped":
+                _others_stopped(scope, id)
+            elif node.status == "waiting" and node.waits_for == "milestone":
+                port = port_of(scope, id)
+                scope.must(port is None, "milestones are between two nodes", f"{id} can leave by {port}, and waits")
+    if watched.status == "running" and not any(node.status not in FINAL for node in watched.own.nodes.values()):
         watched.flag("the end is seen", "all nodes are final, and the instance is not")
+    blocks.after_row(watched)
 
 
-def _waits_rightly(watched: Watched, path: str, node: WatchedNode) -> None:
+def _waits_rightly(scope: WatchedScope, path: str, node: WatchedNode) -> None:
     """A node that waits has something to wait for: messages to come, or room downstream."""
     if node.taken:
-        watched.flag("runs follow one another", f"{path} took {node.taken}, and does not start")
-    elif never_again(watched, path):
-        watched.flag("no join waits for ever", f"{path} can never run any more, and is {node.status}: {node}")
-    elif can_run(watched, path):
-        room = not watched.graph.rules[path].repeating or has_room(watched, path)
-        watched.must(not room, "no join waits for ever", f"{path} has all it waits for, and is {node.status}")
-        watched.audit.world.points.hit("upstream waits for room")
+        scope.must(False, "runs follow one another", f"{path} took {node.taken}, and does not start")
+    elif never_again(scope, path):
+        scope.must(False, "no join waits for ever", f"{path} can never run any more, and is {node.status}: {node}")
+    elif can_run(scope, path):
+        room = not scope.graph.rules[path].repeating or has_room(scope, path)
+        scope.must(not room, "no join waits for ever", f"{path} has all it waits for, and is {node.status}")
+        scope.whole.audit.world.points.hit("upstream waits for room")
 
 
-def _others_stopped(watched: Watched, join: str) -> None:
-    left = [path for path in watched.graph.rules[join].pointless if watched.nodes[path].status not in FINAL]
-    watched.must(not left, "others are cancelled", f"{join} has begun, and {sorted(left)} go on")
+def _others_stopped(scope: WatchedScope, join: str) -> None:
+    left = [path for path in scope.graph.rules[join].pointless if scope.nodes[path].status not in FINAL]
+    scope.must(not left, "others are cancelled", f"{join} has begun, and {sorted(left)} go on")
 
 
 CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
@@ -140,13 +153,18 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.NodeStarted: nodes.started,
     ev.NodeWaiting: nodes.waiting,
     ev.NodeRetrying: nodes.retrying,
-    ev.NodeCompleted: nodes.completed,
-    ev.NodeFailed: nodes.failed,
+    ev.NodeCompleted: ends.completed,
+    ev.NodeFailed: ends.failed,
     ev.NodeActivated: runs.activated,
-    ev.RunCompleted: nodes.run_completed,
-    ev.RunFailed: nodes.run_failed,
-    ev.RoutingFailed: nodes.routing_failed,
+    ev.RunCompleted: ends.run_completed,
+    ev.RunFailed: ends.run_failed,
+    ev.RoutingFailed: ends.routing_failed,
     ev.NodesSkipped: stops.skipped,
     ev.NodesCancelled: stops.cancelled,
     ev.NodesRequeued: nodes.requeued,
+    ev.BlockStarted: blocks.block_started,
+    ev.ItemsAdded: blocks.items_added,
+    ev.ScopeStarted: blocks.scope_started,
+    ev.ScopeEnded: blocks.scope_ended,
+    ev.VariablesConflict: blocks.conflicted,
 }

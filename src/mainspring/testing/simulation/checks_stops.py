@@ -3,64 +3,81 @@
 from __future__ import annotations
 
 from mainspring.machine import events as ev
+from mainspring.testing.simulation.checks_blocks import block_gone
 from mainspring.testing.simulation.standing import can_run, never_again, send
-from mainspring.testing.simulation.watched import FINAL, Watched, WatchedNode
+from mainspring.testing.simulation.watched import FINAL, Watched
+from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScope
 
 
 def skipped(watched: Watched, event: ev.NodesSkipped) -> None:
     for skip in event.skips:
-        node = watched.nodes[skip.path]
-        watched.must(node.status == "pending", "skips come before starts", f"{skip.path} is {node.status}")
-        watched.must(bool(skip.reason), "a skip has a reason", skip.path)
+        scope, id, node = watched.find(skip.path)
+        scope.must(node.status == "pending", "skips come before starts", f"{id} is {node.status}")
+        scope.must(bool(skip.reason), "a skip has a reason", id)
         if watched.status == "running":
-            _skipped_while_all_goes_on(watched, skip, node)
-        _stop(watched, skip.path, node, "skipped")
+            _skipped_while_all_goes_on(scope, id, skip, node)
+        _stop(scope, id, node, "skipped")
 
 
-def _skipped_while_all_goes_on(watched: Watched, skip: ev.Skip, node: WatchedNode) -> None:
-    if skip.because in _stoppers(watched, skip.path):
-        watched.audit.world.points.hit("others stopped")
+def _skipped_while_all_goes_on(scope: WatchedScope, id: str, skip: ev.Skip, node: WatchedNode) -> None:
+    if skip.because in _stoppers(scope, id):
+        scope.whole.audit.world.points.hit("others stopped")
         return
-    certain = never_again(watched, skip.path) and not node.ends and not node.taken
-    watched.must(certain, "only dead paths are skipped", f"{skip.path}: {node}")
-    sources = [edge.source for edge in watched.graph.incoming[skip.path]]
-    ended = skip.because in sources and watched.nodes[skip.because].status in FINAL
-    watched.must(ended, "a skip has a reason", f"{skip.path} is skipped for {skip.because}: {skip.reason}")
+    if _failing_fast(scope):
+        return
+    certain = never_again(scope, id) and not node.ends and not node.taken
+    scope.must(certain, "only dead paths are skipped", f"{id}: {node}")
+    sources = {scope.path(edge.source): edge.source for edge in scope.graph.incoming[id]}
+    ended = skip.because in sources and scope.nodes[sources[skip.because]].status in FINAL
+    scope.must(ended, "a skip has a reason", f"{id} is skipped for {skip.because}: {skip.reason}")
 
 
-def _stoppers(watched: Watched, path: str) -> list[str]:
-    """The joins that stop the node here and now: satisfied, not begun, and all of its ways lead through them."""
-    return [
-        join
-        for join, rule in watched.graph.rules.items()
-        if path in rule.pointless and watched.nodes[join].status == "pending" and can_run(watched, join)
+def _stoppers(scope: WatchedScope, id: str) -> list[str]:
+    """What stops the node here and now: a join that is satisfied, has not begun, and through which all of its ways lead; or a
+    cancel node that has begun, and lists it."""
+    joins = [
+        scope.path(join)
+        for join, rule in scope.graph.rules.items()
+        if id in rule.pointless and scope.nodes[join].status == "pending" and can_run(scope, join)
     ]
+    return joins + [
+        scope.path(one)
+        for one, node in scope.nodes.items()
+        if node.status == "running" and id in scope.graph.stopped_by(one)
+    ]
+
+
+def _failing_fast(scope: WatchedScope) -> bool:
+    """Whether the rest of a body is stopped because of a failure in it."""
+    return bool(scope.block and scope.unhandled and scope.whole.fails_fast)
 
 
 def cancelled(watched: Watched, event: ev.NodesCancelled) -> None:
     watched.must(bool(event.reason), "cancelled for a cause", "no reason is given")
     for ref in event.runs:
-        node = watched.nodes[ref.path]
-        if watched.status == "running":
-            watched.must(
-                bool(_stoppers(watched, ref.path)), "cancelled for a cause", f"{ref.path} is stopped, and by no join"
-            )
+        scope, id, node = watched.find(ref.path)
+        _cancelled_for(watched, scope, id)
+        scope.must(node.status not in (*FINAL, "pending"), "only what is open is cancelled", f"{id} is {node.status}")
+        scope.must(ref.run == node.run, "runs are counted", f"{id}: run {ref.run} is cancelled, not {node.run}")
+        doubt = node.status == "running" and scope.graph.nodes[id].type == "function"
+        scope.must(ref.in_doubt == doubt, "doubt is told", f"{id} is {node.status}: {ref}")
+        block_gone(scope, id)
+        _stop(scope, id, node, "cancelled")
+
+
+def _cancelled_for(watched: Watched, scope: WatchedScope, id: str) -> None:
+    if watched.status == "running":
+        if _stoppers(scope, id):
             watched.audit.world.points.hit("others stopped")
-        else:
-            watched.must(
-                watched.status in ("failing", "cancelling"),
-                "cancelled for a cause",
-                f"{ref.path} is stopped in an instance that is {watched.status}",
-            )
-        watched.must(
-            node.status not in (*FINAL, "pending"), "only what is open is cancelled", f"{ref.path} is {node.status}"
-        )
-        watched.must(ref.run == node.run, "runs are counted", f"{ref.path}: run {ref.run} is cancelled, not {node.run}")
-        doubt = node.status == "running" and watched.graph.nodes[ref.path].type == "function"
-        watched.must(ref.in_doubt == doubt, "doubt is told", f"{ref.path} is {node.status}: {ref}")
-        _stop(watched, ref.path, node, "cancelled")
+        elif not _failing_fast(scope):
+            scope.must(scope.block is not None, "cancelled for a cause", f"{id} is stopped, and by no join")
+            watched.suspended.append(scope)  # its block stops it: then it is gone when the turn is over
+    else:
+        ending = watched.status in ("failing", "cancelling")
+        scope.must(ending, "cancelled for a cause", f"{id} is stopped in an instance that is {watched.status}")
 
 
-def _stop(watched: Watched, path: str, node: WatchedNode, status: str) -> None:
-    watched.move(node, status)
-    send(watched, path, set(), 1, last=True)
+def _stop(scope: WatchedScope, id: str, node: WatchedNode, status: str) -> None:
+    node.waits_for = ""
+    scope.whole.move(node, status)
+    send(scope, id, set(), 1, last=True)

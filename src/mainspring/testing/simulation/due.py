@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mainspring.testing.simulation.audit import SUSPECT_CRASHES, Audit
-from mainspring.testing.simulation.watched import FINAL, Watched, WatchedNode
+from mainspring.testing.simulation.checks_blocks import holders
+from mainspring.testing.simulation.checks_limits import all_taken
+from mainspring.testing.simulation.watched import FINAL, Watched
+from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScope, timeout_of
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.process import Process
@@ -45,20 +48,22 @@ def _instance(world: World, process: Process, audit: Audit, watched: Watched) ->
     timeout = watched.graph.workflow.timeout
     if timeout is not None and watched.status == "running" and watched.started_at + timeout < late:
         yield f"its timeout was due at {watched.started_at + timeout}, and it is {process.clock.now()}"
-    for path, node in watched.nodes.items():
-        still = watched.status == "parked" and node.status != "running"  # it goes on when it is resumed
+    for block in watched.blocks():
+        if block.asked and block.may_begin() and block.since < long_ago and watched.status == "running":
+            yield f"{block.path} has room for another body, and waits for a turn of its own"
+    for scope, id, node in watched.nodes():
+        still = node.status != "running" and (watched.status == "parked" or watched.resumed_at >= long_ago)
         if node.since < long_ago and node.status not in WAITING_FOR_OTHERS and not still:
-            text = _node(world, process, audit, watched, path, node, late, long_ago)
+            text = _node(process, audit, scope, id, node, late, long_ago)
             if text:
-                yield f"{path} {text}"
+                yield f"{scope.path(id)} {text}"
 
 
 def _node(
-    world: World,
     process: Process,
     audit: Audit,
-    watched: Watched,
-    path: str,
+    scope: WatchedScope,
+    id: str,
     node: WatchedNode,
     late: int,
     long_ago: float,
@@ -66,17 +71,26 @@ def _node(
     if node.status in ("retrying", "waiting"):
         if node.due is not None:
             return f"is {node.status} since {node.due}, and it is {process.clock.now()}" if node.due < late else ""
+        clock = timeout_of(scope, id, node)
+        if clock is not None and clock < late:
+            return f"had its timeout at {clock}, and it is {process.clock.now()}"
+        if node.waits_for in ("bodies", "milestone"):
+            return ""
+        if node.waits_for == "lock":
+            moves = audit.freed.get(node.lock, 0) >= long_ago or holders(scope.whole, node.lock)
+            return "" if moves else f"waits for the lock {node.lock}, which nobody holds"
         allowance = process.allowance
         return "waits for code that is there" if process.complete_at + allowance < long_ago else ""
     if node.status == "ready":
         waits = node.crashes >= SUSPECT_CRASHES and _suspects_move(audit, long_ago)
+        waits = waits or all_taken(audit, scope, id, process.epoch, long_ago)
         return "" if waits else "is ready, and does not start"
-    timeout = watched.graph.nodes[path].timeout
+    clock = timeout_of(scope, id, node)
     if node.epoch != process.epoch:
         return f"runs for epoch {node.epoch}, which is over"
-    if timeout is not None and node.started_at + timeout < late:
-        return f"had its timeout at {node.started_at + timeout}, and it is {process.clock.now()}"
-    begin = audit.latest((watched.id, path, node.run, node.attempt), process.epoch)
+    if clock is not None and clock < late:
+        return f"had its timeout at {clock}, and it is {process.clock.now()}"
+    begin = audit.latest((scope.whole.id, scope.path(id), node.run, node.attempt), process.epoch)
     if begin is None:
         return "has started, and its work has not begun"
     if begin.reported and begin.ended_at < long_ago:
@@ -90,5 +104,5 @@ def _suspects_move(audit: Audit, long_ago: float) -> bool:
         node.crashes >= SUSPECT_CRASHES
         and (node.status == "running" or (node.status != "ready" and node.since >= long_ago))
         for watched in audit.instances.values()
-        for node in watched.nodes.values()
+        for _, _, node in watched.nodes()
     )

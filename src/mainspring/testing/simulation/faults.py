@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from mainspring.errors import StoreError
 from mainspring.journal.records import (
     CacheRow,
     Committed,
+    DeadLetter,
     DefinitionRecord,
     InboxMessage,
     InstanceRecord,
@@ -77,7 +79,7 @@ class FaultyStore:
         await self._dawdle()
         result = await work()
         if saw is not None:
-            saw(result)
+            self._show(verb, result, saw)
         if 0.006 <= fate < 0.012:
             await self._process.die(f"crash after {verb}")
         elif 0.03 <= fate < 0.05 and verb == "commit":
@@ -86,6 +88,14 @@ class FaultyStore:
             raise StoreError("simulated: nobody knows whether the commit was made")
         await self._dawdle()
         return result
+
+    def _show(self, verb: str, result: T, saw: Callable[[T], None]) -> None:
+        """Let the auditor see it. A fault of its own is none of the store's, with which the engine would live."""
+        try:
+            saw(result)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._world.fail("the auditor can judge", f"{verb}: {error!r} in {where.name}, line {where.lineno}")
 
     async def _before_commit(self, fate: float) -> None:
         late = 0.0
@@ -177,6 +187,23 @@ class FaultyStore:
     async def trim(self, lease: Lease, now: int, entries_max: int, limit: int) -> int:
         return await self._call("trim", lambda: self.inner.trim(lease, now, entries_max, limit))
 
+    # --- dead letters, and what limits have to remember ---------------------------------------------------------------
+
+    async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        return await self.inner.dead_letters(after=after, limit=limit)
+
+    async def dead_letter(self, id: str) -> DeadLetter | None:
+        return await self._call("dead_letter", lambda: self.inner.dead_letter(id))
+
+    async def purge(self, lease: Lease, ids: Sequence[str]) -> int:
+        return await self._call("purge", lambda: self.inner.purge(lease, ids))
+
+    async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
+        await self._call("keep_limits", lambda: self.inner.keep_limits(lease, states))
+
+    async def kept_limits(self) -> dict[str, bytes]:
+        return await self._call("kept_limits", lambda: self.inner.kept_limits())
+
     # --- due work -----------------------------------------------------------------------------------------------------
 
     async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
@@ -212,6 +239,9 @@ class FaultyStore:
 
     async def definition(self, version: str) -> DefinitionRecord | None:
         return await self._call("definition", lambda: self.inner.definition(version))
+
+    async def definitions(self, workflow: str, limit: int) -> list[DefinitionRecord]:
+        return await self._call("definitions", lambda: self.inner.definitions(workflow, limit))
 
     async def find(self, id: str) -> InstanceRecord | None:
         return await self._call("find", lambda: self.inner.find(id))

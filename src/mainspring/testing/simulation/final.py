@@ -12,7 +12,7 @@ from mainspring.journal.codec import decode_snapshot, decode_turn
 from mainspring.journal.history import rebuild
 from mainspring.journal.records import InstanceRecord, Loaded
 from mainspring.machine.fold import consume, fold
-from mainspring.machine.instance import Instance, capture
+from mainspring.machine.instance import Instance, NodeState, capture
 from mainspring.testing.simulation.watched import Watched
 from mainspring.testing.virtual import at_once
 
@@ -29,8 +29,10 @@ def compare_lives(world: World, process: Process) -> None:
         watched = world.audit.instances.get(live.number)
         if live.held is not None or live.uncommitted or watched is None:
             continue
-        if _pack(capture(live.instance)) != _pack(capture(_fold(world, watched, live.program))):
+        folded = _fold(world, watched, live.program)
+        if _pack(capture(live.instance)) != _pack(capture(folded)):
             watched.flag("memory agrees with rows", f"{process.name} has something else in memory")
+        _agree(watched, folded)
 
 
 def check_all(world: World) -> None:
@@ -93,15 +95,23 @@ def _agree(watched: Watched, instance: Instance) -> None:
     """The auditor's picture and the machine's."""
     if instance.status != watched.status:
         watched.flag("the end is right", f"folded it is {instance.status}, by the auditor {watched.status}")
-    if msgspec.json.decode(instance.variables) != watched.variables:
-        watched.flag("variables are right", f"{instance.variables!r}, not {watched.variables}")
-    for path, node in watched.nodes.items():
-        state = instance.nodes[instance.plan.by_id[path].index]
+    if list(instance.open) != list(watched.scopes)[1:]:
+        watched.flag("scopes are right", f"open are {list(instance.open)}, not {list(watched.scopes)[1:]}")
+        return
+    for address, scope in watched.scopes.items():
+        seen = msgspec.json.decode(instance.variables_in(instance.open[address] if address else instance))
+        if seen != scope.seen_variables():
+            watched.flag("variables are right", f"{seen}, not {scope.seen_variables()}, in {address!r}")
+    for scope, id, node in watched.nodes():
+        path = scope.path(id)
+        known, planned = instance.locate(path)
+        state = known.nodes[planned.index]
         mine = (node.status, node.run, node.attempt, node.failures, node.crashes)
-        theirs = state and (state.status, state.run, state.attempt, state.failures, state.crashes)
+        state = state or NodeState()  # one that nothing has happened to yet
+        theirs = (state.status, state.run, state.attempt, state.failures, state.crashes)
         if mine != theirs:
             watched.flag("counts are right", f"{path}: status, run, attempts, failures, crashes: {theirs}, not {mine}")
-        output = None if state is None or state.output is None else msgspec.json.decode(state.output)
+        output = None if state.output is None else msgspec.json.decode(state.output)
         if output != node.output:
             watched.flag("outputs are right", f"{path} is left with {output}, not {node.output}")
 

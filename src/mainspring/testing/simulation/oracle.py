@@ -2,61 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
-
-from mainspring.definition.model import Node, Retry, Workflow
+from mainspring.definition.bodies import bodies
+from mainspring.definition.model import Connection, Node, Retry, Workflow
+from mainspring.testing.simulation.expressions import Look, Raises, evaluate, fill
 from mainspring.testing.simulation.joins import Edge, rules
-from mainspring.testing.simulation.workflows import DURATION_TEMPLATE, RAISING
-
-Condition = Callable[[Any, Any, "Values"], bool]
-
-
-class Values(Struct):
-    """What conditions and mappings can see beside the ended node."""
-
-    input: Any
-    outputs: dict[str, Any]
-    completed: set[str]
-
-
-def _v(output: Any) -> int | None:
-    found = output.get("v") if isinstance(output, dict) else None
-    return found if isinstance(found, int) else None
-
-
-def _at_least(value: int | None, bound: int) -> bool:
-    return value is not None and value >= bound
-
-
-CONDITIONS: dict[str, Condition] = {
-    "output.v >= 50": lambda output, error, values: _at_least(_v(output), 50),
-    "output.v < 30": lambda output, error, values: (value := _v(output)) is not None and value < 30,
-    "nodes.n0.output.v >= 20": lambda output, error, values: _at_least(_v(values.outputs.get("n0")), 20),
-    "nodes.n1.output.v >= 20": lambda output, error, values: _at_least(_v(values.outputs.get("n1")), 20),
-    "nodes.n1.completed": lambda output, error, values: "n1" in values.completed,
-    "input.k >= 3": lambda output, error, values: values.input["k"] >= 3,
-    'error.type == "Flaky"': lambda output, error, values: error is not None and error["type"] == "Flaky",
-    'error.type != "Broken"': lambda output, error, values: error is not None and error["type"] != "Broken",
-}
+from mainspring.testing.simulation.workflows import DURATION_TEMPLATE
 
 
 class Graph:
-    """A workflow's connections by their ends, and how its nodes join."""
+    """Connections by their ends, and how the nodes join: of a workflow, or of a body in it. `bodies` are those of blocks."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(
+        self,
+        workflow: Workflow,
+        nodes: Sequence[Node],
+        connections: Sequence[Connection],
+        output: Any,
+        name: str | None,
+    ) -> None:
         self.workflow = workflow
-        self.nodes: dict[str, Node] = {node.id: node for node in workflow.nodes}
+        self.output = output
+        self.name = name
+        self.nodes: dict[str, Node] = {node.id: node for node in nodes}
         self.incoming: dict[str, list[Edge]] = {path: [] for path in self.nodes}
         self.outgoing: dict[str, list[Edge]] = {path: [] for path in self.nodes}
         edges = [
             Edge(index, one.source, one.target, one.trigger, one.source_port, one.condition, one.target_port, one.id)
-            for index, one in enumerate(workflow.connections)
+            for index, one in enumerate(connections)
         ]
         known = {(edge.source, edge.target) for edge in edges if edge.trigger != "fail"}
-        for node in workflow.nodes:
+        for node in nodes:
             for source in node.depends_on:
                 if (source, node.id) not in known:
                     known.add((source, node.id))
@@ -66,32 +44,64 @@ class Graph:
             self.incoming[edge.target].append(edge)
             self.outgoing[edge.source].append(edge)
         self.rules = rules(self.nodes, self.incoming)
+        self.leaves = [id for id in self.nodes if not self.outgoing[id]]
+        self.bodies = {
+            node.id: [Graph(workflow, one.nodes, one.connections, one.output, one.name) for _, one in bodies(node)]
+            for node in nodes
+        }
 
-    def fired_by_completion(
-        self, path: str, port: str | None, output: Any, values: Values
-    ) -> tuple[set[int], set[int]]:
+    @classmethod
+    def of(cls, workflow: Workflow) -> Graph:
+        """A workflow's own."""
+        return cls(workflow, workflow.nodes, workflow.connections, None, None)
+
+    def fired_by_completion(self, path: str, ports: Sequence[str | None], look: Look) -> tuple[set[int], set[int]]:
         """The connections that fire, and those whose condition cannot be evaluated."""
-        wanted = [edge for edge in self.outgoing[path] if edge.trigger != "fail" and edge.port == port]
-        return _fired(wanted, output, None, values)
+        wanted = [edge for edge in self.outgoing[path] if edge.trigger != "fail" and edge.port in ports]
+        return _fired(wanted, look)
 
-    def fired_by_failure(self, path: str, error: Any, values: Values) -> tuple[set[int], set[int]]:
+    def fired_by_failure(self, path: str, look: Look) -> tuple[set[int], set[int]]:
         """The same for a node that failed for good."""
         wanted = [edge for edge in self.outgoing[path] if edge.trigger != "complete" and edge.port is None]
-        return _fired(wanted, None, error, values)
+        return _fired(wanted, look)
 
     def retry_of(self, path: str) -> Retry | None:
         """The policy that holds for a node."""
         return self.nodes[path].retry or self.workflow.retry
 
+    def stopped_by(self, path: str) -> frozenset[str]:
+        """What a cancel node stops."""
+        node = self.nodes[path]
+        return frozenset(node.config["nodes"]) if node.type == "cancel" else frozenset()
 
-def _fired(edges: list[Edge], output: Any, error: Any, values: Values) -> tuple[set[int], set[int]]:
+
+def _fired(edges: list[Edge], look: Look) -> tuple[set[int], set[int]]:
     fired, raising = set(), set()
     for edge in edges:
-        if edge.condition == RAISING:
+        try:
+            if edge.condition is None or evaluate(edge.condition, look):
+                fired.add(edge.index)
+        except Raises:
             raising.add(edge.index)
-        elif edge.condition is None or CONDITIONS[edge.condition](output, error, values):
-            fired.add(edge.index)
     return fired, raising
+
+
+def ports_of(node: Node, port: str | None, look: Look) -> list[str | None] | None:
+    """The ports by which a node that decides must leave; None: its condition cannot be evaluated. `port`: of all others."""
+    try:
+        if node.type == "if":
+            return ["true" if evaluate(node.config["condition"], look) else "false"]
+        if node.type == "switch":
+            holding: list[str | None] = []
+            for case in node.config["cases"]:
+                if evaluate(case["when"], look):
+                    holding.append(case["port"])
+                    if node.config["match"] == "first":
+                        break
+            return holding or ["default"]
+    except Raises:
+        return None
+    return [port]
 
 
 def tries_again(retry: Retry | None, failures: int, kind: str, kinds: tuple[str, ...], fatal: bool) -> bool:
@@ -115,15 +125,12 @@ def backoff_bounds(retry: Retry, failures: int) -> tuple[int, int]:
     return int(min(least, retry.max_delay)), int(min(most, retry.max_delay) + 1)
 
 
-def mapped_input(template: dict[str, Any], values: Values) -> dict[str, Any] | None:
-    """What an input mapping of the drawn shapes gives; None where it cannot be evaluated."""
-    if "z" in template and values.input["k"] == 2:
+def mapped_input(template: dict[str, Any], look: Look) -> Any:
+    """What an input mapping gives; None where it cannot be evaluated."""
+    try:
+        return fill(template, look)
+    except Raises:
         return None
-    other = values.outputs[template["y"].split(".")[1]]
-    found = {"x": values.input["k"], "y": other.get("v") if isinstance(other, dict) else None}
-    if "z" in template:
-        found["z"] = 6 // (values.input["k"] - 2)
-    return found
 
 
 def delay_of(config: dict[str, Any], input: Any) -> int | None:

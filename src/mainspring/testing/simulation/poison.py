@@ -45,11 +45,14 @@ def poison(world: World) -> None:
 
 def _half_way(live: Live) -> Input | None:
     """A result that sets a variable before it shows to be no result: what was changed by then must not stay."""
-    for node, state in zip(live.instance.plan.nodes, live.instance.nodes, strict=True):
-        if state is not None and state.status == "running" and not node.machine_kind:
+    for scope in live.instance.scopes:
+        for node, state in zip(scope.graph.nodes, scope.nodes, strict=True):
+            if state is None or state.status != "running" or node.machine_kind:
+                continue
             nothing: Any = 7
+            path = scope.path(node)
             return TaskFinished(
-                path=node.path, run=state.run, attempt=state.attempt, output=nothing, variables=b'{"poison":1}'
+                path=path, run=state.run, attempt=state.attempt, output=nothing, variables=b'{"poison":1}'
             )
     return None
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from mainspring.definition.model import Workflow
 from mainspring.engine.settings import EngineSettings
+from mainspring.testing.simulation.draw_blocks import with_blocks
 from mainspring.testing.simulation.workflows import draw_workflow
 
 
@@ -27,7 +28,10 @@ class Order(Struct, eq=False):
 
 
 class Profile(Struct, frozen=True):
-    """A run's shape. `harm` scales the faults at the store, `events` counts those from outside, times are seconds."""
+    """A run's shape. `harm` scales the faults at the store, `events` counts those from outside, times are seconds.
+
+    `bodies_per_turn`: so many bodies of blocks begin in one turn at most.
+    """
 
     sqlite: bool
     harm: float
@@ -37,6 +41,7 @@ class Profile(Struct, frozen=True):
     jumps: bool
     settings: EngineSettings
     orders: list[Order]
+    bodies_per_turn: int
 
 
 def draw_profile(seed: int | str) -> Profile:
@@ -55,6 +60,8 @@ def draw_profile(seed: int | str) -> Profile:
         store_retry_ms_max=200,
     )
     workflows = [draw_workflow(random, number) for number in range(random.randrange(1, 3))]
+    blocks = Random(f"{seed}/draw")
+    workflows = [with_blocks(blocks, workflow) for workflow in workflows]
     orders = []
     for number in range(random.randrange(1, 9)):
         key = f"k{number}" if draw() < 0.85 else None
@@ -70,4 +77,5 @@ def draw_profile(seed: int | str) -> Profile:
         jumps=draw() < 0.3,
         settings=settings,
         orders=orders,
+        bodies_per_turn=blocks.choice((1, 2, 3, 100)),
     )

@@ -6,12 +6,13 @@ Written from SEMANTICS ("Routing", "Nodes that run more than once"), for the aud
 from __future__ import annotations
 
 from mainspring.testing.simulation.joins import Token
-from mainspring.testing.simulation.watched import FINAL, Watched
+from mainspring.testing.simulation.watched import FINAL
+from mainspring.testing.simulation.watched_scope import WatchedScope
 
 
-def can_run(watched: Watched, path: str) -> bool:
+def can_run(scope: WatchedScope, path: str) -> bool:
     """Whether the join has what it waits for."""
-    rule, node, incoming = watched.graph.rules[path], watched.nodes[path], watched.graph.incoming[path]
+    rule, node, incoming = scope.graph.rules[path], scope.nodes[path], scope.graph.incoming[path]
     if not incoming:
         return node.status == "pending"
     if rule.lanes:
@@ -21,9 +22,9 @@ def can_run(watched: Watched, path: str) -> bool:
     return node.tokens == len(incoming) and bool(node.arrived)
 
 
-def never_again(watched: Watched, path: str) -> bool:
+def never_again(scope: WatchedScope, path: str) -> bool:
     """Whether it is certain that nothing more can start the node."""
-    rule, node, incoming = watched.graph.rules[path], watched.nodes[path], watched.graph.incoming[path]
+    rule, node, incoming = scope.graph.rules[path], scope.nodes[path], scope.graph.incoming[path]
     if not incoming:
         return False
     if rule.lanes:
@@ -34,42 +35,42 @@ def never_again(watched: Watched, path: str) -> bool:
     return node.tokens == len(incoming) and not node.arrived
 
 
-def has_room(watched: Watched, path: str) -> bool:
+def has_room(scope: WatchedScope, path: str) -> bool:
     """Whether each target that is not final has room for what one more run of the node may send."""
-    targets = {edge.target for edge in watched.graph.outgoing[path]}
+    targets = {edge.target for edge in scope.graph.outgoing[path]}
     return all(
-        waiting(watched, target) + _promised(watched, path, target) <= watched.graph.rules[target].places
+        waiting(scope, target) + _promised(scope, path, target) <= scope.graph.rules[target].places
         for target in targets
-        if watched.nodes[target].status not in FINAL
+        if scope.nodes[target].status not in FINAL
     )
 
 
-def waiting(watched: Watched, path: str) -> int:
+def waiting(scope: WatchedScope, path: str) -> int:
     """Messages in the node's inbox that nobody has taken."""
-    return sum(len(lane) for lane in watched.nodes[path].lanes)
+    return sum(len(lane) for lane in scope.nodes[path].lanes)
 
 
-def _promised(watched: Watched, sender: str, target: str) -> int:
-    return sum(edge.source == sender or _may_send(watched, edge.source) for edge in watched.graph.incoming[target])
+def _promised(scope: WatchedScope, sender: str, target: str) -> int:
+    return sum(edge.source == sender or _may_send(scope, edge.source) for edge in scope.graph.incoming[target])
 
 
-def _may_send(watched: Watched, source: str) -> bool:
-    node = watched.nodes[source]
-    return bool(node.taken) if watched.graph.rules[source].repeating else node.status not in FINAL
+def _may_send(scope: WatchedScope, source: str) -> bool:
+    node = scope.nodes[source]
+    return bool(node.taken) if scope.graph.rules[source].repeating else node.status not in FINAL
 
 
-def firsts(watched: Watched, path: str) -> list[Token]:
+def firsts(scope: WatchedScope, path: str) -> list[Token]:
     """What the next run must take: the first of each queue."""
-    return [lane[0] for lane in watched.nodes[path].lanes if lane]
+    return [lane[0] for lane in scope.nodes[path].lanes if lane]
 
 
-def send(watched: Watched, path: str, fired: set[int], run: int, *, last: bool) -> None:
+def send(scope: WatchedScope, path: str, fired: set[int], run: int, *, last: bool) -> None:
     """The tokens that the end of a node, or of one of its runs, puts: in the order of its connections.
 
     `last`: the node is final, so its skips count and its connections are done with.
     """
-    for edge in watched.graph.outgoing[path]:
-        target, rule = watched.nodes[edge.target], watched.graph.rules[edge.target]
+    for edge in scope.graph.outgoing[path]:
+        target, rule = scope.nodes[edge.target], scope.graph.rules[edge.target]
         token = (edge.index, run)
         target.tokens += last
         if rule.lanes:
@@ -77,11 +78,11 @@ def send(watched: Watched, path: str, fired: set[int], run: int, *, last: bool) 
             target.closed[lane] += last
             if edge.index in fired and target.status not in FINAL:
                 target.lanes[lane].append(token)
-                held = waiting(watched, edge.target)
+                held = waiting(scope, edge.target)
                 text = f"{edge.target} holds {held} messages, and has places for {rule.places}"
-                watched.must(held <= rule.places, "inboxes have bounds", text)
+                scope.must(held <= rule.places, "inboxes have bounds", text)
         elif edge.index in fired:
             if target.status == "pending" and (not rule.need or len(target.arrived) < rule.need):
                 target.arrived.append(token)
             else:
-                watched.audit.world.points.hit("late message absorbed")
+                scope.whole.audit.world.points.hit("late message absorbed")

@@ -84,7 +84,7 @@ def deed(seed: int | str, node: Node, key: Key) -> Deed:
         ms,
         value,
         ports[draw(b"port", len(ports))] if ports else None,
-        {"last": path, f"by_{path}": attempt} if node.config.get("sets") else None,
+        {"last": path, f"by_{node.id}": attempt} if node.config.get("sets") else None,
         happens("lost"),
         draw(b"doubled", 300) if draw(b"is doubled") < 60 else -1,
         draw(b"late", 400) if draw(b"is late") < 400 else -1,
@@ -133,6 +133,7 @@ class Work:
                 points.hit("task is slow")
             if mine.ms:
                 await asyncio.sleep(mine.ms / 1000)
+            world.audit.worked(self._process, key)
             self._end(begin, "ok" if mine.kind == "ok" else "failed", not mine.lost)
             if mine.lost:
                 points.hit("result lost")

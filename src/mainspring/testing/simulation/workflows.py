@@ -110,6 +110,8 @@ def _joined(
     """The graph with its joins, its connections in an order of their own, some with an id."""
     joiner = Joiner(random, connections, share)
     nodes = [joiner.joined(node, (kinds or {}).get(index)) for index, node in enumerate(nodes)]
+    works = {node.id for node in nodes if node.type == "function"}
+    joiner.connections = [one if one.source in works else replace(one, source_port=None) for one in joiner.connections]
     random.shuffle(joiner.connections)
     connections = [
         replace(one, id=f"c{index}") if random.random() < 0.2 else one for index, one in enumerate(joiner.connections)

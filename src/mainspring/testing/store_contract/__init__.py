@@ -26,6 +26,8 @@ _PARTS = (
     "definitions",
     "follow",
     "inbox",
+    "letters",
+    "limits",
     "outbox",
     "ownership",
     "reading",
@@ -41,6 +43,8 @@ from mainspring.testing.store_contract.definitions import DefinitionsContract  #
 from mainspring.testing.store_contract.follow import FollowContract  # noqa: E402
 from mainspring.testing.store_contract.histories import HistoriesContract  # noqa: E402
 from mainspring.testing.store_contract.inbox import InboxContract  # noqa: E402
+from mainspring.testing.store_contract.letters import LettersContract  # noqa: E402
+from mainspring.testing.store_contract.limits import LimitsContract  # noqa: E402
 from mainspring.testing.store_contract.outbox import OutboxContract  # noqa: E402
 from mainspring.testing.store_contract.ownership import OwnershipContract  # noqa: E402
 from mainspring.testing.store_contract.reading import ReadingContract  # noqa: E402
@@ -59,6 +63,8 @@ class StoreContract(
     InboxContract,
     OutboxContract,
     CacheContract,
+    LettersContract,
+    LimitsContract,
     ReadingContract,
     FollowContract,
     DefinitionsContract,

@@ -25,6 +25,7 @@ from mainspring.testing.store_contract.ground import (
     order,
     snapshot,
 )
+from mainspring.testing.store_contract.letters import letter
 
 NUMBERS = st.integers(1, 6)
 HISTORIES = settings(
@@ -59,6 +60,8 @@ class Model(RuleBasedStateMachine):
         self.posted: set[str] = set()
         self.outbox: list[str] = []
         self.log: list[tuple[int, int]] = []
+        self.letters: list[str] = []
+        self.limits: dict[str, bytes] = {}
 
     def do(self, verb: Callable[..., Any], *given: Any, **named: Any) -> Any:
         """Wait for a verb's answer."""
@@ -120,9 +123,17 @@ class Model(RuleBasedStateMachine):
         spoil=st.sampled_from([None, None, None, 0, 3]),
         send=st.sampled_from([(), ("a",), ("b", "c")]),
         take=st.booleans(),
+        dead=st.sampled_from([((), ()), (("a",), ()), (("b", "c"), ("a",)), ((), ("b",)), (("a",), ("a",))]),
     )
     def commit(
-        self, back: int, numbers: list[int], kinds: list[str], spoil: int | None, send: tuple[str, ...], take: bool
+        self,
+        back: int,
+        numbers: list[int],
+        kinds: list[str],
+        spoil: int | None,
+        send: tuple[str, ...],
+        take: bool,
+        dead: tuple[tuple[str, ...], tuple[str, ...]],
     ) -> None:
         lease = self.leases[max(-1 - back, -len(self.leases))]
         seqs = dict(self.seqs)
@@ -137,6 +148,7 @@ class Model(RuleBasedStateMachine):
                 write.snapshot = snapshot(number, seq, damaged=kind == "damaged")
             writes.append(write)
         writes[0].outbox = tuple(order(id, numbers[0]) for id in send)
+        writes[0].buried, writes[0].raised = tuple(letter(id, numbers[0]) for id in dead[0]), dead[1]
         if take:
             writes[0].consumed = tuple(id for id, number in self.inbox if number == numbers[0])
         bad = spoil is not None and bool(self.seqs)
@@ -168,8 +180,42 @@ class Model(RuleBasedStateMachine):
         if write.snapshot is not None:
             sound = write.snapshot == snapshot(number, write.snapshot.seq)
             self.snaps[number] = [*self.snaps.get(number, [])[-1:], (write.snapshot.seq, sound)]
+        self.letters = [id for id in self.letters if id not in write.raised]
+        self.letters.extend(one.id for one in write.buried if one.id not in self.letters)
         self.outbox.extend(row.id for row in write.outbox if row.id not in self.outbox)
         self.inbox = [entry for entry in self.inbox if entry[0] not in write.consumed]
+
+    @precondition(lambda self: self.leases)
+    @rule(back=st.integers(0, 1), ids=st.lists(st.sampled_from("abc"), max_size=2, unique=True))
+    def purge(self, back: int, ids: list[str]) -> None:
+        lease = self.leases[max(-1 - back, -len(self.leases))]
+        try:
+            count = self.do(self.store.purge, lease, ids)
+        except NotOwner:
+            assert not self._current(lease)
+            return
+        assert self._current(lease)
+        assert count == len(set(ids) & set(self.letters))
+        self.letters = [id for id in self.letters if id not in ids]
+
+    @precondition(lambda self: self.leases)
+    @rule(back=st.integers(0, 1), states=st.dictionaries(st.sampled_from("kl"), st.sampled_from([b"", b"1", b"2"])))
+    def keep_limits(self, back: int, states: dict[str, bytes]) -> None:
+        lease = self.leases[max(-1 - back, -len(self.leases))]
+        try:
+            self.do(self.store.keep_limits, lease, states)
+        except NotOwner:
+            assert not self._current(lease)
+            return
+        assert self._current(lease)
+        self.limits = {key: state for key, state in (self.limits | states).items() if state}
+
+    @rule(limit=st.integers(1, 3), after=st.sampled_from([None, "a", "b"]))
+    def what_was_given_up_and_what_limits_remember(self, limit: int, after: str | None) -> None:
+        page = [one.id for one in self.do(self.store.dead_letters, after=after, limit=limit)]
+        begin = 0 if after is None else (self.letters.index(after) + 1 if after in self.letters else len(self.letters))
+        assert page == self.letters[begin : begin + limit]
+        assert self.do(self.store.kept_limits) == self.limits
 
     @rule(id=st.sampled_from("pqrstuvw"), number=NUMBERS)
     def post(self, id: str, number: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from mainspring.errors import UnknownInstance
@@ -47,6 +49,19 @@ class InboxContract(Ground):
             await store.post(message("m", 2))
         await store.commit(lease, [begin(2, lease.epoch)])
         assert await store.post(message("m", 2)), "the failed post did not use up the id"
+
+    async def test_many_at_once_each_for_itself(self, store: Store, lease: Lease) -> None:
+        await store.commit(lease, [begin(1, lease.epoch), begin(2, lease.epoch)])
+        posts = [message("a", 1), message("b", 9), message("c", 2), message("a", 2), message("d", 1)]
+        ends = await asyncio.gather(*(store.post(one) for one in posts), return_exceptions=True)
+        assert [end if isinstance(end, bool) else type(end) for end in ends] == [
+            True,
+            UnknownInstance,
+            True,
+            False,
+            True,
+        ]
+        assert await _mail(store, lease) == ["a", "c", "d"]
 
     async def test_mail_comes_in_order_of_arrival(self, store: Store, lease: Lease) -> None:
         await store.commit(lease, [begin(number, lease.epoch) for number in (1, 2, 3)])

@@ -63,6 +63,8 @@ class OwnershipContract(Ground):
         await store.release(lease)
         assert (await store.facts()).lease == second
         await store.commit(second, [begin(1, second.epoch)])
+        with pytest.raises(StoreHeld):
+            await store.acquire("third", NOW + TTL + 1, TTL)
 
     async def test_a_late_session_can_write_nothing(self, store: Store, lease: Lease) -> None:
         await store.commit(lease, [begin(1, lease.epoch)])
