@@ -32,6 +32,7 @@ def found_in(example: Example, text: str, encoding: str, folder: Path) -> set[st
     """The codes of what is found, without what another version would not say."""
     folder.mkdir()
     for name, content in example.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, "utf-8")
     if example.kind == "command":
         command = [sys.executable, "-m", *text.split(), "--json"]

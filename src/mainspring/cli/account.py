@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.cli import exits
+from mainspring.cli import exits, undone
+from mainspring.cli.body_history import BodyResult, Fates
 from mainspring.cli.words import iso
 from mainspring.engine.result import InstanceResult, NodeResult
 from mainspring.journal.records import InstanceRecord
@@ -19,6 +20,8 @@ def of_instance(result: InstanceResult, store: str, status: str = "", reason: st
     return {
         "id": result.id,
         "workflow": result.workflow,
+        "parent": result.parent,
+        "children": result.children,
         "status": status,
         "reason": reason or result.reason,
         "exitCode": exits.of_status(status),
@@ -26,10 +29,13 @@ def of_instance(result: InstanceResult, store: str, status: str = "", reason: st
         "startedAt": iso(result.started_at),
         "endedAt": iso(result.ended_at),
         "durationMs": None if result.ended_at is None else result.ended_at - result.started_at,
+        "degraded": result.degraded,
+        "health": msgspec.to_builtins(result.health),
         "input": result.input,
         "output": result.output if result.done else None,
         "variables": result.variables,
         "nodes": {path: of_node(node) for path, node in result.nodes.items()},
+        **({} if result.compensation is None else {"compensation": undone.as_json(result.compensation)}),
         "errors": [{"node": path, **of_error(error)} for path, error in result.errors.items()],
     }
 
@@ -46,7 +52,12 @@ def of_node(node: NodeResult) -> dict[str, Any]:
         "cached": node.cached or None,
         "crashes": node.crashes or None,
         "handled": node.handled or None,
+        "decision": node.decision or None,
+        "rule": node.rule or None,
+        "degraded": node.degraded or None,
+        "standIn": node.stand_in or None,
         "error": None if node.error is None else of_error(node.error),
+        "bodies": _of_bodies(node),
     }
     return {
         "status": node.status,
@@ -56,6 +67,52 @@ def of_node(node: NodeResult) -> dict[str, Any]:
         "durationMs": took,
         "output": node.output,
         **{key: value for key, value in told.items() if value is not None},
+    }
+
+
+def _of_bodies(node: NodeResult) -> dict[str, Any] | None:
+    bodies = node.bodies
+    if bodies is None:
+        return None
+    counts = {"begun": bodies.begun, "open": bodies.open, "completed": bodies.completed, "failed": bodies.failed}
+    return {**counts, "total": bodies.total}
+
+
+def of_one_node(node: NodeResult) -> dict[str, Any]:
+    """A node that somebody asked for: with its path and its input."""
+    return {"path": node.path, **of_node(node), "input": node.input}
+
+
+def of_open_bodies(result: InstanceResult) -> dict[str, Any]:
+    """The nodes of the bodies that are under way, by the address of the body and the path of the node."""
+    bodies = result.open_bodies.items()
+    return {address: {node.path: of_node(node) for node in nodes.values()} for address, nodes in bodies}
+
+
+def of_body(body: BodyResult) -> dict[str, Any]:
+    """One body with its nodes."""
+    return {
+        "address": body.address,
+        "status": body.status,
+        "startedAt": iso(body.started_at),
+        "endedAt": iso(body.ended_at),
+        "durationMs": None if body.ended_at is None else body.ended_at - body.started_at,
+        "input": body.input,
+        "output": body.output,
+        "error": None if body.error is None else of_error(body.error),
+        "nodes": {node.path: {**of_node(node), "input": node.input} for node in body.nodes.values()},
+    }
+
+
+def of_fates(fates: Fates) -> dict[str, Any]:
+    """What became of the bodies of a block; of those that failed, the first with their errors."""
+    return {
+        "begun": fates.begun,
+        "open": fates.open,
+        "completed": fates.completed,
+        "failed": fates.failed,
+        "stopped": fates.stopped,
+        "errors": [{"body": address, **of_error(error)} for address, error in fates.errors],
     }
 
 
@@ -82,6 +139,7 @@ def of_record(record: InstanceRecord) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "key": record.key,
+        "parent": record.parent,
         "startedAt": iso(record.created_at),
         "endedAt": iso(record.ended_at),
         "durationMs": None if record.ended_at is None else record.ended_at - record.created_at,

@@ -13,7 +13,7 @@ from mainspring.cli import exits, places
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
 def command(id: str, store: str | None, reason: str, as_json: bool) -> int:
-    """End an instance that nothing runs now; what is done stays done.
+    """End an instance that nothing runs now, and the children that it waits for; what is done stays done.
 
     ID is an id, the beginning of one, or `last`.
 
@@ -44,17 +44,27 @@ async def _cancel(url: str, wanted: str, reason: str) -> tuple[str, str]:
     from mainspring.cli.focused import FocusedStore
     from mainspring.cli.reading import opened
     from mainspring.errors import CommandRefused, StoreHeld
+    from mainspring.machine.children import children_ids
 
     async with opened(url) as store:
         record = await places.resolve(store, wanted)
     if not record.open:
         raise CommandRefused(f"{record.id} is {record.status}: it is at its end")
-    # `recover=False`: the instance is taken by the sweep that the message causes, and so reads it at once.
-    focused = FocusedStore(open_store(url), {record.id})
     try:
-        async with Engine(cast(Any, focused), wait=False, recover=False) as engine:
-            await engine.cancel(record.id, by="mainspring cancel", reason=reason)
-            result = await engine.wait(record.id)
-            return record.id, result.status
+        line = [record.id]
+        status = ""
+        for id in line:
+            # `recover=False`: the instance is taken by the sweep that the message causes, and so reads it at once. Each has a
+            # session of its own: a child that was taken along with its parent would go on before it hears of the end.
+            focused = FocusedStore(open_store(url), {id}, children=False)
+            async with Engine(cast(Any, focused), wait=False, recover=False) as engine:
+                await engine.cancel(id, by="mainspring cancel", reason=reason)
+                result = await engine.wait(id)
+                status = status or result.status
+                for child in children_ids(result.instance, detached=False):
+                    found = await focused.find(child)
+                    if found is not None and found.open:
+                        line.append(child)
+        return record.id, status
     except StoreHeld as held:
         raise StoreHeld(f"{held}: stop that engine (Ctrl-C), then cancel, or cancel from within it") from None

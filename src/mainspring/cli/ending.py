@@ -7,10 +7,14 @@ import json
 from typing import Any
 
 from mainspring.cli import account, exits, look, places, reading
+from mainspring.cli.awaited import SHOWN_MAX, how
 from mainspring.cli.session import Outcome, Wanted
 from mainspring.cli.summary import counts, show_summary
 from mainspring.cli.words import clean, compact
 from mainspring.engine.result import InstanceResult
+
+MISSING_MAX = 20
+"""Of the nodes that wait for code, so many are named: a loop may have one in each of its bodies."""
 
 
 def summary(result: InstanceResult, store: str, told: set[str], before: bool) -> int:
@@ -60,8 +64,13 @@ def not_ended(outcome: Outcome, wanted: Wanted, imports: tuple[str, ...]) -> int
         screen.line(f"{screen.symbol('paused')} {screen.paint(f'{outcome.id} was stopped', 'yellow bold')}{stands}")
     elif outcome.how == "stuck":
         screen.line(f"{screen.symbol('waiting')} {screen.paint(f'{outcome.id} waits for code', 'yellow bold')}{stands}")
-        for path, reason in outcome.missing:
+        for path, reason in outcome.missing[:MISSING_MAX]:
             screen.hanging(f"  {path}: ", clean(reason), len(path) + 4)
+        if len(outcome.missing) > MISSING_MAX:
+            screen.line(f"  … and {len(outcome.missing) - MISSING_MAX:,} more that wait for theirs")
+    elif outcome.how == "waiting":
+        screen.line(f"{screen.symbol('waiting')} {screen.paint(f'{outcome.id} waits', 'yellow bold')}{stands}")
+        _waits(screen, outcome, wanted)
     else:
         status = "parked" if result is None else result.status
         screen.line(f"{screen.symbol(status)} {screen.paint(f'{outcome.id} is {status}', 'yellow bold')}{stands}")
@@ -75,6 +84,16 @@ def not_ended(outcome: Outcome, wanted: Wanted, imports: tuple[str, ...]) -> int
         extra = " --import MODULE" if outcome.how == "stuck" else ""
         screen.line(f"  to go on: {go_on}{extra}")
     return exits.WAITING
+
+
+def _waits(screen: look.Screen, outcome: Outcome, wanted: Wanted) -> None:
+    for id, wait in outcome.waits[:SHOWN_MAX]:
+        of = "" if id == outcome.id else f" of {clean(id)}"
+        screen.line(f"  {clean(wait.path)}{of} waits for the {wait.kind} {' or '.join(map(clean, wait.names))}")
+        if wanted.store != "memory:":
+            screen.line(f"  to send it: {how(wait, id, wanted.store)}")
+    if len(outcome.waits) > SHOWN_MAX:
+        screen.line(f"  … {len(outcome.waits) - SHOWN_MAX:,} more wait")
 
 
 def _stored(outcome: Outcome, wanted: Wanted) -> InstanceResult | None:

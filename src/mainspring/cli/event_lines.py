@@ -8,15 +8,20 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from mainspring.cli.event_paths import address
 from mainspring.cli.look import Screen
 from mainspring.cli.words import clean, clock, iso, one_line
 from mainspring.engine.result import Recorded
-from mainspring.machine.events import ErrorRecord, Ref, Skip, Token
+from mainspring.machine import events as ev
+from mainspring.machine.events import ErrorRecord, Pin, Ref, Skip, Token
 
 VALUE_MAX = 80
 LISTED_MAX = 6
 NAME_WIDTH = 20
+_OF_A_BODY = (ev.ScopeStarted, ev.ScopeEnded, ev.VariablesConflict)
 _TIMES = frozenset({"due", "until"})
+
+_NOTHING: tuple[object, ...] = ("", None, (), ev.NULL)
 
 _COLOURS = {
     "Completed": "green",
@@ -48,25 +53,28 @@ def as_json(one: Recorded) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
-def _in_words(event: Struct) -> str:
+def _in_words(event: ev.Event) -> str:
     """The path first, then what is not as it is by default."""
-    parts = []
-    path = getattr(event, "path", "")
-    if path:
-        parts.append(clean(path))
+    about = address(event)
+    parts = [clean(about)] if about else []
+    of_body = isinstance(event, _OF_A_BODY)
     for field in msgspec.structs.fields(event):
         value = getattr(event, field.name)
-        if field.name == "path" or value == field.default or value in ("", None, ()):
+        if field.name == "path" or value == field.default or value in _NOTHING:
             continue
-        if field.name == "run" and value == 1:
+        if (field.name == "run" and value == 1) or (field.name == "number" and of_body):
             continue
+        if field.name == "names" and isinstance(event, ev.NodeWaiting):
+            continue  # `detail` has them, too
         parts.append(f"{field.name}={_word(field.name, value)}")
     return " ".join(parts)
 
 
 def _word(name: str, value: Any) -> str:
     if isinstance(value, Raw):
-        return one_line(bytes(value).decode(), VALUE_MAX)
+        raw = bytes(value)
+        text = one_line(raw[: 4 * VALUE_MAX].decode(errors="ignore"), VALUE_MAX)
+        return f"{len(_items(raw)):,}: {text}" if name == "items" else text
     if isinstance(value, ErrorRecord):
         return one_line(f"{value.type}: {value.message}", VALUE_MAX)
     if isinstance(value, tuple):
@@ -84,7 +92,12 @@ def _item(item: Any) -> str:
         return clean(item.path) + (" (in doubt)" if item.in_doubt else "")
     if isinstance(item, Token):
         return f"connection {item.connection}" + (f" (run {item.run})" if item.run > 1 else "")
+    if isinstance(item, Pin):
+        return f"{clean(item.name)} ({item.version[:8]})"
     return clean(str(item))
+
+
+_items = msgspec.json.Decoder(list[Raw]).decode
 
 
 def _plain(value: Any) -> Any:

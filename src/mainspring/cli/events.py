@@ -20,8 +20,9 @@ PAGE = 500
 @click.argument("id")
 @click.option("--store", metavar="URL", help=f"Where to look. [default: {places.DEFAULT_STORE}]")
 @click.option("--follow", "-f", is_flag=True, help="Go on as they come, until the instance is at its end.")
+@click.option("--path", metavar="PATH", help="Only of this node, or this body (`loop[3]`), and what is in it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, nothing shortened.")
-def command(id: str, store: str | None, follow: bool, as_json: bool) -> int:
+def command(id: str, store: str | None, follow: bool, path: str | None, as_json: bool) -> int:
     """The journal of an instance: everything that happened, in order.
 
     ID is an id, the beginning of one, or `last`. Only looks: works while an engine runs on the store.
@@ -29,21 +30,26 @@ def command(id: str, store: str | None, follow: bool, as_json: bool) -> int:
     \b
     mainspring events last
     mainspring events order-7f3k --follow
+    mainspring events charges-2b1d --path 'loop[3]'
     mainspring events last --json | jq .event
     """
     import asyncio
 
-    return asyncio.run(_print(places.store_url(store), id, follow, as_json))
+    return asyncio.run(_print(places.store_url(store), id, follow, path, as_json))
 
 
-async def _print(url: str, wanted: str, follow: bool, as_json: bool) -> int:
+async def _print(url: str, wanted: str, follow: bool, path: str | None, as_json: bool) -> int:
     from mainspring.cli import event_lines, look
+    from mainspring.cli.event_paths import only
 
-    screen = look.out()
+    screen, told = look.out(), 0
     async for group in _groups(url, wanted, follow):
-        for one in group:
+        for one in group if path is None else only(group, path):
+            told += 1
             screen.line(event_lines.as_json(one) if as_json else event_lines.as_text(screen, one))
         screen.flush()
+    if not told:
+        look.err().line(f"no event is about {path!r}")
     return exits.COMPLETED
 
 

@@ -12,9 +12,11 @@ FAILURE = "docs/concepts.md#failure"
 JOINS = "docs/semantics.md#c-tokens-and-joins"
 ROUTING = "docs/semantics.md#routing"
 UNDOING = "docs/semantics.md#d-compensation-fallback"
+BLOCKS = "docs/semantics-blocks.md"
 EXPRESSIONS = "docs/reference/expressions.md"
 VALIDATE = "docs/reference/cli.md#mainspring-validate"
 TROUBLE = "docs/troubleshooting.md"
+CUSTOM = "docs/guides/custom-kinds.md"
 
 
 class Example(NamedTuple):
@@ -43,9 +45,31 @@ def _nodes(*lines: str) -> str:
     return "id: order\nnodes:\n" + "".join(f"  {line}\n" for line in lines)
 
 
+def _custom(node: str) -> str:
+    return _yaml(f"""
+        import mainspring as ms
+
+        @ms.node_kind("slack.post", config={{
+            "type": "object",
+            "properties": {{"channel": {{"type": "string"}}}},
+            "required": ["channel"],
+            "additionalProperties": False,
+        }})
+        async def post(config, input):
+            ...
+
+        ms.Workflow("order", nodes=[{node}])
+    """)
+
+
+def _plugin(type: str) -> str:
+    return f'import mainspring as ms\n\nms.Workflow("order", nodes=[ms.Node("tell", "{type}")])\n'
+
+
 PLAIN = _nodes("- {id: charge, type: log}")
 TWO = _nodes("- {id: charge, type: log}", "- {id: ship, type: log}")
 THREE = _nodes("- {id: charge, type: log}", "- {id: pack, type: log}", "- {id: ship, type: log}")
+PAID = "connections:\n  - {source: paid, target: ship, sourcePort: open}\n"
 BOMB = (
     PLAIN
     + "variables:\n  a: &a [x, x, x, x, x, x, x, x, x, x]\n"
@@ -58,6 +82,13 @@ CHARGE = "def charge(amount: float) -> dict:\n    return {'paid': amount}\n"
 
 def _function(text: str) -> str:
     return _nodes("- id: charge", "  type: function", *(f"  {line}" for line in text.splitlines()))
+
+
+def _nested(depth: int) -> str:
+    inner = "[{id: charge, type: log}]"
+    for level in range(depth):
+        inner = f"[{{id: lock-{level}, type: mutex, config: {{name: stock, body: {inner}}}}}]"
+    return f"id: order\nnodes: {inner}\n"
 
 
 EXAMPLES: dict[str, Example] = {
@@ -113,6 +144,11 @@ EXAMPLES: dict[str, Example] = {
         FAILURE,
         kind="command",
         files={"order.yaml": PLAIN, "rules.yaml": "kind: WorkflowResilienceConfig\nspec: {retryBudget: 3}\n"},
+    ),
+    "MS110": Example(
+        _nodes("- {id: go, type: wait, config: {signal: go}, timeout: 10}"),
+        _nodes("- {id: go, type: wait, config: {signal: go}, timeout: 10s}"),
+        CONCEPTS,
     ),
     "MS201": Example("id: order\nnodes: []\n", PLAIN, CONCEPTS),
     "MS202": Example(_nodes("- {id: charge.card, type: log}"), _nodes("- {id: charge-card, type: log}"), CONCEPTS),
@@ -276,6 +312,7 @@ EXAMPLES: dict[str, Example] = {
         )
         + "connections:\n  - {source: size, target: approve, sourcePort: big}\n",
         ROUTING,
+        also=("MS229",),
     ),
     "MS225": Example(
         _nodes(
@@ -428,6 +465,17 @@ EXAMPLES: dict[str, Example] = {
     "MS244": Example(
         _nodes("- {id: charge, type: log, cache: {ttl: 1h}}"), _nodes("- {id: charge, type: log}"), CONCEPTS
     ),
+    "MS245": Example(
+        _nodes("- {id: go, type: wait, config: {signal: go}, retry: 3}"),
+        _nodes("- {id: go, type: wait, config: {signal: go}}"),
+        BLOCKS,
+    ),
+    "MS246": Example(
+        _nodes("- {id: charge, type: log, resilience: {policy: payments}}"),
+        _nodes("- {id: charge, type: log, resilience: {policy: payments}}")
+        + "resilience: {stepPolicies: {payments: {failurePolicy: fail_fast}}}\n",
+        FAILURE,
+    ),
     "MS299": Example(
         _nodes("- {id: ship, type: log, dependsOn: [" + "a, " * 600 + "a]}"),
         _nodes("- {id: ship, type: log}"),
@@ -449,6 +497,82 @@ EXAMPLES: dict[str, Example] = {
         THREE + "connections:\n  - {source: charge, target: ship, condition: output.amount > 0}\n",
         EXPRESSIONS,
     ),
+    "MS271": Example(
+        _custom('ms.Node("tell", "slack.post", config={"chanel": "orders"})'),
+        _custom('ms.Node("tell", "slack.post", config={"channel": "orders"})'),
+        CUSTOM,
+        name="order.py",
+        kind="python",
+    ),
+    "MS272": Example(
+        _plugin("slack.delete"),
+        _plugin("slack.post"),
+        CUSTOM,
+        name="order.py",
+        kind="python",
+        files={
+            "acme_slack.py": "import mainspring as ms\n\n"
+            '@ms.node_kind("slack.post")\nasync def post(input):\n    ...\n',
+            "acme_slack-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: acme-slack\nVersion: 1.0\n",
+            "acme_slack-1.0.dist-info/entry_points.txt": "[mainspring.nodes]\n"
+            "slack.post = acme_slack:post\nslack.delete = acme_slack:delete\n",
+        },
+    ),
+    "MS263": Example(
+        _nodes('- {id: charge, type: log, input: {sku: "${ item.sku }"}}'),
+        _nodes(
+            "- id: lines",
+            "  type: forEach",
+            "  config:",
+            "    items: input.lines",
+            '    body: [{id: charge, type: log, input: {sku: "${ item.sku }"}}]',
+        ),
+        BLOCKS + "#what-expressions-see-in-a-body",
+    ),
+    "MS264": Example(
+        _nodes("- {id: charge, type: log}", '- {id: ship, type: log, input: {paid: "${ nodes.charge.output.paid }"}}'),
+        _nodes(
+            "- {id: charge, type: log}",
+            '- {id: ship, type: log, input: {paid: "${ nodes.charge.output.paid }"}, dependsOn: [charge]}',
+        ),
+        EXPRESSIONS,
+    ),
+    "MS265": Example(_nested(17), _nested(2), BLOCKS),
+    "MS266": Example(
+        _nodes(
+            "- {id: reminder, type: delay, config: {duration: 2d}}",
+            "- {id: stop, type: cancel, config: {nodes: [remider]}}",
+        ),
+        _nodes(
+            "- {id: reminder, type: delay, config: {duration: 2d}}",
+            "- {id: stop, type: cancel, config: {nodes: [reminder]}}",
+        ),
+        BLOCKS + "#stopping-and-milestones",
+    ),
+    "MS267": Example(
+        _nodes("- {id: paid, type: milestone, config: {after: ship}}", "- {id: ship, type: log}") + PAID,
+        _nodes(
+            "- {id: charge, type: log}",
+            "- {id: paid, type: milestone, config: {after: charge}}",
+            "- {id: ship, type: log}",
+        )
+        + PAID,
+        BLOCKS + "#stopping-and-milestones",
+    ),
+    "MS268": Example(
+        _nodes(
+            "- {id: charge, type: log}", "- {id: next, type: subflow, config: {workflow: self}, dependsOn: [charge]}"
+        ),
+        _nodes("- {id: charge, type: log}", "- {id: next, type: subflow, config: {workflow: self}}")
+        + "connections:\n  - {source: charge, target: next, condition: output.left > 0}\n",
+        BLOCKS + "#children",
+    ),
+    "MS281": Example(
+        _nodes("- {id: bill, type: subflow, config: {workflow: biling}}"),
+        _nodes("- {id: bill, type: subflow, config: {workflow: billing}}"),
+        "docs/semantics-blocks.md#children",
+        files={"billing.yaml": "id: billing\nnodes:\n  - {id: send, type: log}\n"},
+    ),
     "MS901": Example(PLAIN + "checkpoint: {policy: manual}\n", PLAIN, TROUBLE),
     "MS902": Example(
         _function('config: {handler: "order:charge"}\ninput: {amount: 3}'),
@@ -456,5 +580,5 @@ EXAMPLES: dict[str, Example] = {
         TROUBLE,
         files={"orders.py": CHARGE},
     ),
-    "MS903": Example(PLAIN + "maxConcurrency: 4\n", PLAIN, TROUBLE),
+    "MS903": Example(PLAIN + "triggers: [{type: timer}]\n", PLAIN, TROUBLE),
 }

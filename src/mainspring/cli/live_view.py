@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from rich.console import Console, Group
 from rich.live import Live as Redrawn
 from rich.text import Text
 
+from mainspring.cli.body_lines import Journal
+from mainspring.cli.body_words import Budget, Inner, block_words, inside, look_of, share_done
 from mainspring.cli.look import STYLES, Screen, cells, pad, short
 from mainspring.cli.node_lines import PATH_MAX, TIME_WIDTH, waiting
 from mainspring.cli.watching import Progress, Tally, done_before, tally
@@ -15,6 +20,13 @@ from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import NODE_FINAL
 
 ROWS_MAX = 8
+"""Rows for the nodes of the instance's own graph."""
+
+BODY_ROWS_MAX = 10
+"""Rows for nodes in bodies, of all blocks together; a block gets so many of them at most:"""
+
+ROWS_OF_A_BLOCK_MAX = 4
+
 BAR_CELLS = 24
 _FRAMES = ("⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏")
 _PLAIN_FRAMES = ("|", "/", "-", "\\")
@@ -33,6 +45,7 @@ class LiveView:
         self._recent: list[int] = []
         self._final: set[int] = set()
         self._width = 0
+        self._words: dict[str, str] = {}
         self._plain = Screen(screen.stream)
         self._plain.colour = False  # rich puts its own
 
@@ -46,6 +59,13 @@ class LiveView:
             screen.line(screen.paint(done, "dim"))
         screen.flush()
         self._redrawn.start()
+
+    def seen(self, instance: Instance, row: int) -> None:
+        """Nothing: it draws what is."""
+
+    async def read(self, journal: Journal) -> bool:
+        """Nothing: only what is under way now is drawn."""
+        return False
 
     def tick(self, instance: Instance, progress: Progress) -> None:
         """Draw how it stands."""
@@ -61,10 +81,20 @@ class LiveView:
         busy = sorted(found.busy, key=lambda index: (_rank(instance, index), index))
         ended = self._ended(instance, ROWS_MAX - min(len(busy), ROWS_MAX - 2))
         shown = [*ended, *busy[: ROWS_MAX - len(ended)]]
-        nodes = [(NodeResult(instance.plan.nodes[index].path, instance.nodes[index])) for index in shown]
+        rows = list(self._rows(instance, shown))
         # Never narrower than before: columns that jump are hard to read.
-        self._width = max([self._width, *(min(cells(node.path), PATH_MAX) for node in nodes)])
-        return Group(*(self._row(node, progress) for node in nodes), self._totals(instance, found))
+        self._width = max([self._width, *(min(cells(row.node.path) + 2 * row.depth, PATH_MAX) for row in rows)])
+        return Group(*(self._row(row, progress) for row in rows), self._totals(instance, found))
+
+    def _rows(self, instance: Instance, shown: list[int]) -> Iterator[Inner]:
+        """The nodes, and below each block some of what is under way in it."""
+        budget, room = Budget(), BODY_ROWS_MAX
+        for index in shown:
+            node = NodeResult(instance, instance.plan.nodes[index])
+            within = list(islice(inside(node, budget), min(ROWS_OF_A_BLOCK_MAX, room)))
+            room -= len(within)
+            yield Inner(0, node)
+            yield from within
 
     def _ended(self, instance: Instance, room: int) -> list[int]:
         """The nodes that ended last, as many as there is room for."""
@@ -76,22 +106,46 @@ class LiveView:
         self._recent = self._recent[-ROWS_MAX:]
         return self._recent[len(self._recent) - min(room, len(self._recent)) :]
 
-    def _row(self, node: NodeResult, progress: Progress) -> Text:
-        running = node.status == "running"
-        mark = self._frames[self._ticks % len(self._frames)] if running else self._plain.symbol(node.status)
+    def _row(self, row: Inner, progress: Progress) -> Text:
+        node, status = row.node, look_of(row.node)
+        mark = self._frames[self._ticks % len(self._frames)] if status == "running" else self._plain.symbol(status)
         elapsed = "" if node.started_at is None else duration((node.ended_at or now_ms()) - node.started_at)
-        row = Text("  ", no_wrap=True, overflow="ellipsis")
-        row.append(f"{mark} {pad(short(node.path, self._width), self._width)}", style=STYLES.get(node.status, ""))
-        return row.append(f"  {elapsed:>{TIME_WIDTH}}  {_told(node, progress)}".rstrip())
+        line, width = Text("  " + "  " * row.depth, no_wrap=True, overflow="ellipsis"), self._width - 2 * row.depth
+        line.append(f"{mark} {pad(short(node.path, width), width)}", style=STYLES.get(status, ""))
+        return line.append(f"  {elapsed:>{TIME_WIDTH}}  {self._told(row, progress)}".rstrip())
+
+    def _told(self, row: Inner, progress: Progress) -> str:
+        node = row.node
+        parts = [part for part in (row.branch, self._of_block(node)) if part]
+        if node.status == "running" and node.path in progress:
+            percent, text = progress[node.path]
+            parts.append(f"{percent:.0f}% {one_line(text, 60)}".rstrip())
+        if node.attempts > 1:
+            parts.append(f"attempt {node.attempts}")
+        if node.error is not None and node.status in ("failed", "retrying"):
+            parts.append(one_line(f"{node.error.type}: {node.error.message}", 60))
+        waits = waiting(node)
+        return ", ".join([*parts, waits] if waits else parts)
+
+    def _of_block(self, node: NodeResult) -> str:
+        """Of one that has ended it is worked out once: its output, however large, has to be read for that."""
+        if node.status not in NODE_FINAL:
+            return block_words(node)
+        key = f"{node.path}#{node.runs}"
+        if key not in self._words:
+            self._words[key] = block_words(node)
+        return self._words[key]
 
     def _totals(self, instance: Instance, found: Tally) -> Text:
-        share = found.done / found.total if found.total else 1.0
+        share = share_done(instance)
         filled = int(share * BAR_CELLS)
         bar, rest = ("━", "─") if self._screen.unicode else ("#", "-")
         text = Text("  ", no_wrap=True, overflow="ellipsis")
         text.append(bar * filled, style="green").append(rest * (BAR_CELLS - filled), style="dim")
         text.append(f" {share:4.0%}  {found.done:,}/{found.total:,} nodes")
         text.append(f"  {duration(now_ms() - instance.started_at)}")
+        if instance.open:
+            text.append(f"  {count(len(instance.open), 'body', 'bodies')} open", style="cyan")
         for number, word, style in (
             (found.running, "running", "cyan"),
             (found.waiting, "waiting", "blue"),
@@ -108,16 +162,3 @@ def _rank(instance: Instance, index: int) -> int:
     """What runs comes before what waits."""
     state = instance.nodes[index]
     return 0 if state is not None and state.status == "running" else 1
-
-
-def _told(node: NodeResult, progress: dict[str, tuple[float, str]]) -> str:
-    parts = []
-    if node.status == "running" and node.path in progress:
-        percent, text = progress[node.path]
-        parts.append(f"{percent:.0f}% {one_line(text, 60)}".rstrip())
-    if node.attempts > 1:
-        parts.append(f"attempt {node.attempts}")
-    if node.error is not None and node.status in ("failed", "retrying"):
-        parts.append(one_line(f"{node.error.type}: {node.error.message}", 60))
-    waits = waiting(node)
-    return ", ".join([*parts, waits] if waits else parts)

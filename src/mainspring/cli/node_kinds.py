@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Kind(NamedTuple):
-    """`config` maps each key to what it means; `example` is a list of nodes, as in a file; `also` are other spellings."""
-
-    name: str
-    group: str
-    what: str
-    config: dict[str, str]
-    output: str
-    ports: str
-    example: str
-    also: tuple[str, ...] = ()
-
+from mainspring.cli.block_kinds import BLOCK_KINDS
+from mainspring.cli.kind import PASSES, PRIMARY, Kind
 
 GROUPS = {
     "work": "Work",
@@ -26,11 +13,9 @@ GROUPS = {
 }
 """In the order in which they are shown."""
 
-PASSES = "its input"
-PRIMARY = "the primary output only"
 BY_TASK = "the primary output; others that connections name as sourcePort, chosen by the task: ms.Output(value, port=…)"
 
-KINDS = (
+_OTHER_KINDS = (
     Kind(
         "function",
         "work",
@@ -220,72 +205,6 @@ KINDS = (
 """,
     ),
     Kind(
-        "while",
-        "flow",
-        "a body, again and again while a condition holds",
-        {"condition": "an expression, looked at before each turn", "body": "nodes and connections, like a workflow's"},
-        "the last turn's output",
-        PRIMARY,
-        """
-- id: pages
-  type: while
-  config: {condition: "variables.next != null", body: {nodes: [{id: page, type: log}]}}
-""",
-    ),
-    Kind(
-        "until",
-        "flow",
-        "a body, again and again until a condition holds",
-        {"condition": "an expression, looked at after each turn", "body": "nodes and connections, like a workflow's"},
-        "the last turn's output",
-        PRIMARY,
-        """
-- id: poll
-  type: until
-  config: {condition: "output.done", body: {nodes: [{id: ask, type: log}]}}
-""",
-    ),
-    Kind(
-        "forEach",
-        "flow",
-        "a body, once for each item of a list",
-        {"items": "the list, as `${ … }`", "body": "nodes and connections, like a workflow's"},
-        "a list of the outputs",
-        PRIMARY,
-        """
-- id: lines
-  type: forEach
-  config: {items: "${ input.lines }", body: {nodes: [{id: line, type: log}]}}
-""",
-        ("map", "forEachLoop"),
-    ),
-    Kind(
-        "parallel",
-        "flow",
-        "several bodies side by side",
-        {"branches": "a list of bodies"},
-        "the outputs of all",
-        PRIMARY,
-        """
-- id: both
-  type: parallel
-  config: {branches: [{nodes: [{id: pack, type: log}]}, {nodes: [{id: bill, type: log}]}]}
-""",
-    ),
-    Kind(
-        "race",
-        "flow",
-        "several bodies side by side, of which the first to complete counts",
-        {"branches": "a list of bodies"},
-        "the output of the first",
-        PRIMARY,
-        """
-- id: fastest
-  type: race
-  config: {branches: [{nodes: [{id: one, type: log}]}, {nodes: [{id: other, type: log}]}]}
-""",
-    ),
-    Kind(
         "join",
         "flow",
         "several ways come together; hands on what they brought",
@@ -297,20 +216,6 @@ KINDS = (
   type: join
   join: all
 """,
-    ),
-    Kind(
-        "subflow",
-        "flow",
-        "another workflow, as one step",
-        {"workflow": "its id or file"},
-        "that workflow's output",
-        PRIMARY,
-        """
-- id: billing
-  type: subflow
-  config: {workflow: billing}
-""",
-        ("subworkflow", "childWorkflow"),
     ),
     Kind(
         "terminate",
@@ -327,59 +232,6 @@ KINDS = (
 - id: stop
   type: terminate
   config: {status: failed, reason: "no stock of ${ input.article }", output: {missing: "${ input.article }"}}
-""",
-    ),
-    Kind(
-        "delay",
-        "time",
-        "waits a time, without holding anything; hands its input on",
-        {"duration": "`500ms`, `10s`, `5m`, `1h`, `2d`, milliseconds, or `${ … }` that gives one; at most ten years"},
-        PASSES,
-        PRIMARY,
-        """
-- id: patience
-  type: delay
-  config: {duration: 2h}
-""",
-    ),
-    Kind(
-        "wait",
-        "time",
-        "waits for a signal from outside",
-        {"signal": "its name"},
-        "what came with the signal",
-        PRIMARY,
-        """
-- id: approval
-  type: wait
-  timeout: 2d
-  config: {signal: approved}
-""",
-    ),
-    Kind(
-        "mutex",
-        "time",
-        "a body that only one instance at a time may be in",
-        {"name": "the lock", "body": "nodes and connections, like a workflow's"},
-        "the body's output",
-        PRIMARY,
-        """
-- id: alone
-  type: mutex
-  config: {name: "stock-${ input.sku }", body: {nodes: [{id: book, type: log}]}}
-""",
-    ),
-    Kind(
-        "milestone",
-        "time",
-        "a point that others can wait for",
-        {"name": "the milestone"},
-        PASSES,
-        PRIMARY,
-        """
-- id: paid
-  type: milestone
-  config: {name: paid}
 """,
     ),
     Kind(
@@ -434,4 +286,24 @@ KINDS = (
 """,
     ),
 )
-BY_NAME = {kind.name: kind for kind in KINDS}
+_ORDER = (
+    *("function", "script", "http", "email", "sql", "transform", "log"),
+    *(
+        "if",
+        "switch",
+        "decision",
+        "while",
+        "until",
+        "forEach",
+        "parallel",
+        "race",
+        "join",
+        "subflow",
+        "cancel",
+        "terminate",
+    ),
+    *("delay", "wait", "mutex", "milestone", "trigger", "timer", "event", "webhook"),
+)
+BY_NAME = {kind.name: kind for kind in sorted((*_OTHER_KINDS, *BLOCK_KINDS), key=lambda kind: _ORDER.index(kind.name))}
+KINDS = tuple(BY_NAME.values())
+"""In the order in which they are shown."""

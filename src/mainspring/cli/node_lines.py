@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from itertools import chain, islice
 
+from mainspring.cli.body_words import Budget, Inner, block_words, inside, is_open, look_of
 from mainspring.cli.look import Screen, cells, pad, short
 from mainspring.cli.words import clean, clock, count, duration, local, now_ms, one_line, relative
 from mainspring.engine.result import NodeResult
+from mainspring.graph.plan_policies import BY_DEFAULT
 from mainspring.machine.events import ErrorRecord
 
 PATH_MAX = 40
+INNER_MAX = 12
+"""Of what is under way in the bodies of one block, so many nodes are told."""
+
+FAILED_MAX = 3
+"""Of the bodies that failed, so many."""
+
+_WITH_ERRORS = frozenset({"failed", "retrying", "falling_back", "compensation_failed"})
+
 TIME_WIDTH = 8
 MESSAGE_MAX = 2_000
 SOON_MS = 60_000
@@ -17,24 +29,47 @@ HALF_A_DAY_MS = 43_200_000
 
 
 def node_lines(screen: Screen, nodes: Iterable[NodeResult]) -> None:
-    """Each node on its line, the columns aligned; errors beneath."""
-    shown = list(nodes)
-    width = min(max((cells(node.path) for node in shown), default=0), PATH_MAX)
-    for node in shown:
+    """Each node on its line, the columns aligned; errors beneath, and of a block some of what is in its bodies."""
+    shown, budget = list(nodes), Budget()
+    within = [list(islice(inside(node, budget), INNER_MAX + 1)) for node in shown]
+    wide = (cells(one.node.path) + 2 * one.depth for one in (*map(partial(Inner, 0), shown), *chain(*within)))
+    width = min(max(wide, default=0), PATH_MAX)
+    for node, inner in zip(shown, within, strict=True):
         node_line(screen, node, width)
+        for one in inner[:INNER_MAX]:
+            node_line(screen, one.node, width - 2 * one.depth, "  " + "  " * one.depth, one.branch)
+        if len(inner) > INNER_MAX:
+            screen.line(screen.paint("    … and more", "dim"))
+        _failed_bodies(screen, node)
 
 
-def node_line(screen: Screen, node: NodeResult, width: int, indent: str = "  ") -> None:
-    """One node, with its error where it failed."""
-    prefix = f"{indent}{screen.symbol(node.status)} {pad(short(node.path, width), width)}  {took(node):>{TIME_WIDTH}}"
-    told = notes(node)
+def _failed_bodies(screen: Screen, node: NodeResult) -> None:
+    bodies = node.bodies
+    if bodies is not None and bodies.failed:
+        told_errors(screen, islice(node.body_errors(), FAILED_MAX), "    ")
+        if bodies.failed > FAILED_MAX:
+            screen.line(screen.paint(f"    … and {bodies.failed - FAILED_MAX:,} more that failed", "dim"))
+
+
+def node_line(screen: Screen, node: NodeResult, width: int, indent: str = "  ", branch: str = "") -> None:
+    """One node, with its error where it failed. `branch`: the name of the branch that it is in."""
+    prefix = f"{indent}{screen.symbol(look_of(node))} {pad(short(node.path, width), width)}  {took(node):>{TIME_WIDTH}}"
+    told = ", ".join(part for part in (branch, notes(node)) if part)
     if told:
         style = "dim" if node.status in ("skipped", "pending") else ""
         screen.hanging(prefix + "  ", told, len(indent) + 2 + width + 2 + TIME_WIDTH + 2, style)
     else:
         screen.line(prefix.rstrip())
-    if node.error is not None and node.status in ("failed", "retrying", "compensation_failed"):
+    if node.error is not None and (node.degraded or node.status in _WITH_ERRORS):
         error_lines(screen, node.error, " " * (len(indent) + 2))
+
+
+def told_errors(screen: Screen, errors: Iterable[tuple[str, ErrorRecord]], indent: str = "  ") -> None:
+    """Bodies that failed, a line for each."""
+    room = (screen.width or 160) - len(indent) - 4
+    for address, error in errors:
+        text = f"{clean(address)}  {one_line(f'{error.type}: {error.message}', max(room - cells(address), 20))}"
+        screen.line(f"{indent}{screen.symbol('failed')} {text}")
 
 
 def took(node: NodeResult) -> str:
@@ -43,13 +78,19 @@ def took(node: NodeResult) -> str:
         return ""
     if node.ended_at is not None:
         return duration(node.ended_at - node.started_at)
-    return duration(now_ms() - node.started_at) if node.status == "running" else ""
+    return duration(now_ms() - node.started_at) if look_of(node) == "running" else ""
 
 
 def notes(node: NodeResult) -> str:
     """What there is to say of a node beside its status and time."""
-    told = []
-    if node.status not in ("completed", "failed", "skipped"):
+    words, waits = block_words(node), waiting(node)
+    told = [words] if words else []
+    plain = (
+        node.status in ("completed", "failed", "skipped", "falling_back")
+        or is_open(node)
+        or (waits and node.status == "waiting")
+    )
+    if not plain:
         told.append(node.status.replace("_", " "))
     if node.runs > 1:
         told.append(count(node.runs, "run"))
@@ -63,11 +104,16 @@ def notes(node: NodeResult) -> str:
         told.append(f"left by port {node.port}")
     if node.status == "failed" and node.handled:
         told.append("the failure was handled")
+    elif node.status == "failed" and node.decision and node.rule != BY_DEFAULT:
+        told.append(f"{node.decision}: {clean(node.rule)}")
+    if node.degraded and node.stand_in:
+        told.append(f"{clean(node.stand_in)} stood in for {clean(node.path)}")
+    elif node.status == "falling_back":
+        told.append(f"{clean(node.stand_in)} stands in")
     if node.status == "skipped":
         told.append(f"skipped: {clean(node.reason)}")
     elif node.reason:
         told.append(clean(node.reason))
-    waits = waiting(node)
     return ", ".join([*told, waits] if waits else told)
 
 
@@ -77,8 +123,10 @@ def waiting(node: NodeResult) -> str:
         what = "the next attempt"
     elif node.status == "gathering":
         what = "the next message"
+    elif is_open(node):
+        return ""
     elif node.waits_for and node.status in ("waiting", "ready"):
-        what = clean(node.waits_for)
+        what = "its limits" if node.waits_for.startswith("node:") else clean(node.waits_for)
     else:
         return ""
     if node.due is None:

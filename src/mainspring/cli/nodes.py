@@ -11,8 +11,8 @@ from mainspring.cli import exits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mainspring.cli.kind import Kind
     from mainspring.cli.look import Screen
-    from mainspring.cli.node_kinds import Kind
 
 
 @click.command("nodes", short_help="The kinds of node there are, and the tasks.")
@@ -28,7 +28,8 @@ def command(kind: str | None, imports: tuple[str, ...], as_json: bool) -> int:
     mainspring nodes --import orders
     mainspring nodes --import orders charge
 
-    With the name of a KIND or of a task: that one in detail, with an example to copy.
+    With the name of a KIND or of a task: that one in detail, with an example to copy. Custom kinds are those of installed
+    plugins and of the modules that are imported; what is wrong with a plugin is told here.
     """
     from mainspring.cli import look, preparing
     from mainspring.cli.node_kinds import KINDS
@@ -36,13 +37,15 @@ def command(kind: str | None, imports: tuple[str, ...], as_json: bool) -> int:
     with preparing.stdout_for(as_json):
         preparing.load_modules(imports)
         tasks = _tasks() if imports else {}
+        custom = {one["kind"]: one for one in _custom()} if kind is None or not _is_known(kind, tasks) else {}
     screen = look.out()
     if kind is not None:
-        return _one(screen, kind, tasks, as_json)
+        return _one(screen, kind, tasks, custom, as_json)
     if as_json:
-        _print({"kinds": [_kind_data(one) for one in KINDS], "tasks": [_task_data(*one) for one in tasks.items()]})
+        told = [_task_data(*one) for one in tasks.items()]
+        _print({"kinds": [_kind_data(one) for one in KINDS], "custom": list(custom.values()), "tasks": told})
         return exits.COMPLETED
-    _list_kinds(screen)
+    _list_kinds(screen, list(custom.values()))
     if imports:
         _list_tasks(screen, tasks, imports)
     return exits.COMPLETED
@@ -54,7 +57,23 @@ def _tasks() -> dict[str, Callable[..., Any]]:
     return dict(tasks())
 
 
-def _one(screen: Screen, name: str, tasks: dict[str, Callable[..., Any]], as_json: bool) -> int:
+def _custom() -> list[dict[str, Any]]:
+    from mainspring.tasks.catalogue import catalogue
+
+    return catalogue()
+
+
+def _is_known(name: str, tasks: dict[str, Callable[..., Any]]) -> bool:
+    """Whether plugins need not be asked for it."""
+    from mainspring.cli.node_kinds import BY_NAME
+    from mainspring.definition.vocabulary import node_type
+
+    return name in tasks or node_type(name) in BY_NAME
+
+
+def _one(
+    screen: Screen, name: str, tasks: dict[str, Callable[..., Any]], custom: dict[str, dict[str, Any]], as_json: bool
+) -> int:
     from mainspring.cli.node_kinds import BY_NAME
     from mainspring.definition.findings import did_you_mean
     from mainspring.definition.vocabulary import node_type
@@ -72,7 +91,13 @@ def _one(screen: Screen, name: str, tasks: dict[str, Callable[..., Any]], as_jso
         else:
             _show_task(screen, name, tasks[name])
         return exits.COMPLETED
-    hint = did_you_mean(name, [*BY_NAME, *tasks])
+    if name in custom:
+        if as_json:
+            _print(custom[name])
+        else:
+            _show_custom(screen, custom[name])
+        return exits.COMPLETED
+    hint = did_you_mean(name, [*BY_NAME, *tasks, *custom])
     more = "" if tasks else "; for the tasks of a module, give --import MODULE"
     raise click.UsageError(f"no kind of node and no task is called {name!r}{f'; {hint}' if hint else more}")
 
@@ -80,7 +105,8 @@ def _one(screen: Screen, name: str, tasks: dict[str, Callable[..., Any]], as_jso
 # -- lists
 
 
-def _list_kinds(screen: Screen) -> None:
+def _list_kinds(screen: Screen, custom: list[dict[str, Any]]) -> None:
+    from mainspring.cli.custom_lines import list_custom
     from mainspring.cli.node_kinds import GROUPS, KINDS
 
     width = max(len(kind.name) for kind in KINDS)
@@ -93,6 +119,7 @@ def _list_kinds(screen: Screen) -> None:
             prefix = f"  {mark} {name}{' ' * (width - len(kind.name))}  "
             screen.hanging(prefix, kind.what, width + 6, "" if runs else "dim")
         screen.line()
+    list_custom(screen, custom)
     done, to_come = screen.symbol("completed"), screen.symbol("pending")
     screen.line(f"{done} runs  {to_come} known, and checked in a definition, but not run by this version yet")
     screen.line(f"One in detail, with an example: {screen.paint('mainspring nodes KIND', 'bold')}")
@@ -136,6 +163,20 @@ def _show_kind(screen: Screen, kind: Kind) -> None:
         screen.line(screen.paint(title, "bold"))
         screen.hanging("  ", text, 2)
     _show_example(screen, kind.example)
+
+
+def _show_custom(screen: Screen, kind: dict[str, Any]) -> None:
+    from mainspring.cli.custom_lines import show_custom
+    from mainspring.cli.words import clean
+
+    show_custom(screen, kind)
+    doc = clean(kind.get("doc", ""))
+    if "\n" in doc:
+        screen.line()
+        for line in doc.split("\n"):
+            screen.hanging("  ", line, 2) if line.strip() else screen.line()
+    if "example" in kind:
+        _show_example(screen, clean(kind["example"]))
 
 
 def _show_task(screen: Screen, name: str, function: Callable[..., Any]) -> None:

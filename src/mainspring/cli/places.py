@@ -47,14 +47,17 @@ def command(*words: str, store: str, imports: tuple[str, ...] = ()) -> str:
 
 
 async def resolve(store: Store, wanted: str) -> InstanceRecord:
-    """The instance that an id, a prefix that only one has, or `last` means. Raises UnknownInstance."""
+    """The instance that an id, a prefix that only one has, or `last` means. Raises UnknownInstance.
+
+    A child's id begins with its parent's: a prefix of both, and `last`, mean the parent.
+    """
     found = await store.find(wanted)
     if found is not None:
         return found
     if wanted == "last":
-        newest = await store.instances(limit=1)
-        if newest:
-            return newest[0]
+        newest = await _newest(store)
+        if newest is not None:
+            return newest
         raise UnknownInstance(f"there is no instance in {store.url} yet")
     matches = await _with_prefix(store, wanted)
     if len(matches) == 1:
@@ -75,5 +78,30 @@ async def _with_prefix(store: Store, prefix: str) -> list[InstanceRecord]:
         page = await store.instances(before=before, limit=PAGE)
         matches += [record for record in page if record.id.startswith(prefix)]
         if len(page) < PAGE:
-            return matches
+            break
         before = page[-1].number
+    found = {record.id for record in matches}
+    return [record for record in matches if record.parent not in found]
+
+
+async def _newest(store: Store) -> InstanceRecord | None:
+    """The last one that somebody started."""
+    before: int | None = None
+    while True:
+        page = await store.instances(before=before, limit=PAGE)
+        for record in page:
+            if record.parent is None:
+                return record
+        if len(page) < PAGE:
+            return None
+        before = page[-1].number
+
+
+async def root_of(store: Store, record: InstanceRecord) -> str:
+    """The instance that it is a child of, or a child's child; or itself."""
+    while record.parent is not None:
+        parent = await store.find(record.parent)
+        if parent is None:
+            break
+        record = parent
+    return record.id

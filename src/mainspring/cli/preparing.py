@@ -33,12 +33,21 @@ def load_modules(names: Iterable[str]) -> None:
             raise HandlerNotFound(f"cannot load --import {name}: {type(error).__name__}: {error}") from error
 
 
-def definition_to_run(file: str) -> Definition:
-    """A definition that can run here and now, with all warnings. Raises DefinitionError, HandlerNotFound listing all that
-    is missing."""
-    from mainspring.graph.check import load
+def definition_to_run(file: str, resilience: str | None = None) -> Definition:
+    """A definition that can run here and now, with all warnings; and its children in the same folder can.
 
-    definition = load(file)
+    Raises DefinitionError, and HandlerNotFound listing all that is missing.
+    """
+    from mainspring.graph.check import load
+    from mainspring.graph.family import family_of
+
+    definition = load(file, resilience=resilience)
+    for one in (definition, *family_of(definition)):
+        _refuse_what_cannot_run(one, one.source or file)
+    return definition
+
+
+def _refuse_what_cannot_run(definition: Definition, file: str) -> None:
     refused = not_run_yet(definition, file)
     if refused:
         raise DefinitionError(refused)
@@ -51,7 +60,6 @@ def definition_to_run(file: str) -> Definition:
         raise HandlerNotFound("\n".join([head, *(f"{path}: {reason}" for path, reason in missing)]))
     if found:
         definition.warnings = (*definition.warnings, *found)
-    return definition
 
 
 def refuse_input(definition: Definition, given: Any) -> None:
@@ -74,10 +82,23 @@ def not_run_yet(definition: Definition, file: str) -> list[Finding]:
 
 
 def not_enforced_yet(definition: Definition, file: str) -> list[Finding]:
-    """What this version runs without, each with its place."""
+    """What it is run without, each with its place: what this version does not have, and policies that no file has."""
+    from mainspring.graph.check_resilience import unknown_policies
     from mainspring.graph.support import not_enforced
 
-    return _placed(not_enforced(definition.workflow), file)
+    return _placed([*not_enforced(definition.workflow), *unknown_policies(definition.workflow)], file)
+
+
+def children_findings(definition: Definition, file: str) -> list[Finding]:
+    """The subflows whose workflow no file beside this one has, each with its place. Raises DefinitionError of such a file."""
+    from mainspring.graph.family import file_of, in_folder, missing_children, named_at
+
+    there = {
+        name
+        for name, _ in named_at(definition.workflow)
+        if file_of(name, definition.folder) and in_folder(name, definition.folder)
+    }
+    return _placed(missing_children(definition.workflow, there), file)
 
 
 def _placed(found: list[Finding], file: str) -> list[Finding]:

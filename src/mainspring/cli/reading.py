@@ -44,8 +44,14 @@ async def instance(url: str, wanted: str) -> tuple[InstanceRecord, InstanceResul
 async def state(store: Store, id: str) -> InstanceResult:
     """Its journal, folded. Raises StoreCorrupt."""
     loaded = await store.load(id)
-    definition = None if loaded is None else await store.definition(loaded.record.version)
-    if loaded is None or definition is None:
-        raise StoreCorrupt(f"instance {id} or its definition is gone from {store.url}")
-    plan = Plan(canonical.decode(definition.body), definition.version)
-    return InstanceResult(rebuild(plan, loaded)[0])
+    if loaded is None:
+        raise StoreCorrupt(f"instance {id} is gone from {store.url}")
+    return InstanceResult(rebuild(await plan_of(store, loaded.record), loaded)[0])
+
+
+async def plan_of(store: Store, record: InstanceRecord) -> Plan:
+    """The plan that an instance is pinned to. Raises StoreCorrupt."""
+    definition = await store.definition(record.version)
+    if definition is None:
+        raise StoreCorrupt(f"the definition of instance {record.id} is gone from {store.url}")
+    return Plan(canonical.decode(definition.body), definition.version)

@@ -22,6 +22,7 @@ INPUT_HELP = "k=v, k.sub=v, @file.json or JSON; may be repeated."
 @click.option("--store", metavar="URL", help=f"Where to keep it. [default: {places.DEFAULT_STORE}]")
 @click.option("--key", help="Run it once: the same key again gives the first instance.")
 @click.option("--import", "imports", multiple=True, metavar="MODULE", help="Load more tasks; may be repeated.")
+@click.option("--resilience", metavar="FILE", help="The rules of this resilience file hold too.")
 @click.option("--resume", metavar="ID", help="Go on with an instance (an id, its beginning, or `last`).")
 @click.option(
     "--durability", type=click.Choice(["full", "normal"]), default="full", help="Survive a power loss (full)."
@@ -35,6 +36,7 @@ def command(
     store: str | None,
     key: str | None,
     imports: tuple[str, ...],
+    resilience: str | None,
     resume: str | None,
     durability: str,
     no_wait: bool,
@@ -55,29 +57,34 @@ def command(
     if resume is not None and (inputs or key is not None):
         raise click.UsageError("--input and --key belong to a new instance; --resume goes on with one that has them")
 
+    if resume is not None and resilience is not None:
+        raise click.UsageError(
+            "--resilience belongs to a new instance; --resume goes on by the rules that it began with"
+        )
+
     from mainspring.cli import givens, preparing
     from mainspring.cli.session import Wanted
 
     given = givens.merged(inputs)
     url = places.store_url(store)
     with preparing.stdout_for(as_json or quiet):
-        definition = _prepared(file, imports)
+        definition = _prepared(file, imports, resilience)
         if definition is not None:
             preparing.refuse_input(definition, given)
         places.make_room(url)
         wanted = Wanted(definition, resume, given, key, url, durability, not no_wait)
-        view = _view(as_json or quiet)
-        outcome = _conducted(wanted, view)
-    return _told(outcome, wanted, imports, as_json, quiet, view.told)
+        shown = view(as_json or quiet)
+        outcome = conducted(wanted, shown)
+    return told_of(outcome, wanted, imports, as_json, quiet, shown.told)
 
 
-def _prepared(file: str | None, imports: tuple[str, ...]) -> Definition | None:
+def _prepared(file: str | None, imports: tuple[str, ...], resilience: str | None) -> Definition | None:
     from mainspring.cli import preparing
 
     preparing.load_modules(imports)
     if file is None:
         return None
-    definition = preparing.definition_to_run(file)
+    definition = preparing.definition_to_run(file, resilience)
     warnings = [*definition.warnings, *preparing.not_enforced_yet(definition, file)]
     if warnings:
         from mainspring.cli import faults, look
@@ -88,7 +95,8 @@ def _prepared(file: str | None, imports: tuple[str, ...]) -> Definition | None:
     return definition
 
 
-def _conducted(wanted: Wanted, view: View) -> Outcome:
+def conducted(wanted: Wanted, view: View) -> Outcome:
+    """Run it, with what is seen of it meanwhile."""
     import asyncio
 
     from mainspring.cli import look, preparing
@@ -106,7 +114,8 @@ def _conducted(wanted: Wanted, view: View) -> Outcome:
         return asyncio.run(conduct())
 
 
-def _view(silent: bool) -> View:
+def view(silent: bool) -> View:
+    """What is shown while something runs."""
     from mainspring.cli import look, watching
 
     screen = look.out()
@@ -116,12 +125,15 @@ def _view(silent: bool) -> View:
         from mainspring.cli.live_view import LiveView
 
         return LiveView(screen)
-    return watching.Lines(screen)
+    from mainspring.cli.plain_lines import Lines
+
+    return Lines(screen)
 
 
-def _told(
+def told_of(
     outcome: Outcome, wanted: Wanted, imports: tuple[str, ...], as_json: bool, quiet: bool, told: set[str]
 ) -> int:
+    """Say how it ended; gives the exit code."""
     from mainspring.cli import ending
 
     if as_json:

@@ -12,14 +12,15 @@ from typing import Any, Literal, TypeVar, cast
 
 from mainspring.assembly import Engine, open_store
 from mainspring.cli import exits, places
+from mainspring.cli.awaited import Wait
 from mainspring.cli.focused import FocusedStore
+from mainspring.cli.standing import standing
 from mainspring.cli.watching import View
 from mainspring.cli.words import now_ms
 from mainspring.definition.load import Definition
 from mainspring.engine.live import Live
 from mainspring.engine.result import InstanceResult
 from mainspring.machine.instance import Instance
-from mainspring.machine.lifecycle import ACTIVE
 
 T = TypeVar("T")
 
@@ -29,12 +30,15 @@ BIG_GRAPH_TICK_SECONDS = 0.5
 ABSENT_TICKS = 10
 """An instance that is not in memory is asleep, or parked: every so many ticks the store is asked which."""
 
+PROGRESS_MAX = 1_000
+"""Of so many nodes the progress is kept: a loop has more of them than anybody looks at."""
+
 STILL = frozenset({"paused", "parked"})
 
 
 @dataclass
 class Wanted:
-    """What to run: a definition, or an instance that is in the store."""
+    """What to run: a definition, or an instance that is in the store. `compensate`: one that is to undo what it had left."""
 
     definition: Definition | None
     resume: str | None
@@ -43,18 +47,21 @@ class Wanted:
     store: str
     durability: str
     wait: bool
+    compensate: bool = False
 
 
 @dataclass
 class Outcome:
-    """How it went. `how`: at its end; stopped by a signal; parked or paused; stuck for want of code. `before`: it was at
+    """How it went. `how`: at its end; stopped by a signal; parked or paused; stuck for want of code; waiting for somebody
+    (`waits`: each with the instance that waits, which may be a child). `before`: it was at
     its end before this session began, which had nothing to do."""
 
-    how: Literal["ended", "stopped", "still", "stuck"]
+    how: Literal["ended", "stopped", "still", "stuck", "waiting"]
     id: str = ""
     result: InstanceResult | None = None
     missing: tuple[tuple[str, str], ...] = ()
     before: bool = False
+    waits: tuple[tuple[str, Wait], ...] = ()
 
 
 class Session:
@@ -97,6 +104,7 @@ class Session:
         live = engine.host.by_id.get(id)
         last = None if live is None else live.instance
         self._view.begin(_title(self._wanted.definition, last, id), last, id, self._began)
+        self._seen(live)
         try:
             while True:
                 nodes = 0 if last is None else len(last.nodes)
@@ -104,12 +112,19 @@ class Session:
                 await asyncio.wait((result, stop), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 if result.done():
                     ended = result.result()
+                    if last is None:
+                        self._view.seen(ended.instance, 0)
+                    while await self._view.read(self._focused):
+                        pass
                     return Outcome("ended", id, ended, before=(ended.ended_at or self._began) < self._began)
                 if stop.done():
                     return Outcome("stopped", id)
                 live = engine.host.by_id.get(id)
                 if live is not None:
+                    if last is None:
+                        self._seen(live)
                     last = live.instance
+                    await self._view.read(self._focused)
                     self._view.tick(last, self._progress)
                 halted = await self._halted(engine, id, live)
                 if halted is not None:
@@ -124,14 +139,22 @@ class Session:
     async def _begin(self, engine: Engine) -> str:
         wanted = self._wanted
         if wanted.definition is not None:
+            engine.register_family(wanted.definition)
             return (await engine.start(wanted.definition, input=wanted.input, key=wanted.key)).id
         (id,) = self._focused.ids
         await engine.get(id)
+        if wanted.compensate:
+            await engine.compensate(id, by="mainspring compensate")
+            return id
         record = await self._focused.find(id)
         if record.status in ("paused", "parked", "pausing"):
             await engine.resume(id, by="mainspring run --resume")
             self._absent = -ABSENT_TICKS  # its mail is on its way
         return id
+
+    def _seen(self, live: Live | None) -> None:
+        if live is not None:
+            self._view.seen(live.instance, live.seq)
 
     async def _halted(self, engine: Engine, id: str, live: Live | None) -> Outcome | None:
         """Whether it can go no further without somebody."""
@@ -141,17 +164,28 @@ class Session:
                 return None
             self._absent = 0
             record = await self._focused.find(id)
-            return Outcome("still", id, None) if record.status in STILL else None
+            return Outcome("still", id, None) if record.status in STILL else await self._standing(engine, id)
         if self._absent < 0:
             self._absent += 1
         elif live.instance.status in STILL and not live.tasks:
             return Outcome("still", id)
         if not live.tasks and not live.uncommitted:
-            waiting = _wait_for_code(live.instance)
-            if waiting:
-                known = dict(live.program.missing())
-                return Outcome("stuck", id, None, tuple((path, known.get(path, "")) for path in waiting))
+            return await self._standing(engine, id)
         return None
+
+    async def _standing(self, engine: Engine, id: str) -> Outcome | None:
+        found = await standing(engine, self._focused, id, now_ms())
+        if found is None:
+            return None
+        if not found.code:
+            return Outcome("waiting", id, waits=tuple(found.waits))
+        missing = []
+        for one in found.code:
+            live = engine.host.by_id.get(one.id)
+            known = {} if live is None else dict(live.program.missing())
+            path = one.path if one.id == id else f"{one.path} of {one.id}"
+            missing.append((path, known.get(one.place, "")))
+        return Outcome("stuck", id, None, tuple(missing))
 
     async def _resolved(self, wanted: str) -> str:
         """The instance's full id, read without taking the store."""
@@ -174,7 +208,10 @@ class Session:
         return task.result()
 
     def _progressed(self, path: str, percent: float, text: str) -> None:
+        self._progress.pop(path, None)
         self._progress[path] = (percent, text)
+        if len(self._progress) > PROGRESS_MAX:
+            del self._progress[next(iter(self._progress))]  # whoever reported longest ago
 
     def _waiting(self, holder: str) -> None:
         self._say(f"{holder}; waiting until it is free (Ctrl-C to stop, --no-wait not to wait)")
@@ -193,14 +230,3 @@ def _title(definition: Definition | None, instance: Instance | None, id: str) ->
     else:
         return id
     return workflow.name or workflow.id
-
-
-def _wait_for_code(instance: Instance) -> list[str]:
-    """The nodes that wait for their code, where nothing else is under way; else none."""
-    waiting = []
-    for node, state in zip(instance.plan.nodes, instance.nodes, strict=True):
-        if state is not None and state.status in ACTIVE:
-            if not state.waits_for.startswith("handler"):
-                return []
-            waiting.append(node.path)
-    return waiting

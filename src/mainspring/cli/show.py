@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from mainspring.cli import exits, places
 
 if TYPE_CHECKING:
+    from mainspring.cli.body_history import Fates
+    from mainspring.cli.held import Waits
     from mainspring.cli.look import Screen
-    from mainspring.engine.result import InstanceResult, NodeResult
+    from mainspring.engine.result import InstanceResult
     from mainspring.journal.records import InstanceRecord
 
 VALUE_LINES = 60
+CHILDREN_MAX = 10
+
+ROWS_READ_UNASKED_MAX = 20_000
+"""What became of bodies is counted in the journal; where that is longer than so many rows, only if it is asked for."""
 
 
 @click.command("show", short_help="How an instance stands, its errors in full.")
 @click.argument("id")
 @click.option("--store", metavar="URL", help=f"Where to look. [default: {places.DEFAULT_STORE}]")
-@click.option("--node", "path", metavar="PATH", help="Only this node, with its output.")
+@click.option(
+    "--node", "path", metavar="PATH", help="Only this node, or this body (`loop[3]`), with its input and output."
+)
+@click.option("--bodies", is_flag=True, help="Say what became of all bodies, however long the journal is.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, with everything.")
-def command(id: str, store: str | None, path: str | None, as_json: bool) -> int:
+def command(id: str, store: str | None, path: str | None, bodies: bool, as_json: bool) -> int:
     """How an instance stands: its nodes, its errors in full, its input and output.
 
     ID is an id, the beginning of one, or `last`. Only looks: works while an engine runs on the store.
@@ -29,44 +38,77 @@ def command(id: str, store: str | None, path: str | None, as_json: bool) -> int:
     \b
     mainspring show last
     mainspring show order-7f3k --node charge --json
+    mainspring show charges-2b1d --node 'loop[3].charge'
     """
     import asyncio
 
-    from mainspring.cli import account, look, reading
-    from mainspring.errors import StoreCorrupt
+    from mainspring.cli import look, show_node
 
     url = places.store_url(store)
-    record, result = asyncio.run(reading.instance(url, id))
-    if result is None:
-        raise StoreCorrupt(f"{record.id} is parked and its journal cannot be read: {record.reason}")
-    node = None if path is None else _node(result, path)
-    if as_json:
-        import json
-
-        whole = account.of_instance(result, url, record.status, record.reason)
-        told: dict[str, Any] = whole if node is None else {"path": node.path, **account.of_node(node)}
-        print(json.dumps(told, ensure_ascii=False))
-    elif node is not None:
-        _show_node(look.out(), node, places.command("show", record.id, "--node", node.path, "--json", store=url))
+    seen = asyncio.run(_seen(url, id, bodies and path is None, path is None))
+    if path is not None:
+        found = asyncio.run(show_node.find(url, seen.record.id, seen.result, path))
+        see_all = places.command("show", seen.record.id, "--node", path, "--json", store=url)
+        show_node.show(look.out(), found, see_all, as_json)
+    elif as_json:
+        _print_json(seen, url)
     else:
-        _show(look.out(), record, result, url)
+        _show(look.out(), seen, url)
     return exits.COMPLETED
 
 
-def _node(result: InstanceResult, path: str) -> NodeResult:
-    if path not in result.nodes:
-        from mainspring.definition.findings import did_you_mean
+class Seen(NamedTuple):
+    """An instance, and what became of its bodies (None: nobody asked, and there is too much to read)."""
 
-        hint = did_you_mean(path, list(result.nodes))
-        raise click.UsageError(f"{result.id} has no node {path!r}{f'; {hint}' if hint else ''}")
-    return result.nodes[path]
+    record: InstanceRecord
+    result: InstanceResult
+    fates: dict[str, Fates] | None
+    waits: list[Waits]
 
 
-def _show(screen: Screen, record: InstanceRecord, result: InstanceResult, url: str) -> None:
+async def _seen(url: str, id: str, bodies: bool, whole: bool) -> Seen:
+    from mainspring.cli import body_history, held, reading
+    from mainspring.errors import StoreCorrupt
+
+    record, result = await reading.instance(url, id)
+    if result is None:
+        raise StoreCorrupt(f"{record.id} is parked and its journal cannot be read: {record.reason}")
+    if not whole or all(node.bodies is None for node in result.nodes.values()):
+        return Seen(record, result, {}, await _waits(url, result) if whole else [])
+    async with reading.opened(url) as store:
+        if not bodies and await body_history.is_longer(store, record.id, ROWS_READ_UNASKED_MAX):
+            return Seen(record, result, None, await held.waiting(store, result))
+        return Seen(record, result, await body_history.fates(store, record.id), await held.waiting(store, result))
+
+
+async def _waits(url: str, result: InstanceResult) -> list[Waits]:
+    from mainspring.cli import held, reading
+
+    if all(node.status != "ready" for node in result.nodes.values()):
+        return []
+    async with reading.opened(url) as store:
+        return await held.waiting(store, result)
+
+
+def _print_json(seen: Seen, url: str) -> None:
+    import json
+
+    from mainspring.cli import account, held
+
+    told = account.of_instance(seen.result, url, seen.record.status, seen.record.reason)
+    told["openBodies"] = account.of_open_bodies(seen.result)
+    told["bodies"] = None if seen.fates is None else {place: account.of_fates(one) for place, one in seen.fates.items()}
+    if seen.waits:
+        told["waitsForLimits"] = held.as_json(seen.waits)
+    print(json.dumps(told, ensure_ascii=False))
+
+
+def _show(screen: Screen, seen: Seen, url: str) -> None:
+    from mainspring.cli import awaited, held, undone
     from mainspring.cli.summary import counts, show_nodes, show_value
     from mainspring.cli.words import clean, duration, local, now_ms, relative
 
-    now = now_ms()
+    record, result, now = seen.record, seen.result, now_ms()
     see_all = places.command("show", record.id, "--json", store=url)
     head = screen.paint(f"{clean(record.workflow)} {record.status.replace('_', ' ')}", "bold")
     screen.line(f"{screen.symbol(record.status)} {head}  {screen.paint(record.id, 'dim')}")
@@ -77,9 +119,19 @@ def _show(screen: Screen, record: InstanceRecord, result: InstanceResult, url: s
     screen.line(f"  {'took' if record.ended_at else 'so far'}{' ' * (6 if record.ended_at else 4)}{took}")
     if record.key is not None:
         screen.line(f"  key       {clean(record.key)}")
+    if record.parent is not None:
+        screen.line(f"  child of  {clean(record.parent)}")
+    _children(screen, result)
     if record.open and record.wake_at is not None:
         screen.line(f"  asleep    until {local(record.wake_at)} ({relative(record.wake_at, now)})")
     screen.line(f"  nodes     {counts(result)}")
+    _health(screen, result)
+    held.show(screen, seen.waits)
+    undone.show(screen, record.id, result.compensation, url)
+    if any(node.bodies is not None for node in result.nodes.values()):
+        from mainspring.cli.show_bodies import show_bodies
+
+        show_bodies(screen, result, seen.fates, url)
     screen.line()
     show_nodes(screen, list(result.nodes.values()))
     _stacks(screen, result)
@@ -89,8 +141,36 @@ def _show(screen: Screen, record: InstanceRecord, result: InstanceResult, url: s
             show_value(screen, title, value, see_all, VALUE_LINES)
     if record.open:
         screen.line()
+        awaited.show(screen, result, url)
         go_on = places.command("run", "--resume", record.id, store=url)
         screen.line(screen.paint(f"to go on, where nothing runs it now: {go_on}", "dim"))
+
+
+def _health(screen: Screen, result: InstanceResult) -> None:
+    """How well it is, where something is lost or degraded, and what can be done."""
+    from mainspring.cli.words import clean, one_line
+
+    health = result.health
+    if health.continuity == "full":
+        return
+    screen.line(f"  health    {health.value:.2f}, {health.continuity.replace('_', ' ')}")
+    for function in health.functions[:CHILDREN_MAX]:
+        if function.status != "working" and function.name != result.workflow:
+            screen.line(f"            {clean(function.name)} is {function.status}")
+    for line in health.recommendations[:CHILDREN_MAX]:
+        screen.hanging("            ", one_line(line, 400), 12)
+    if len(health.recommendations) > CHILDREN_MAX:
+        screen.line(f"            … {len(health.recommendations) - CHILDREN_MAX:,} more")
+
+
+def _children(screen: Screen, result: InstanceResult) -> None:
+    from mainspring.cli.words import clean
+
+    children = result.children
+    for title, child in zip(("children", *[""] * CHILDREN_MAX), children[:CHILDREN_MAX], strict=False):
+        screen.line(f"  {title:<9} {clean(child)}")
+    if len(children) > CHILDREN_MAX:
+        screen.line(f"            … {len(children) - CHILDREN_MAX:,} more")
 
 
 def _stacks(screen: Screen, result: InstanceResult) -> None:
@@ -104,22 +184,3 @@ def _stacks(screen: Screen, result: InstanceResult) -> None:
             screen.line(f"  {line}")
     if len(failed) > 5:
         screen.line(screen.paint(f"… {count(len(failed) - 5, 'more error')}: --json, or --node PATH", "dim"))
-
-
-def _show_node(screen: Screen, node: NodeResult, see_all: str) -> None:
-    from mainspring.cli.node_lines import node_line
-    from mainspring.cli.summary import show_value
-    from mainspring.cli.words import clean, local
-
-    node_line(screen, node, len(node.path), indent="")
-    if node.started_at is not None:
-        screen.line(f"  started   {local(node.started_at)}, attempt {node.attempts}")
-    if node.because:
-        screen.line(f"  because of {node.because}")
-    if node.error is not None and node.error.stack:
-        screen.line()
-        for line in clean(node.error.stack).splitlines():
-            screen.line(f"  {line}")
-    if node.status == "completed":
-        screen.line()
-        show_value(screen, "output", node.output, see_all, VALUE_LINES)

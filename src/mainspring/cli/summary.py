@@ -76,6 +76,9 @@ def verdict(screen: Screen, result: InstanceResult) -> str:
     head = screen.paint(f"{clean(result.workflow)} {words}{took}", f"{STYLES.get(result.status, 'dim')} bold")
     parts = [f"{screen.symbol(result.status)} {head}", counts(result)]
     retries = sum(node.attempts - 1 for node in result.nodes.values() if node.attempts > 1)
+    degraded = sum(1 for node in result.nodes.values() if node.degraded)
+    if degraded:
+        parts.append(f"{degraded:,} degraded")
     if retries:
         parts.append(count(retries, "retry", "retries"))
     return (" · " if screen.unicode else " | ").join(parts)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @click.command("validate", short_help="Check workflows without running them.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--import", "imports", multiple=True, metavar="MODULE", help="Load more tasks; may be repeated.")
+@click.option("--resilience", metavar="FILE", help="The rules of this resilience file hold too.")
 @click.option("--json", "as_json", is_flag=True, help="A list on stdout: for each file what was found.")
-def command(files: tuple[str, ...], imports: tuple[str, ...], as_json: bool) -> int:
+def command(files: tuple[str, ...], imports: tuple[str, ...], resilience: str | None, as_json: bool) -> int:
     """Check workflows without running them: everything that is wrong, at its place.
 
     \b
@@ -32,7 +33,7 @@ def command(files: tuple[str, ...], imports: tuple[str, ...], as_json: bool) -> 
 
     with preparing.stdout_for(as_json):
         preparing.load_modules(imports)
-        checked = [_check(file) for file in files]
+        checked = [_check(file, resilience) for file in files]
     if as_json:
         import json
 
@@ -45,12 +46,12 @@ def command(files: tuple[str, ...], imports: tuple[str, ...], as_json: bool) -> 
 Checked = tuple[str, "Definition | ResilienceConfig | None", "list[Finding]"]
 
 
-def _check(file: str) -> Checked:
+def _check(file: str, resilience: str | None = None) -> Checked:
     from msgspec.structs import replace
 
     from mainspring.cli import preparing
     from mainspring.definition.load import read
-    from mainspring.graph.check import inspect_reading
+    from mainspring.graph.check import inspect_reading, with_resilience
 
     reading = read(file)
     if reading.kind == "resilience":
@@ -60,14 +61,30 @@ def _check(file: str) -> Checked:
         return file, config, list(told)
     definition, found = inspect_reading(reading)
     findings = list(found)
+    if definition is not None and resilience is not None:
+        definition = with_resilience(definition, resilience)
     if definition is not None:
         findings += [replace(one, severity="warning") for one in preparing.not_run_yet(definition, file)]
         findings += preparing.not_enforced_yet(definition, file)
         findings += preparing.task_findings(definition, file)
+        findings += _children(definition, file)
         findings.sort(key=lambda one: (one.line or 0, one.column or 0))
         if any(one.severity == "error" for one in findings):
             definition = None
     return file, definition, findings
+
+
+def _children(definition: Definition, file: str) -> list[Finding]:
+    """A store may know a workflow that no file has: it is a warning here."""
+    from msgspec.structs import replace
+
+    from mainspring.cli import preparing
+    from mainspring.errors import DefinitionError
+
+    try:
+        return [replace(one, severity="warning") for one in preparing.children_findings(definition, file)]
+    except DefinitionError as error:  # of the child's file, which has a report of its own if it is asked for
+        return [one for one in error.findings if one.severity == "error"]
 
 
 def _show(checked: list[Checked]) -> None:

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mainspring.cli.look import Screen, cells
-from mainspring.cli.node_lines import PATH_MAX, node_line
-from mainspring.cli.words import count, duration, now_ms
-from mainspring.engine.result import NodeResult
+from mainspring.cli.body_lines import Journal
+from mainspring.cli.body_words import Budget, body_states
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import NODE_FINAL
-
-EACH_NODE_MAX = 500
-"""In a larger graph only failures have lines of their own, and each tenth of the whole."""
-
 
 Progress = dict[str, tuple[float, str]]
 
@@ -26,6 +20,14 @@ class View(Protocol):
 
     def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
         """It has started; what ended earlier than `began` was done by an earlier session."""
+        ...
+
+    def seen(self, instance: Instance, row: int) -> None:
+        """It is in memory, as it stands after this row of its journal: what comes later is told by this session."""
+        ...
+
+    async def read(self, journal: Journal) -> bool:
+        """Look into the journal, for what no tick may see. Whether there may be more to read."""
         ...
 
     def tick(self, instance: Instance, progress: Progress) -> None:
@@ -46,6 +48,13 @@ class NoView:
     def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
         """Nothing."""
 
+    def seen(self, instance: Instance, row: int) -> None:
+        """Nothing."""
+
+    async def read(self, journal: Journal) -> bool:
+        """Nothing."""
+        return False
+
     def tick(self, instance: Instance, progress: Progress) -> None:
         """Nothing."""
 
@@ -55,7 +64,7 @@ class NoView:
 
 @dataclass
 class Tally:
-    """Where an instance stands, in one pass over its nodes."""
+    """Where an instance stands, in one pass over its nodes and some of those in bodies. `busy` has only its own."""
 
     total: int = 0
     done: int = 0
@@ -64,6 +73,16 @@ class Tally:
     failed: int = 0
     retries: int = 0
     busy: list[int] = field(default_factory=list)
+
+    def under_way(self, status: str, block: bool) -> bool:
+        """Count a node that is; a block is what its bodies are. Whether it was one."""
+        if status not in ("running", "waiting", "gathering", "retrying", "ready"):
+            return False
+        if status == "running":
+            self.running += 1
+        elif not block:
+            self.waiting += 1
+        return True
 
 
 def done_before(instance: Instance, began: int) -> set[int]:
@@ -83,80 +102,9 @@ def tally(instance: Instance) -> Tally:
             continue
         if state.attempt > 1:
             found.retries += state.attempt - 1
-        status = state.status
-        if status == "running":
-            found.running += 1
-        elif status in ("waiting", "gathering", "retrying", "ready"):
-            found.waiting += 1
-        else:
-            found.failed += status == "failed"
-            continue
-        if len(found.busy) < 200:
+        found.failed += state.status == "failed"
+        if found.under_way(state.status, index in instance.blocks) and len(found.busy) < 200:
             found.busy.append(index)
+    for scope, node, status in body_states(instance, Budget()):
+        found.under_way(status, node.index in scope.blocks)
     return found
-
-
-class Lines:
-    """For pipes and logs: a line for each node as it ends. Nothing is ever redrawn."""
-
-    def __init__(self, screen: Screen) -> None:
-        self.told: set[str] = set()
-        self._screen = screen
-        self._seen: set[int] = set()
-        self._retried: dict[int, int] = {}
-        self._tenth = 0
-        self._began = now_ms()
-        self._width = 0
-
-    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
-        """The header; what was done before is not told again."""
-        self._screen.line(f"{workflow}  {id}")
-        if instance is not None:
-            self._seen = done_before(instance, began)
-            if self._seen:
-                self._screen.line(f"  {count(len(self._seen), 'node')} of {instance.plan.on_graph} done before")
-        self._screen.flush()
-
-    def tick(self, instance: Instance, progress: Progress) -> None:
-        """What is new since the last time."""
-        self._show(instance)
-
-    def end(self, instance: Instance | None) -> None:
-        """What is left to tell."""
-        if instance is not None:
-            self._show(instance)
-
-    def _show(self, instance: Instance) -> None:
-        fresh: list[int] = []
-        for index, state in enumerate(instance.nodes):
-            if state is None or index in self._seen:
-                continue
-            if state.status in NODE_FINAL:
-                self._seen.add(index)
-                fresh.append(index)
-            elif state.status == "retrying" and self._retried.get(index) != state.failures:
-                self._retried[index] = state.failures
-                fresh.append(index)
-        if fresh:
-            self._tell(instance, fresh)
-            self._screen.flush()
-
-    def _tell(self, instance: Instance, fresh: list[int]) -> None:
-        nodes = instance.plan.nodes
-        states = instance.nodes
-        self._width = self._width or min(max(cells(node.path) for node in nodes[:EACH_NODE_MAX]), PATH_MAX)
-        fresh.sort(key=lambda index: getattr(states[index], "ended_at", 0) or now_ms())
-        every = len(nodes) <= EACH_NODE_MAX
-        for index in fresh:
-            node = NodeResult(nodes[index].path, states[index])
-            if every or node.status in ("failed", "compensation_failed"):
-                node_line(self._screen, node, self._width)
-                if node.status in NODE_FINAL:
-                    self.told.add(node.path)
-        tenth = instance.finished * 10 // max(instance.plan.on_graph, 1)
-        if not every and tenth > self._tenth:
-            self._tenth = tenth
-            took = duration(now_ms() - self._began)
-            self._screen.line(
-                f"  {instance.finished:,} of {instance.plan.on_graph:,} nodes ({tenth * 10}%) after {took}"
-            )

@@ -1,0 +1,35 @@
+"""`mainspring approve`."""
+
+from __future__ import annotations
+
+import click
+
+from mainspring.cli import exits, places
+
+
+@click.command("approve", short_help="Approve what an instance waits for.")
+@click.argument("id")
+@click.argument("name", required=False)
+@click.option("--comment", default="", help="Why; it is part of the approval's payload.")
+@click.option("--store", metavar="URL", help=f"Where it is. [default: {places.DEFAULT_STORE}]")
+@click.option("--by", help="Who decides; it is kept in the journal. [default: your login name]")
+@click.option("--json", "as_json", is_flag=True, help="What was sent, as JSON.")
+def command(id: str, name: str | None, comment: str, store: str | None, by: str | None, as_json: bool) -> int:
+    """Approve what a `wait` with an `approval` waits for. The instance takes it when it goes on.
+
+    ID is an id, the beginning of one, or `last`. NAME is the approval's; where it waits for one only it can be left out.
+
+    \b
+    mainspring approve order-7f3k manager --comment "as agreed"
+    """
+    import asyncio
+
+    from mainspring.cli import preparing, sending
+
+    url = places.store_url(store)
+    with preparing.log_lines():
+        who = sending.user() if by is None else by
+        payload = {"approved": True, "comment": comment, "by": who}
+        sent = asyncio.run(sending.send(url, id, "approval", name, payload, who))
+    sending.told(sent, "approval", f"{sent.name} is approved", url, as_json)
+    return exits.COMPLETED
