@@ -47,6 +47,20 @@ RECORDED = {
 }
 
 
+LOOP = """
+id: charges
+nodes: [{id: loop, type: forEach, config: {items: 4, body: [{id: charge, type: log, config: {message: paid}}]}}]
+"""
+
+
+ASKS = """
+id: asks
+nodes:
+  - {id: payment, type: wait, config: {signal: paid}}
+  - {id: consent, type: wait, config: {approval: manager}}
+"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the examples speak of: an order, its input, more workflows, a recorded one, `mainspring` and `jq` on the PATH."""
@@ -57,6 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "workflows").mkdir()
     for name in ("one", "two"):
         (made / "workflows" / f"{name}.yaml").write_text(f"id: {name}\nnodes: [{{id: say, type: log}}]\n")
+    (made / "workflows" / "charges.yaml").write_text(LOOP)
     (made / "montage.json").write_text(json.dumps(RECORDED))
     programs = made / "bin"
     programs.mkdir()
@@ -77,6 +92,7 @@ def _bash(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_example_of_every_command_runs(folder: Path) -> None:
     assert _bash("mainspring run order.yaml --key 7f3k-done", folder).returncode == 0
+    assert _bash("mainspring run workflows/charges.yaml --key 2b1d", folder).returncode == 0
     ran = 0
     for name, command in TOOL.commands():
         lines = [line for line in TOOL.parts(command)[1] if not line.startswith("#")]
@@ -88,12 +104,52 @@ def test_every_example_of_every_command_runs(folder: Path) -> None:
             if line.startswith("mainspring cancel"):  # needs an instance that is still open
                 _leave_one_open(folder)
                 line = line.replace("order-7f3k", "waits:open")
-            done = _bash(f"export PATH={folder / 'bin'}:$PATH; {line.replace('order-7f3k', 'order:7f3k')}", place)
-            assert done.returncode == 0, (line, done.stdout, done.stderr)
+            if line.startswith(
+                ("mainspring signal", "mainspring approve", "mainspring reject")
+            ):  # needs one that waits
+                _leave_one_waiting(folder, line.split()[1])
+                line = line.replace("order-7f3k", f"asks:{line.split()[1]}")
+            if line.startswith("mainspring compensate"):  # needs one that has something left
+                (folder / "trip.yaml").write_text(TRIP)
+                assert _bash("mainspring run trip.yaml --key left", folder).returncode == 1
+                line = line.replace("trip-7f3k", "trip:left")
+            if line.startswith(("mainspring deadletters show", "mainspring deadletters requeue")):  # needs a letter
+                _leave_one_condemned(folder)
+                line = line.replace("order-7f3k", "kills:dead")
+            if line.startswith("mainspring breaker close"):  # needs one that is known
+                assert _bash("mainspring breaker open payments", folder).returncode == 0
+            line = line.replace("order-7f3k", "order:7f3k").replace("charges-2b1d", "charges:2b1d")
+            done = _bash(f"export PATH={folder / 'bin'}:$PATH; {line}", place)
+            ends = 1 if line.startswith("mainspring compensate") else 0  # the trip has failed, whatever is undone of it
+            assert done.returncode == ends, (line, done.stdout, done.stderr)
             ran += 1
     assert ran >= 25
     assert (folder / "order.svg").read_text().startswith("<svg")
     assert json.loads((folder / "workflow.schema.json").read_text())["$schema"]
+
+
+TRIP = """
+id: trip
+nodes:
+  - {id: book, type: log, compensationNodeId: unbook}
+  - {id: pay, type: script, config: {runtime: python, code: "raise SystemExit(1)"}, dependsOn: [book]}
+  - {id: unbook, type: script, config: {runtime: python, code: "raise SystemExit(1)"}}
+"""
+
+
+KILLS = """
+id: kills
+nodes: [{id: kill, type: script, config: {runtime: python, code: "import os; os.kill(os.getppid(), 9)"}}]
+"""
+
+
+def _leave_one_condemned(folder: Path) -> None:
+    """The process ends in its node each time, until the node is given up."""
+    (folder / "kills.yaml").write_text(KILLS)
+    for _ in range(5):
+        if _bash("mainspring run kills.yaml --key dead", folder).returncode == 1:
+            return
+    raise AssertionError("it was not given up")
 
 
 def _leave_one_open(folder: Path) -> None:
@@ -106,6 +162,12 @@ def _leave_one_open(folder: Path) -> None:
     assert process.stdout is not None and process.stdout.readline().startswith("waits")
     process.kill()
     process.communicate()
+
+
+def _leave_one_waiting(folder: Path, key: str) -> None:
+    """It waits for a signal and for an approval; nobody sends them here, so the run stops and says so."""
+    (folder / "asks.yaml").write_text(ASKS)
+    assert _bash(f"mainspring run asks.yaml --key {key}", folder).returncode == 5
 
 
 def test_the_page_is_made_from_the_code() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 GUIDES = Path(__file__).parent.parent.parent / "docs" / "guides"
-CONSOLE = ("schemas", "caching")
+CONSOLE = ("schemas", "caching", "limits")
 """Guides whose console blocks are sessions: each line with `$` a command, what follows what it says."""
 
 

@@ -12,7 +12,12 @@ PAGES = {
     "docs/concepts.md": 6,
     "docs/guides/write.md": 7,
     "docs/guides/test.md": 2,
+    "docs/guides/custom-kinds.md": 4,
     "docs/guides/production.md": 5,
+    "docs/guides/waiting.md": 10,
+    "docs/guides/failures.md": 6,
+    "docs/guides/sagas.md": 5,
+    "docs/guides/breakers.md": 15,
     "README.md": 1,
 }
 """Each with how many commands it has at least."""
