@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import analysis, floor, measured, routing, stages, workflows
+from benchmarks import analysis, floor, limits, loops, measured, routing, sagas, stages, workflows
 
 Row = dict[str, Any]
 
@@ -237,7 +237,84 @@ def _overhead(bench: Bench, routed: str) -> Row:
     return {"value": upper, "unit": "% CPU", "reach": "-" if routed == "all" else "2 %", "ok": ok, **found}
 
 
+def loop_each(bench: Bench) -> Row:
+    """forEach over 100,000 items, 50 at once, against one over 1,000."""
+    return _loop(bench, "forEach")
+
+
+def loop_while(bench: Bench) -> Row:
+    """while with 100,000 passes, against one with 1,000."""
+    return _loop(bench, "while")
+
+
+def _loop(bench: Bench, kind: str) -> Row:
+    count = 20_000 if bench.quick else 100_000
+    found = loops.overhead(kind, count) | loops.resumed(kind, count)
+    memory_mb, ratio = found["memory_mb"], found["cpu_ratio"]
+    reach = "20 MB; last thousands 1.1 times the first; half way, one snapshot interval to fold"
+    ok = memory_mb <= 20 and ratio <= 1.1 and found["rows_folded"] <= loops.interval(count)
+    return {"value": memory_mb, "unit": "MB", "ratio": ratio, "reach": reach, "ok": ok, **found}
+
+
+def saga(bench: Bench) -> Row:
+    """100,000 iterations, all of them undone in order, against 1,000."""
+    found = sagas.overhead(20_000 if bench.quick else 100_000)
+    memory_mb = found["memory_mb"]
+    return {"value": memory_mb, "unit": "MB", "reach": "20 MB", "ok": memory_mb <= 20, **found}
+
+
+def limits_one(bench: Bench) -> Row:
+    """CPU per step with a limit on each node that never binds, against none."""
+    return _limited(bench, "one")
+
+
+def limits_own(bench: Bench) -> Row:
+    """The same with the concurrency of each instance."""
+    return _limited(bench, "own")
+
+
+def limits_three(bench: Bench) -> Row:
+    """The same with a limit, a pool and a rate on each node."""
+    return _limited(bench, "three")
+
+
+def _limited(bench: Bench, kind: str) -> Row:
+    found = limits.overhead(kind, 8 * bench.pairs, 100 if bench.quick else 300)
+    upper = 100 * found["overhead_upper95"]
+    return {"value": upper, "unit": "% CPU", "reach": "10 %", "ok": upper < 10 or kind == "three", **found}
+
+
+def limits_handover(bench: Bench) -> Row:
+    """From the end of an attempt to the start of the one that waited for its place, p99, below half load."""
+    waits = sorted(one for each in bench.alone(limits.handed_over) for one in each)
+    p99 = waits[int(len(waits) * 0.99)]
+    return {
+        "value": p99,
+        "unit": "ms",
+        "reach": "10 ms",
+        "ok": p99 < 10,
+        "median": waits[len(waits) // 2],
+        "of": len(waits),
+    }
+
+
+def limits_rates(bench: Bench) -> Row:
+    """The share of the wanted starts in windows of ten seconds, at 10, 100 and 1,000 a second: the worst."""
+    seconds = 13 if bench.quick else 30
+    found: dict[str, dict[str, float]] = {}
+    for rate in (10, 100, 1_000):
+        with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
+            found[str(rate)] = asyncio.run(limits.rate_kept(str(Path(folder) / "store.db"), rate, seconds))
+    worst = 100 * max(max(1 - one["least"], one["most"] - 1) for one in found.values())
+    return {"value": worst, "unit": "% off", "reach": "5 %", "ok": worst <= 5, **found}
+
+
 ALL: dict[str, Callable[[Bench], Row]] = {
+    "limits-one": limits_one,
+    "limits-own": limits_own,
+    "limits-three": limits_three,
+    "limits-handover": limits_handover,
+    "limits-rates": limits_rates,
     "chain": chain,
     "single": single,
     "fan-out": fan,
@@ -250,6 +327,9 @@ ALL: dict[str, Callable[[Bench], Row]] = {
     "routing-each": routing_each,
     "routing-all": routing_all,
     "graph-100000": graph_100000,
+    "loop-each": loop_each,
+    "loop-while": loop_while,
+    "saga": saga,
     "layout-2000": layout_2000,
     "layout-100000": layout_100000,
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import mainspring as ms
 from mainspring.definition.model import Connection, Node, Workflow
+from mainspring.engine.settings import EngineSettings
 
 LENGTH = 10
 CONDITION = 'output.rows > 0 && output.status == "ok"'
@@ -55,9 +56,9 @@ def chain(routed: str) -> Workflow:
     return Workflow(id=f"routed-{routed}", nodes=(*nodes, last), connections=tuple(connections))
 
 
-async def cpu_per_step(path: str, workflow: Workflow, count: int) -> float:
+async def cpu_per_step(path: str, workflow: Workflow, count: int, settings: EngineSettings | None = None) -> float:
     """Microseconds of CPU, all threads together, for each step of `count` chains, 50 in flight."""
-    async with ms.Engine(f"sqlite:///{path}") as engine:
+    async with ms.Engine(f"sqlite:///{path}", settings=settings) as engine:
         gate = asyncio.Semaphore(50)
 
         async def one() -> None:
@@ -73,16 +74,23 @@ async def cpu_per_step(path: str, workflow: Workflow, count: int) -> float:
 
 def overhead(routed: str, pairs: int, count: int = 200) -> dict[str, float]:
     """Ratios of interleaved pairs, the first of which is a warm-up: their mean, and its upper 95 % bound."""
-    workflows = {name: chain(name) for name in ("plain", routed)}
+    return overhead_of(chain("plain"), chain(routed), pairs, count)
+
+
+def overhead_of(
+    plain: Workflow, more: Workflow, pairs: int, count: int, settings: EngineSettings | None = None
+) -> dict[str, float]:
+    """The same for any two chains of `LENGTH` steps: what the second costs beside the first."""
+    workflows = {"plain": plain, "more": more}
     ratios, base = [], []
     for number in range(pairs + 1):
         cost = {}
-        for name in ("plain", routed) if number % 2 else (routed, "plain"):
+        for name in ("plain", "more") if number % 2 else ("more", "plain"):
             with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
                 path = str(Path(folder) / "store.db")
-                cost[name] = asyncio.run(cpu_per_step(path, workflows[name], count))
+                cost[name] = asyncio.run(cpu_per_step(path, workflows[name], count, settings))
         if number:
-            ratios.append(cost[routed] / cost["plain"] - 1)
+            ratios.append(cost["more"] / cost["plain"] - 1)
             base.append(cost["plain"])
     # The mean of the middle: a neighbour on the machine hits single runs, and hits them hard.
     ordered = sorted(ratios)

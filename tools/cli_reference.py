@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 
 MEANINGS = {
     "COMPLETED": "completed; or the command did what it was asked",
-    "FAILED": "the instance failed; `doctor` found a problem",
+    "FAILED": "the instance failed; `check` found a run that breaks an invariant; `doctor` found a problem",
     "USAGE": "wrong usage, an invalid definition, a store that cannot be used, code that cannot be found",
     "PARTIAL": "partial success",
     "CANCELLED": "cancelled",

@@ -15,6 +15,7 @@ from msgspec import inspect
 from mainspring.definition import model, resilience_spelling, vocabulary
 from mainspring.definition import policies_spelling as choices
 from mainspring.definition.durations import format_duration
+from mainspring.definition.kind_keys import KIND_KEYS
 from mainspring.definition.meanings import meaning, meanings
 from mainspring.definition.ranges import ranges
 from mainspring.definition.resilience_file import ResilienceConfig, ResilienceSpec, StepPolicy
@@ -48,7 +49,8 @@ SHORTHANDS: dict[type[msgspec.Struct], str] = {
     model.Checkpoint: "A word stands for the `policy`.",
     model.FallbackAction: "A word stands for the `type`.",
     model.TriggerSpec: "A word stands for the `type`.",
-    model.Body: "It stands in the `config` of a loop, as `body`, or in the list `branches`. A list stands for its nodes.",
+    model.Body: "It stands in the `config` of a block, as `body`, or in the list `branches`. A list stands for its nodes; "
+    "`branches` may be an object of bodies by name.",
     ResilienceConfig: "It is a file of its own. A node's own words come first, then the policies here that match it, "
     "then the workflow's, then the rest of this file.",
 }
@@ -71,6 +73,7 @@ CHOICES: dict[str, Choice] = {
     "priority": choices.priorities,
     "compensationScope": choices.compensation_scopes,
     "type": vocabulary.node_type_choice,
+    "onError": vocabulary.on_error,
 }
 WORDS = {words.struct: words for words in (*vocabulary.words, *resilience_spelling.words)}
 
@@ -103,6 +106,15 @@ def kinds() -> str:
     lines = ["## Kinds of node", "", "`mainspring nodes` says which of them this version runs.", ""]
     lines += ["| type | also written |", "|---|---|"]
     lines += [row([f"`{name}`", spelled(words[1:])]) for name, words in vocabulary.node_type_choice.spelled.items()]
+    return "\n".join([*lines, "", *map(config_of, KIND_KEYS)])
+
+
+def config_of(kind: str) -> str:
+    """The config of a kind whose keys are all known."""
+    lines = [f"### Config of {kind}", "", "| key | meaning | also written |", "|---|---|---|"]
+    for name, key in KIND_KEYS[kind].items():
+        also = tuple(key.also.split()) + (tuple(vocabulary.delays) if name == "duration" else ())
+        lines.append(row([f"`{name}`", key.meaning, spelled(also)]))
     return "\n".join([*lines, ""])
 
 

@@ -31,7 +31,7 @@ def event_table() -> str:
         meaning = " ".join((event.__doc__ or "").split())
         lines.append(f"| `{event.__name__}` | {_fields(event)} | {meaning} |")
     lines += ["", "Parts of events:", "", "| part | fields | meaning |", "|---|---|---|"]
-    for part in (events.ErrorRecord, events.Skip, events.Ref):
+    for part in (events.ErrorRecord, events.Skip, events.Ref, events.Pin):
         lines.append(f"| `{part.__name__}` | {_fields(part)} | {' '.join((part.__doc__ or '').split())} |")
     return "\n".join(lines)
 

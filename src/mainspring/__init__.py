@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mainspring.graph.check import load, loads
     from mainspring.graph.workflow import Workflow
     from mainspring.messaging.task import Output
-    from mainspring.tasks import Fatal, TaskContext, task
+    from mainspring.tasks import CompensationContext, Fatal, TaskContext, node_kind, task
     from mainspring.tasks.saving import save, to_json, to_python, to_yaml
 
 _WHERE = {
@@ -82,8 +82,10 @@ _WHERE = {
     "loads": "mainspring.graph.check",
     "Workflow": "mainspring.graph.workflow",
     "Output": "mainspring.messaging.task",
+    "CompensationContext": "mainspring.tasks",
     "Fatal": "mainspring.tasks",
     "TaskContext": "mainspring.tasks",
+    "node_kind": "mainspring.tasks",
     "task": "mainspring.tasks",
     "save": "mainspring.tasks.saving",
     "to_json": "mainspring.tasks.saving",
@@ -96,6 +98,7 @@ __all__ = [
     "Cache",
     "CircuitBreaker",
     "CommandRefused",
+    "CompensationContext",
     "Connection",
     "Definition",
     "DefinitionError",
@@ -128,6 +131,7 @@ __all__ = [
     "__version__",
     "load",
     "loads",
+    "node_kind",
     "run",
     "save",
     "task",
@@ -138,10 +142,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "testing":  # `ms.testing.check` needs no import of its own
+        return import_module("mainspring.testing")
     where = _WHERE.get(name)
     if where is None:
         raise AttributeError(f"module 'mainspring' has no attribute {name!r}")
-    from importlib import import_module
-
     value = globals()[name] = getattr(import_module(where), name)
     return value
