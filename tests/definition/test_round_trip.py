@@ -19,6 +19,8 @@ from mainspring.graph.check import check_workflow
 from tests.definition.test_schema import CHECKERS, tree_of
 from tests.definition.workflows_made import workflows
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
     path

@@ -48,6 +48,7 @@ async def fails() -> None:
     raise ValueError("no")
 
 
+@pytest.mark.apart
 def test_a_month_of_waiting_takes_no_time() -> None:
     CALLS.clear()
     workflow = ms.Workflow(
@@ -126,6 +127,7 @@ def test_what_no_time_brings_is_said() -> None:
         run(ms.Workflow("w", nodes=[node]), days_max=2)
 
 
+@pytest.mark.apart
 def test_half_a_year_passes_too(tmp_path: Path) -> None:
     """asyncio adds a nanosecond to its time to find what is due, which a float of so many seconds does not hold."""
     path = tmp_path / "long.yaml"
