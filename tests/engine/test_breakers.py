@@ -352,3 +352,44 @@ def test_fallback_actions_too() -> None:
             assert (result.status, result.output) == ("completed", "called"), result.nodes["charge"]
 
     virtually(test)
+
+
+def test_a_restart_keeps_the_rules_too_for_whoever_looks_before_a_node_asks() -> None:
+    """Else a look alone, by rules that nobody has told, would let calls through after 30 s and forget all but 100 calls."""
+    slow_to_trust = CircuitBreaker(target="pay", minimum_throughput=150, window=200, open_for=60_000)
+
+    async def test(new: NewEngine) -> None:
+        store = MemoryStore()
+        async with new(store) as engine:
+            await ran(engine, calling(slow_to_trust), 149)
+        async with new(store) as engine:
+            assert standing(engine) == ("closed", {"calls": 149, "failed": 0})
+            UP[0] = False
+            await ran(engine, calling(slow_to_trust), 149)
+            assert standing(engine)[0] == "open"
+        async with new(store) as engine:
+            await asyncio.sleep(59)
+            assert standing(engine)[0] == "open"
+            await asyncio.sleep(1)
+            assert standing(engine)[0] == "half_open"
+
+    virtually(test)
+
+
+def test_of_those_that_wait_for_a_trial_call_one_in_four_is_let_through_where_it_is_recovering() -> None:
+    """Not one of them all, however many wait: what is refused counts, too."""
+    canary = CircuitBreaker(target="pay", minimum_throughput=4, open_for=10_000, half_open_successes=1, canary=True)
+
+    async def test(new: NewEngine) -> None:
+        async with new(MemoryStore()) as engine:
+            UP[0] = False
+            await ran(engine, calling(canary), 4)
+            UP[0], TOOK[0] = True, 0.1
+            await asyncio.sleep(10)
+            CALLS.clear()
+            runs = [await engine.start(calling(canary)) for _ in range(10)]
+            ends = [(await run.result()).status for run in runs]
+            assert len(CALLS) == 4
+            assert ends == ["completed" if place in (0, 1, 5, 9) else "failed" for place in range(10)]
+
+    virtually(test)

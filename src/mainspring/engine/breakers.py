@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -30,9 +30,17 @@ PREFIX = "breaker of "
 TROUBLE = frozenset({"tripped"})
 """What nobody wanted: it is logged as a warning. What was done by hand is told to whoever did it."""
 
+K = TypeVar("K", bound=Kept)
 Watcher = Callable[[str, Transition], None]
 
-_decode = msgspec.json.Decoder(Kept).decode
+
+class Stored(Kept, frozen=True, array_like=True):
+    """What is kept of a breaker, with the rules that it went by: until a node asks, a session to come knows no others."""
+
+    rules: Rules | None = None
+
+
+_decode = msgspec.json.Decoder(Stored).decode
 
 
 class BreakerStanding(Struct, frozen=True, kw_only=True):
@@ -80,7 +88,7 @@ class Breakers:
             for desk, _ in self._breakers.values():
                 breaker = desk.limit
                 assert isinstance(breaker, Breaker)
-                state = msgspec.json.encode(breaker.remembered())
+                state = _encoded(breaker, breaker.remembered())
                 if breaker.figures(self._host.clock.now()).get("calls") and state != self._kept.get(breaker.key):
                     self._kept[breaker.key] = state
                     self._unsaved[breaker.key] = None
@@ -101,7 +109,8 @@ class Breakers:
         if desks is None:
             key = PREFIX + target
             kept = self._kept.get(key)
-            breaker = Breaker(key, Rules(), None if kept is None else _restored(key, kept))
+            stored = None if kept is None else _restored(key, kept)
+            breaker = Breaker(key, (stored and stored.rules) or Rules(), stored and _of(Kept, stored))
             breaker.changed = lambda transition: self._changed(breaker, target, transition)
             desks = self._breakers[target] = Desk(breaker), Desk(Retries(breaker))
         return desks
@@ -148,7 +157,7 @@ class Breakers:
     # --- what they remember -------------------------------------------------------------------------------------------
 
     def _changed(self, breaker: Breaker, target: str, transition: Transition | None) -> None:
-        self._kept[breaker.key] = msgspec.json.encode(breaker.kept)
+        self._kept[breaker.key] = _encoded(breaker, breaker.kept)
         self._unsaved[breaker.key] = None
         self.tick()
         if transition is not None:
@@ -211,7 +220,16 @@ def words(state: str) -> str:
     return "opened by hand" if state == "forced_open" else state.replace("_", " ")
 
 
-def _restored(key: str, kept: bytes) -> Kept | None:
+def _of(kind: type[K], kept: Kept, **more: Any) -> K:
+    """The same as one of another kind."""
+    return kind(**{field: getattr(kept, field) for field in Kept.__struct_fields__}, **more)
+
+
+def _encoded(breaker: Breaker, kept: Kept) -> bytes:
+    return msgspec.json.encode(_of(Stored, kept, rules=breaker.rules))
+
+
+def _restored(key: str, kept: bytes) -> Stored | None:
     """A state that cannot be read is forgotten: it costs no more than opening once more."""
     try:
         return _decode(kept)

@@ -193,10 +193,10 @@ class Gate:
         """The first desk where the group's requests can't have what they need."""
         for desk, amount in group.needs:
             verdict = desk.verdict(amount, group, now)
+            while isinstance(verdict, Refusal) and self._refuse_first(group, verdict):
+                verdict = desk.verdict(amount, group, now)  # a breaker that recovers lets one in so many through
             if verdict is WAIT:
                 return desk
-            if isinstance(verdict, Refusal):
-                self._refuse(group, verdict)
         return None
 
     # --- moving ------------------------------------------------------------------------------------------------------
@@ -277,14 +277,16 @@ class Gate:
             desk.limit.take(lease, amount, now)
         self.leases[lease] = lane
 
-    def _refuse(self, group: Group, refusal: Refusal) -> None:
-        """All of the group's requests are alike: none of them need wait."""
-        lanes = list(group.lanes) if isinstance(group, Family) else [group] if isinstance(group, Lane) else []
-        for lane in lanes:
-            for lease in tuple(lane.waiting):
-                del self.waiting[lease], lane.waiting[lease]
-                self._answer(lease, refusal)
-            self._settle(lane)
+    def _refuse_first(self, group: Group, refusal: Refusal) -> bool:
+        """The first of the group's requests need not wait. False where none of them does any more."""
+        lane = group.first if isinstance(group, Family) and group.lanes else group
+        if not isinstance(lane, Lane) or not lane.waiting:
+            return False
+        lease = lane.first.lease
+        del self.waiting[lease], lane.waiting[lease]
+        self._answer(lease, refusal)
+        self._settle(lane)
+        return True
 
     # --- those that are passed over ----------------------------------------------------------------------------------
 
