@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from mainspring.limits.breaker import Rules
@@ -17,13 +18,15 @@ class NaiveBreaker:
         self.wave = 0
         self.asked = 0
         self.ends: list[tuple[int, bool, bool]] = []  # when, failed, slow: since it was closed last
+        self.written: list[tuple[int, bool, bool]] = []  # of these, what a stop in good order has kept
         self.tried: list[bool] = []  # failed: in this state
         self.starts: list[tuple[int, bool]] = []
-        self.under_way: dict[int, bool] = {}  # lease -> began in this state
+        self.under_way: dict[Hashable, bool] = {}  # lease -> began in this state
 
     def become(self, state: str, now: int, wave: int = 0) -> None:
         self.state, self.since, self.wave, self.asked, self.tried = state, now, wave, 0, []
         self.under_way = dict.fromkeys(self.under_way, False)
+        self.written = []
         if state == "closed":
             self.ends = []
 
@@ -31,7 +34,7 @@ class NaiveBreaker:
         if self.state == "open" and now - self.since >= self.rules.open_for:
             self.become("half_open", now)
 
-    def ask(self, lease: int, now: int, retry: bool) -> str:
+    def ask(self, lease: Hashable, now: int, retry: bool) -> str:
         self.time(now)
         if self.state in ("open", "forced_open"):
             return "CircuitOpen"
@@ -60,7 +63,7 @@ class NaiveBreaker:
         kept = calls[-size:]
         return [one for one in kept if self.rules.window_time is None or one[0] > now - self.rules.window_time]
 
-    def ended(self, lease: int, outcome: str, took: int, now: int) -> None:
+    def ended(self, lease: Hashable, outcome: str, took: int, now: int) -> None:
         if lease not in self.under_way:
             return
         self.time(now)
@@ -95,9 +98,11 @@ class NaiveBreaker:
         if (failed and failed / len(calls) >= self.rules.failure_threshold) or (slow and too_slow):
             self.become("open", now)
 
-    def restart(self) -> None:
-        """The process went: what was under way and what was counted while closed is gone."""
+    def restart(self, *, in_good_order: bool = False) -> None:
+        """The process went, and what was under way. What was counted while closed is as it was last written."""
         self.under_way, self.starts, self.asked = {}, [], 0
         if self.state != "recovering" and self.state != "half_open":
             self.tried = []
-        self.ends = []
+        if in_good_order and self.state == "closed" and self.ends:
+            self.written = self.ends
+        self.ends = list(self.written)
