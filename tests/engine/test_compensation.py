@@ -10,6 +10,8 @@ import pytest
 
 import mainspring as ms
 from mainspring.machine import events as ev
+from mainspring.machine.effects import ArmTimer
+from mainspring.stores.memory import MemoryStore
 from mainspring.testing import kill_at_each_turn
 
 DONE: list[str] = []
@@ -255,3 +257,28 @@ def test_no_crash_at_any_turn_loses_what_goes_between_parent_and_child(deaths: i
     ms.save(parent(), tmp_path / "parent.yaml")
     kill_at_each_turn(str(tmp_path / "parent.yaml"), deaths=deaths)
     assert {(name, key.rpartition("/")[2]) for _, name, key in UNDONE} == {("car", "1:undo"), ("flight", "1:undo")}
+
+
+async def test_one_that_is_read_back_does_not_fall_asleep() -> None:
+    """Its answer would find nobody at home, and the saga would lie until a timer of no use any more is due."""
+    store, read = MemoryStore(), asyncio.Event()
+    turns = store.turns
+
+    async def slow(id: str, *, after: int = 0, limit: int = 1_000) -> Any:
+        await read.wait()
+        return await turns(id, after=after, limit=limit)
+
+    store.turns = slow  # type: ignore[method-assign]
+    async with ms.Engine(store) as engine:
+        run = await engine.start(trip())
+        host = engine.host
+        while host.reader.idle:
+            await asyncio.sleep(0)
+        live = host.by_id[run.id]
+        while live.uncommitted:
+            await asyncio.sleep(0)
+        host.timers.arm(live, ArmTimer("flight", 1, 1, "timeout", host.clock.now() + 3_600_000))
+        host.sleep.check(0)
+        assert host.sleep.asleep == 0
+        read.set()
+        assert (await run.result()).reason.endswith("undone: 2 of 2 runs")

@@ -12,6 +12,7 @@ from mainspring.machine import events as ev
 from mainspring.machine import inputs
 from mainspring.machine import saga as state
 from mainspring.machine.fold import fold
+from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import IllegalTransition
 from mainspring.machine.turn import Refused, Turn
 
@@ -763,3 +764,50 @@ def test_a_block_that_undoes_has_bodies_which_see_what_is_undone() -> None:
     run.fail("z")
     run.read_back()
     assert run.input_of("a[undo:1].u[0].x") == 7
+
+
+def test_a_branch_of_a_later_run_is_undone_by_its_own_node() -> None:
+    """The first run began one branch of two: the numbers of the next one begin at a multiple of the branches."""
+    branches = [
+        {"nodes": [{"id": "x", "type": "function", "compensationNodeId": "v"}, {"id": "v", "type": "log"}]},
+        {"nodes": [{"id": "x", "type": "function", "compensationNodeId": "w"}, {"id": "w", "type": "function"}]},
+    ]
+    side = {"type": "parallel", "join": {"kind": "each"}, "config": {"branches": branches, "concurrency": 1}}
+    run = run_of("a -> p; b -> p; p -fail-> q", p=side)
+    run.finish("a")
+    run.fail("p[0].x")
+    run.finish("b")
+    run.finish("p[2].x", 1)
+    run.finish("p[3].x", 2)
+    run.fail("q")
+    run.read_back()
+    assert list(run.instance.open) == ["p[3].x[undo:1]"]
+    assert run.instance.status_of("p[3].x[undo:1].w") == "running"
+
+
+def test_rows_from_before_runs_began_at_a_multiple_of_their_branches() -> None:
+    plan = graph("p", p={"type": "parallel", "config": {"branches": [{"nodes": [{"id": "x", "type": "log"}]}] * 2}})
+    instance = Instance(plan, "i")
+    fold(instance, ev.InstanceStarted("w", "v"), 0)
+    fold(instance, ev.NodeStarted("p", 1, 1), 0)
+    instance.state(plan.by_id["p"]).bodies = 1
+    fold(instance, ev.BlockStarted("p", 1), 0)
+    fold(instance, ev.ScopeStarted("p", 1, 1), 0)
+    fold(instance, ev.ScopeStarted("p", 1, 2), 0)
+    assert [(body.address, body.index) for body in instance.open.values()] == [("p[1]", 0), ("p[2]", 1)]
+
+
+def test_what_undoes_in_bodies_has_no_failure_policy_either() -> None:
+    """One body of the undo node fails: the other goes on, as the journal says."""
+    body = {"nodes": [{"id": "x", "type": "function"}, {"id": "y", "type": "function"}]}
+    undoes = {"type": "forEach", "config": {"items": 1, "body": body}}
+    run = run_of("a -> z; u", workflow={"failure_policy": "fail_fast"}, a=UNDO, u=undoes)
+    run.finish("a")
+    run.fail("z")
+    run.read_back()
+    run.fail("a[undo:1].u[0].x")
+    failed = next(event for event in run.events if isinstance(event, ev.NodeFailed) and event.path.endswith(".x"))
+    assert failed.decision == "continue"
+    assert run.instance.status_of("a[undo:1].u[0].y") == "running"
+    run.finish("a[undo:1].u[0].y")
+    assert run.status == "failed"

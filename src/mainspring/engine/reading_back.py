@@ -36,6 +36,10 @@ class Reader:
         """Whether nothing is being read."""
         return not self._tasks
 
+    def busy(self) -> set[int]:
+        """The numbers of the instances that something is read for: asleep they would not be told of it."""
+        return {number for number, _, _ in self._tasks}
+
     async def stop(self) -> None:
         """Stop at once: whoever loads the instance asks again."""
         tasks = list(self._tasks.values())

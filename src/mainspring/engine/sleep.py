@@ -48,6 +48,7 @@ class Sleep:
         limit = self._host.clock.now() + wait
         host = self._host
         busy = host.loop.busy() | host.dispatcher.missing.keys() | host.admission.busy() | host.limits.busy()
+        busy |= host.reader.busy()
         idle = [live for live in self._host.lives.values() if live.number not in busy and _idle(live)]
         if not idle:
             return

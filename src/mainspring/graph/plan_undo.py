@@ -113,7 +113,8 @@ def node_at(graph: Graph, path: str) -> PlanNode | None:
 
 
 def _body(block: PlanNode, number: int, id: str) -> Graph:
-    """Which body that is. A block that runs again numbers its bodies on: where only one has such a node, it is that one."""
+    """Which body that is: each run of a block numbers them on from a multiple of their number (26). It did not always, so
+    where only one has such a node, it is that one."""
     having = [body for body in block.bodies if id in body.by_id]
     if len(having) == 1:
         return having[0]

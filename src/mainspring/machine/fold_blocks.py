@@ -17,7 +17,7 @@ from mainspring.machine.values import input_of, leaf_outputs
 
 def _block_started(instance: Instance, event: ev.BlockStarted, at: int) -> None:
     scope, node, state = move(instance, event.path, "BlockStarted")
-    block = scope.block(node, Block(event.run, state.bodies))
+    block = scope.block(node, Block(event.run, state.bodies + -state.bodies % len(node.bodies)))
     if state.waits_for.startswith("lock "):
         block.lock = state.waits_for.removeprefix("lock ")
     state.waits_for = "bodies"
@@ -37,6 +37,8 @@ def _items_added(instance: Instance, event: ev.ItemsAdded, at: int) -> None:
 def _scope_started(instance: Instance, event: ev.ScopeStarted, at: int) -> None:
     scope, node, state = move(instance, event.path, "ScopeStarted")
     block = scope.blocks[node.index]
+    if event.number < block.first:  # a row from before runs began at a multiple of their branches
+        block.first = event.number
     index = event.number - block.first
     block.begun = index + 1
     state.bodies = event.number + 1

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from mainspring.machine.nodes import bodies
+from mainspring.machine.nodes import bodies, fallback
+from mainspring.machine.policies import saga
+from mainspring.testing.simulation.profile import Profile
 from mainspring.testing.simulation.world import World
 
 STORY_LINES = 40
@@ -46,12 +48,11 @@ def simulate(seed: int, *, recording: bool = False) -> Outcome:
     """Play one seed. `recording` keeps the story."""
     with _quiet():
         world = World(seed, recording=recording)
-        bound, bodies.BODIES_PER_TURN_MAX = bodies.BODIES_PER_TURN_MAX, world.profile.bodies_per_turn
-        try:
-            world.run()
-        finally:
-            bodies.BODIES_PER_TURN_MAX = bound
-            world.close()
+        with _bounds(world.profile):
+            try:
+                world.run()
+            finally:
+                world.close()
     failure = world.failure
     rows = [row for number in sorted(world.audit.rows) for row in world.audit.rows[number]]
     digest = hashlib.sha256()
@@ -75,6 +76,24 @@ def simulate(seed: int, *, recording: bool = False) -> Outcome:
 def replay(seed: int) -> Outcome:
     """The same run again, with its story."""
     return simulate(seed, recording=True)
+
+
+@contextmanager
+def _bounds(profile: Profile) -> Iterator[None]:
+    """Bounds of the machine that nobody can set, as small as the run wants them."""
+    bounds = (
+        (bodies, "BODIES_PER_TURN_MAX", profile.bodies_per_turn),
+        (fallback, "BODIES_PER_TURN_MAX", profile.bodies_per_turn),
+        (saga, "LEFT_MAX", profile.left_max),
+    )
+    before = [getattr(owner, name) for owner, name, _ in bounds]
+    try:
+        for owner, name, bound in bounds:
+            setattr(owner, name, bound)
+        yield
+    finally:
+        for (owner, name, _), bound in zip(bounds, before, strict=True):
+            setattr(owner, name, bound)
 
 
 @contextmanager

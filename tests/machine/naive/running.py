@@ -164,6 +164,8 @@ class Running(Stopping):
         self.bodies_begun += 1
         node, bodies = run.scope.nodes[run.node], run.spec["block"]["bodies"]
         body = bodies[place if len(bodies) > 1 else 0]
+        if place == 0:
+            node.bodies += -node.bodies % len(bodies)  # each run begins at a multiple of its branches
         scope = Scope(body, self.shape_of(body), entry, run, node.bodies, place, loop)
         node.bodies += 1
         run.passes.begins(scope)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mainspring.graph.plan import PlanNode
 from mainspring.graph.plan_policies import Policies
 from mainspring.machine.instance import Instance
-from mainspring.machine.saga import UndoScope
+from mainspring.machine.saga import undoing
 from mainspring.machine.scope import BodyScope, NodeState, Scope
 
 CONTINUE = "continue"
@@ -36,7 +36,7 @@ STAND_IN = Decision(CONTINUE, "it stood in for another node, whose matter that i
 
 def decide(instance: Instance, scope: Scope, node: PlanNode) -> Decision:
     """What an unhandled failure of this node, which is about to be recorded, means (SEMANTICS 51, 52)."""
-    if isinstance(scope, UndoScope):
+    if undoing(scope) is not None:
         return UNDOING
     if isinstance(scope, BodyScope) and scope.of.stands_in:
         return STAND_IN

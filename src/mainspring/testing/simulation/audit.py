@@ -16,15 +16,14 @@ from mainspring.machine.instance import capture
 from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
 from mainspring.testing.simulation.oracle import Graph
-from mainspring.testing.simulation.watched import Watched
-from mainspring.testing.simulation.watched_scope import timeout_of
+from mainspring.testing.simulation.watched import SUSPECT_CRASHES, Watched
+from mainspring.testing.simulation.watched_scope import WatchedScope, timeout_of
 from mainspring.testing.simulation.work import Begin, Key
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.process import Process
     from mainspring.testing.simulation.world import World
 
-SUSPECT_CRASHES = 2
 STOPPED_WITHIN_SECONDS = 0.02
 """How long work may go on that the engine should have stopped."""
 
@@ -44,6 +43,7 @@ class Audit:
         self.ends: dict[str, bytes] = {}
         self.sleeping: dict[int, int | None] = {}
         self.freed: dict[str, float] = {}
+        self.suspect_left = -1.0
         self._consumed: dict[str, bool] = {}
         self._in_group: list[str] = []
         self._graphs: dict[str, Graph] = {}
@@ -164,7 +164,7 @@ class Audit:
     def first_due(self, watched: Watched) -> int | None:
         """When the instance's first timer is due."""
         times = []
-        if watched.graph.workflow.timeout is not None:
+        if watched.graph.workflow.timeout is not None and watched.saga is None:
             times.append(watched.started_at + watched.graph.workflow.timeout)
         for scope, id, node in watched.nodes():
             if node.status in ("retrying", "waiting") and node.due is not None:
@@ -194,7 +194,9 @@ class Audit:
         """An attempt begins."""
         begin = Begin(process.engine.host.ownership.epoch(), self.world.scheduler.now)
         self._check_key(key, call)
-        begins = self.ledger.setdefault(key, [])
+        known = self.by_id.get(key[0])
+        noted = key if known is None else (key[0], known.in_ledger(key[1]), *key[2:])
+        begins = self.ledger.setdefault(noted, [])
         if any(one.epoch == begin.epoch for one in begins):
             self.world.fail("an attempt begins once", f"{key} begins twice in epoch {begin.epoch}")
         begins.append(begin)
@@ -204,8 +206,11 @@ class Audit:
 
     def _check_key(self, key: Key, call: TaskCall) -> None:
         """One idempotency key, one piece of work: whoever is given it twice may do nothing the second time."""
-        work = (key[:3], call.input)
-        if self._work.setdefault(call.idempotency_key, work) != work:
+        known = self.by_id.get(key[0])
+        again = known is not None and known.in_ledger(key[1]) != key[1]
+        before = self._work.setdefault(call.idempotency_key, (key[:3], call.input))
+        work = (key[:3], before[1] if again else call.input)  # how much is left to undo is less than before
+        if before != work:
             self.world.fail("keys are stable", f"{call.idempotency_key} is the key of {key[:3]}, and of other work")
 
     def _check_begin(self, key: Key, call: TaskCall, begin: Begin) -> None:
@@ -223,8 +228,11 @@ class Audit:
             begin.too_late = f"{id}: {path} run {run} attempt {attempt} begins, and run {node.run} is {node.status}"
         elif node.attempt != attempt or node.run != run:
             watched.flag("attempts are counted", f"{path} attempt {attempt} begins, and {node.attempt} is current")
-        if call.idempotency_key != f"{id}/{path}/{run}":
+        undoes = scope.undoes
+        wanted_key = f"{id}/{path}/{run}" if undoes is None else f"{id}/{undoes.path}/{undoes.run}:undo"
+        if call.idempotency_key != wanted_key:
             watched.flag("keys are stable", f"{path} gets {call.idempotency_key}")
+        self._check_context(watched, scope, call)
         if node.status == "running":
             got, wanted = msgspec.json.decode(call.input), scope.input_of(path.rpartition(".")[2])
             if got != wanted:
@@ -232,13 +240,22 @@ class Audit:
             if node.crashes >= SUSPECT_CRASHES:
                 self._one_suspect(watched, key, begin)
 
-    def worked(self, process: Process, key: Key) -> None:
+    def _check_context(self, watched: Watched, scope: WatchedScope, call: TaskCall) -> None:
+        """What undoes a run is told why, and which one."""
+        undoing = scope.undoing
+        wanted = None if undoing is None else watched.saga_now.context(undoing)
+        got = msgspec.json.decode(call.compensation) if call.compensation else None
+        if got != wanted:
+            watched.flag("what undoes knows what", f"{call.path} is told {got}, not {wanted}")
+
+    def worked(self, process: Process, call: TaskCall) -> None:
         """An attempt has come to its end. In a body that has ended it should have been stopped: nobody takes its result."""
         now = self.world.scheduler.now
-        watched = self.by_id.get(key[0])
-        since = now if watched is None else watched.gone.get(key[1].rpartition(".")[0], now)
+        watched = self.by_id.get(call.instance)
+        since = now if watched is None else watched.gone.get(call.path.rpartition(".")[0], now)
         if since < now - STOPPED_WITHIN_SECONDS and now > process.disturbed_until and process.epoch == self.world.epoch:
-            self.world.fail("work of a body ends with it", f"{key} was done, and its body ended at {since:.3f}")
+            text = f"{call.instance}: {call.path} was done, and its body ended at {since:.3f}"
+            self.world.fail("work of a body ends with it", text)
 
     def _one_suspect(self, watched: Watched, key: Key, begin: Begin) -> None:
         others = self._suspects.setdefault(begin.epoch, set())
@@ -271,6 +288,8 @@ class Audit:
     def answered(self, id: str, result: InstanceResult) -> None:
         """Somebody was told a result: it must be durable, and the last word."""
         watched = self.by_id.get(id)
+        if watched is not None and watched.open and watched.saga is not None and watched.saga.round > 1:
+            return  # it was told of the end before somebody had the saga go on
         if watched is None or watched.open or result.status != watched.status:
             self.world.fail("results are durable", f"{id} was told as {result.status}: {watched and watched.status}")
         elif result.output != watched.output:

@@ -12,6 +12,7 @@ from mainspring.testing.simulation import checks_blocks as blocks
 from mainspring.testing.simulation import checks_ends as ends
 from mainspring.testing.simulation import checks_nodes as nodes
 from mainspring.testing.simulation import checks_runs as runs
+from mainspring.testing.simulation import checks_saga as sagas
 from mainspring.testing.simulation import checks_stops as stops
 from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.standing import can_run, has_room, never_again
@@ -22,14 +23,16 @@ from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScop
 def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any], epoch: int) -> None:
     """A row has become durable."""
     watched.must(seq == watched.seq + 1, "rows have no gaps", f"row {seq} follows row {watched.seq}")
-    watched.must(watched.open, "final is final", f"a row after the end: {[type(one).__name__ for one in events]}")
+    reopens = bool(events) and isinstance(events[0], ev.CompensationStarted) and events[0].again
+    text = f"a row after the end: {[type(one).__name__ for one in events]}"
+    watched.must(watched.open or reopens, "final is final", text)
     watched.seq, watched.at, watched.epoch, watched.resumed = seq, at, epoch, False
     watched.begun, watched.touched, watched.suspended = 0, [], []
     if message:
         watched.must(message not in watched.messages, "a message has effect once", f"{message} again")
         watched.messages.add(message)
     try:
-        for event in events:
+        for watched.place, event in enumerate(events):
             check = CHECKS.get(type(event))
             if check is None:
                 watched.flag("known events", type(event).__name__)
@@ -62,7 +65,8 @@ def _parked(watched: Watched, event: ev.InstanceParked) -> None:
 def _resumed(watched: Watched, event: ev.InstanceResumed) -> None:
     watched.must(watched.status == "parked", "only what stands still is resumed", f"it is {watched.status}")
     watched.must(watched.id in watched.audit.world.resumes, "resumed for a cause", "nobody asked for it")
-    watched.status, watched.resumed = "running", True
+    undoes = watched.saga is not None and not watched.saga.over
+    watched.status, watched.resumed = "compensating" if undoes else "running", True
     watched.resumed_at = watched.audit.world.scheduler.now
 
 
@@ -86,8 +90,11 @@ def _cancelling(watched: Watched, event: ev.InstanceCancelRequested) -> None:
 def _ended(watched: Watched, event: Any) -> None:
     status = ENDS[type(event).__name__]
     unhandled = watched.own.unhandled
-    natural = "failed" if unhandled else "completed"
-    expected = {"failing": "failed", "cancelling": "cancelled"}.get(watched.status, natural)
+    expected = watched.natural_end() if watched.saga is None else watched.saga.ends
+    watched.must(not sagas.must_undo(watched, expected), "all that completed is undone", f"{status}, and nothing is")
+    if watched.saga is not None:
+        watched.must(watched.saga.over, "all that completed is undone", f"{status} in the middle of its saga")
+        sagas.end_told(watched, event.reason)
     watched.must(status == expected, "the end is right", f"{status}, not {expected} ({unhandled} unhandled)")
     left = [scope.path(id) for scope, id, node in watched.nodes() if node.status not in FINAL]
     watched.must(not left, "all nodes are final at the end", f"{left}")
@@ -96,7 +103,7 @@ def _ended(watched: Watched, event: Any) -> None:
     wanted = watched.own.leaf_outputs()
     watched.output = msgspec.json.decode(event.output)
     watched.must(watched.output == wanted, "outputs are right", f"the instance gives {watched.output}, not {wanted}")
-    if watched.fails_fast and unhandled and status == "failed":
+    if watched.fails_fast and unhandled and status == "failed" and watched.saga is None:
         watched.must(watched.status == "failing", "fails fast where told", "an unhandled failure, and all went on")
     watched.status, watched.ended_at = status, watched.at
     watched.since = watched.audit.world.scheduler.now
@@ -108,7 +115,7 @@ def _after(watched: Watched) -> None:
         if node.status == "running":
             late = f"{id} still runs for epoch {node.epoch}, and epoch {watched.epoch} goes on"
             scope.must(node.epoch >= watched.epoch, "crashes are counted", late)
-        if watched.status == "running":
+        if watched.going and (scope is not watched.own or watched.status == "running"):
             if node.status in ("pending", "gathering"):
                 _waits_rightly(scope, id, node)
             elif scope.graph.rules[id].pointless and node.status != "skipped":
@@ -119,6 +126,7 @@ def _after(watched: Watched) -> None:
     if watched.status == "running" and not any(node.status not in FINAL for node in watched.own.nodes.values()):
         watched.flag("the end is seen", "all nodes are final, and the instance is not")
     blocks.after_row(watched)
+    sagas.after_row(watched)
 
 
 def _waits_rightly(scope: WatchedScope, path: str, node: WatchedNode) -> None:
@@ -167,4 +175,10 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.ScopeStarted: blocks.scope_started,
     ev.ScopeEnded: blocks.scope_ended,
     ev.VariablesConflict: blocks.conflicted,
+    ev.CompensationStarted: sagas.started,
+    ev.CompensationPlanned: sagas.planned,
+    ev.CompensationEnded: sagas.ended,
+    ev.NodeCompensating: sagas.compensating,
+    ev.NodeCompensated: sagas.compensated,
+    ev.NodeCompensationFailed: sagas.not_compensated,
 }

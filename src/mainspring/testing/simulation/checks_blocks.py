@@ -33,7 +33,7 @@ def block_started(watched: Watched, event: ev.BlockStarted) -> None:
     scope.must(is_at == came, "a block starts once", f"{id} starts its bodies while it is {is_at}")
     scope.must(event.run == node.run, "runs are counted", f"{id}: run {event.run}")
     scope.must(id not in scope.blocks, "a block starts once", f"{id} has begun already")
-    scope.must(watched.status == "running", "nothing new starts", f"{id} begins bodies in one that is {watched.status}")
+    scope.must(watched.going, "nothing new starts", f"{id} begins bodies in one that is {watched.status}")
     items, state = msgspec.json.decode(event.items), msgspec.json.decode(event.state)
     scope.must(items == block.items, "inputs are right", f"{id} goes through {items}, not {block.items}")
     scope.must(state == block.state, "inputs are right", f"{id} begins with {state}, not {block.state}")
@@ -59,9 +59,9 @@ def scope_started(watched: Watched, event: ev.ScopeStarted) -> None:
     """A body begins: the next one, where there is room, and something to do."""
     block = _block(watched, event.path, event.run)
     scope, node = block.scope, block.scope.nodes[block.id]
-    scope.must(watched.status == "running", "nothing new starts", f"a body of {block.id}, and all is {watched.status}")
+    scope.must(watched.going, "nothing new starts", f"a body of {block.id}, and all is {watched.status}")
     wanted = block.first + block.begun
-    right = event.number == wanted == node.bodies
+    right = event.number == wanted >= node.bodies
     scope.must(right, "an address is used once", f"body {event.number} of {block.id}, not {wanted} or {node.bodies}")
     full = f"{block.id} begins body {event.number}, {len(block.open)} are open of {block.bound}"
     scope.must(block.may_begin(), "bodies begin where there is room", full)
@@ -74,7 +74,7 @@ def scope_started(watched: Watched, event: ev.ScopeStarted) -> None:
     )
     if block.may_begin():
         body = block.begin()
-        node.bodies += 1
+        node.bodies = block.first + block.begun
         watched.scopes[body.address] = body
     if block not in watched.touched:
         watched.touched.append(block)
@@ -120,7 +120,7 @@ def _ended_by_itself(watched: Watched, body: WatchedScope, event: ev.ScopeEnded)
     left = [id for id, node in body.nodes.items() if node.status not in FINAL]
     body.must(not left, "all nodes are final at the end", f"{left}")
     text = f"it ends, and the instance is {watched.status}"
-    body.must(watched.status == "running", "no body ends while all stands still", text)
+    body.must(watched.going, "no body ends while all stands still", text)
     body.must(body.block is not None and not body.block.stopping, "a block ends when it must", "it ends after a stop")
     error = None if event.error is None else error_value(event.error)
     wanted = _end_of(body)
@@ -190,7 +190,8 @@ def block_completed(scope: WatchedScope, id: str, node: WatchedNode, event: Any,
         right = found is not None and found.error is None
         scope.must(right, "a block ends when it must", f"{id} completes, and should: {found}")
         wanted = found if found is not None else End()
-        stated = None if block is not None and block.keeps else wanted.output
+        derived = block is not None and block.keeps and id not in scope.graph.undo
+        stated = None if derived else wanted.output
     scope.must(event.port == wanted.port, "routing is right", f"{id} leaves by {event.port}, not {wanted.port}")
     scope.must(output == stated, "outputs are right", f"{id} gives {output}, not {stated}")
     _must_be_running(scope, id)
@@ -228,8 +229,8 @@ def _is_error(error: ev.ErrorRecord, wanted: End | None) -> bool:
 
 
 def _must_be_running(scope: WatchedScope, id: str) -> None:
-    status = scope.whole.status
-    scope.must(status == "running", "no body ends while all stands still", f"{id} ends while all is {status}")
+    text = f"{id} ends while all is {scope.whole.status}"
+    scope.must(scope.whole.going, "no body ends while all stands still", text)
 
 
 def _must_be_late(scope: WatchedScope, id: str, node: WatchedNode) -> None:
@@ -261,7 +262,7 @@ def after_row(watched: Watched) -> None:
     for scope in watched.suspended:
         gone = watched.scopes.get(scope.address) is not scope
         scope.must(gone, "cancelled for a cause", "nodes were stopped, and the body goes on")
-    if watched.status != "running":
+    if not watched.going:
         return
     for scope in watched.scopes.values():
         if scope.block is not None:
@@ -273,7 +274,7 @@ def after_row(watched: Watched) -> None:
 def _body_goes_on(watched: Watched, body: WatchedScope) -> None:
     busy = any(node.status not in IDLE for node in body.nodes.values())
     body.must(busy, "the end is seen", "nothing is under way in it, and it is open")
-    stopped = watched.fails_fast and body.unhandled
+    stopped = watched.fails_fast and body.unhandled and body.undoing is None  # a saga asks no failure policy
     body.must(not stopped, "fails fast where told", "an unhandled failure, and the body goes on")
 
 

@@ -10,6 +10,7 @@ from mainspring.machine import events as ev
 from mainspring.testing.simulation.checks_blocks import block_completed, block_failed
 from mainspring.testing.simulation.checks_nodes import attempt_failed, joined, not_stopping, report
 from mainspring.testing.simulation.checks_runs import all_ended, is_whole, run_ended
+from mainspring.testing.simulation.checks_saga import note
 from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.oracle import delay_of, mapped_input, ports_of
 from mainspring.testing.simulation.standing import send
@@ -54,12 +55,13 @@ def _did(scope: WatchedScope, id: str, node: WatchedNode, event: Completed) -> t
     node.error, node.due, node.waits_for = None, None, ""
     fired, raising = scope.graph.fired_by_completion(id, ports, scope.look_after(id, output, None))
     _routed(scope, id, set(event.fired), fired, raising)
+    note(scope, id, event.run, "completed", output)
     return output, fired
 
 
 def _worked(scope: WatchedScope, id: str, event: Completed, output: Any) -> None:
     end = report(scope, id, event)
-    key = (scope.whole.id, scope.path(id), event.run, event.attempt)
+    key = scope.key(id, event.run, event.attempt)
     mine = deed(scope.whole.audit.world.seed, scope.graph.nodes[id], key)
     scope.must(end in ("ok", "abandoned"), "results come from work", f"{id} completes, and its work: {end!r}")
     scope.must(
@@ -102,6 +104,7 @@ def failed(watched: Watched, event: ev.NodeFailed) -> None:
         all_ended(scope, id, node, event)
         error = error_value(event.error)
         scope.must(error == node.error, "a node ends as its runs did", f"{id}: {error}, not {node.error}")
+        node.handled, node.ended_at = event.handled, watched.at
         watched.move(node, "failed")
         send(scope, id, set(), 1, last=True)
         return
@@ -128,6 +131,8 @@ def _did_not(scope: WatchedScope, id: str, node: WatchedNode, event: Failed) -> 
     scope.must(event.handled == bool(fired), "handled is what fires", f"{id}: handled is {event.handled}")
     if not event.handled:
         scope.fails(error)
+    node.handled, node.ended_at = event.handled, scope.whole.at
+    note(scope, id, event.run, "failed", None)
     return fired
 
 
@@ -138,7 +143,7 @@ def _cause(scope: WatchedScope, id: str, node: WatchedNode, event: Failed) -> No
     elif scope.graph.bodies[id]:
         block_failed(scope, id, node, event)
     elif type == "UnknownPort":
-        key = (scope.whole.id, scope.path(id), event.run, event.attempt)
+        key = scope.key(id, event.run, event.attempt)
         mine = deed(scope.whole.audit.world.seed, definition, key)
         report(scope, id, event)
         known = {edge.port for edge in scope.graph.outgoing[id]}

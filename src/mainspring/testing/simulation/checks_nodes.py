@@ -34,8 +34,8 @@ def joined(scope: WatchedScope, id: str, node: WatchedNode) -> None:
 
 
 def not_stopping(scope: WatchedScope, id: str) -> None:
-    status = scope.whole.status
-    scope.must(status == "running", "nothing new starts", f"{id} starts in an instance that is {status}")
+    text = f"{id} starts in an instance that is {scope.whole.status}"
+    scope.must(scope.whole.going, "nothing new starts", text)
 
 
 def _due(scope: WatchedScope, id: str, node: WatchedNode) -> None:
@@ -110,7 +110,7 @@ def report(scope: WatchedScope, id: str, event: Any) -> str:
         f"{id}: a result of attempt {event.attempt}, and attempt {node.attempt} runs",
     )
     scope.must(node.epoch == epoch, "results belong to this process", f"{id} was started by epoch {node.epoch}")
-    return scope.whole.audit.end_of((scope.whole.id, scope.path(id), event.run, event.attempt), epoch)
+    return scope.whole.audit.end_of(scope.key(id, event.run, event.attempt), epoch)
 
 
 def attempt_failed(scope: WatchedScope, id: str, node: WatchedNode, event: Any) -> bool:
@@ -124,7 +124,7 @@ def attempt_failed(scope: WatchedScope, id: str, node: WatchedNode, event: Any) 
         late = scope.whole.at - node.started_at - (definition.timeout or 0)
         scope.must(late >= 0, "timeouts last", f"{id} times out {-late} ms early")
     else:
-        key = (scope.whole.id, scope.path(id), event.run, event.attempt)
+        key = scope.key(id, event.run, event.attempt)
         mine = deed(scope.whole.audit.world.seed, definition, key)
         right = (mine.kind, end) == (fault.type, "failed")
         scope.must(right, "failures come from work", f"{id}: {fault.type}, {mine}, {end!r}")

@@ -18,7 +18,7 @@ def activated(watched: Watched, event: ev.NodeActivated) -> None:
     scope.must(
         node.status in ("pending", "gathering"), "runs follow one another", f"{path} takes while it is {node.status}"
     )
-    scope.must(scope.whole.status == "running", "nothing new starts", f"{path} takes while all is {scope.whole.status}")
+    scope.must(scope.whole.going, "nothing new starts", f"{path} takes while all is {scope.whole.status}")
     wanted = len(node.ends) + 1
     scope.must(event.run == wanted, "runs are counted", f"{path}: run {event.run}, not {wanted}")
     scope.must(event.run <= rule.most, "runs are counted", f"{path}: run {event.run} of {rule.most} at most")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation.checks_blocks import block_gone
+from mainspring.testing.simulation.checks_saga import note
 from mainspring.testing.simulation.standing import can_run, never_again, send
 from mainspring.testing.simulation.watched import FINAL, Watched
 from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScope
@@ -14,7 +15,7 @@ def skipped(watched: Watched, event: ev.NodesSkipped) -> None:
         scope, id, node = watched.find(skip.path)
         scope.must(node.status == "pending", "skips come before starts", f"{id} is {node.status}")
         scope.must(bool(skip.reason), "a skip has a reason", id)
-        if watched.status == "running":
+        if watched.going:
             _skipped_while_all_goes_on(scope, id, skip, node)
         _stop(scope, id, node, "skipped")
 
@@ -49,7 +50,7 @@ def _stoppers(scope: WatchedScope, id: str) -> list[str]:
 
 def _failing_fast(scope: WatchedScope) -> bool:
     """Whether the rest of a body is stopped because of a failure in it."""
-    return bool(scope.block and scope.unhandled and scope.whole.fails_fast)
+    return bool(scope.block and scope.unhandled and scope.whole.fails_fast and scope.undoing is None)
 
 
 def cancelled(watched: Watched, event: ev.NodesCancelled) -> None:
@@ -62,11 +63,13 @@ def cancelled(watched: Watched, event: ev.NodesCancelled) -> None:
         doubt = node.status == "running" and scope.graph.nodes[id].type == "function"
         scope.must(ref.in_doubt == doubt, "doubt is told", f"{id} is {node.status}: {ref}")
         block_gone(scope, id)
+        if ref.in_doubt:
+            note(scope, id, ref.run, "cancelled", None)
         _stop(scope, id, node, "cancelled")
 
 
 def _cancelled_for(watched: Watched, scope: WatchedScope, id: str) -> None:
-    if watched.status == "running":
+    if watched.going:
         if _stoppers(scope, id):
             watched.audit.world.points.hit("others stopped")
         elif not _failing_fast(scope):

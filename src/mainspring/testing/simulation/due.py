@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mainspring.testing.simulation.audit import SUSPECT_CRASHES, Audit
+from mainspring.testing.simulation.audit import Audit
 from mainspring.testing.simulation.checks_blocks import holders
 from mainspring.testing.simulation.checks_limits import all_taken
-from mainspring.testing.simulation.watched import FINAL, Watched
+from mainspring.testing.simulation.watched import FINAL, SUSPECT_CRASHES, Watched
 from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScope, timeout_of
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.process import Process
     from mainspring.testing.simulation.world import World
 
-WAITING_FOR_OTHERS = FINAL | {"pending", "gathering"}
+WAITING_FOR_OTHERS = FINAL | {"pending", "gathering", "compensating"}
 TAKEN_WITHIN_SECONDS = 0.15
 """How long something that is due may lie, in an engine that nothing disturbs."""
 
@@ -46,10 +46,14 @@ def _instance(world: World, process: Process, audit: Audit, watched: Watched) ->
     late = process.clock.now() - int(TAKEN_WITHIN_SECONDS * 1000)
     long_ago = world.scheduler.now - TAKEN_WITHIN_SECONDS
     timeout = watched.graph.workflow.timeout
+    saga = watched.saga
+    idle = saga is not None and watched.status == "compensating" and saga.doing is None
+    if saga is not None and idle and saga.since < long_ago and watched.resumed_at < long_ago:
+        yield "its saga does not go on"
     if timeout is not None and watched.status == "running" and watched.started_at + timeout < late:
         yield f"its timeout was due at {watched.started_at + timeout}, and it is {process.clock.now()}"
     for block in watched.blocks():
-        if block.asked and block.may_begin() and block.since < long_ago and watched.status == "running":
+        if block.asked and block.may_begin() and block.since < long_ago and watched.going:
             yield f"{block.path} has room for another body, and waits for a turn of its own"
     for scope, id, node in watched.nodes():
         still = node.status != "running" and (watched.status == "parked" or watched.resumed_at >= long_ago)
@@ -82,7 +86,7 @@ def _node(
         allowance = process.allowance
         return "waits for code that is there" if process.complete_at + allowance < long_ago else ""
     if node.status == "ready":
-        waits = node.crashes >= SUSPECT_CRASHES and _suspects_move(audit, long_ago)
+        waits = node.crashes >= SUSPECT_CRASHES and _suspects_move(audit, process.epoch, long_ago)
         waits = waits or all_taken(audit, scope, id, process.epoch, long_ago)
         return "" if waits else "is ready, and does not start"
     clock = timeout_of(scope, id, node)
@@ -90,7 +94,7 @@ def _node(
         return f"runs for epoch {node.epoch}, which is over"
     if clock is not None and clock < late:
         return f"had its timeout at {clock}, and it is {process.clock.now()}"
-    begin = audit.latest((scope.whole.id, scope.path(id), node.run, node.attempt), process.epoch)
+    begin = audit.latest(scope.key(id, node.run, node.attempt), process.epoch)
     if begin is None:
         return "has started, and its work has not begun"
     if begin.reported and begin.ended_at < long_ago:
@@ -98,11 +102,11 @@ def _node(
     return ""
 
 
-def _suspects_move(audit: Audit, long_ago: float) -> bool:
-    """Whether one of them runs, or ended only just now."""
-    return any(
-        node.crashes >= SUSPECT_CRASHES
-        and (node.status == "running" or (node.status != "ready" and node.since >= long_ago))
+def _suspects_move(audit: Audit, epoch: int, long_ago: float) -> bool:
+    """Whether one of them runs, or ended only just now, or has its turn and waits for its limits."""
+    return audit.suspect_left >= long_ago or any(
+        node.status == "running" or (node.status == "ready" and all_taken(audit, scope, id, epoch, long_ago))
         for watched in audit.instances.values()
-        for _, _, node in watched.nodes()
+        for scope, id, node in watched.nodes()
+        if node.crashes >= SUSPECT_CRASHES
     )

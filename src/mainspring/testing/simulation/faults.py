@@ -36,10 +36,19 @@ STORE_TASK = "store"
 SLOW_READ_MAX = 0.3
 """Seconds that a slow read takes at most."""
 
-_WEIGHTS = {"post": 40.0, "load": 4.0, "define": 4.0, "numbers": 4.0, "find": 1.5, "acquire": 0.5, "definition": 4.0}
+_WEIGHTS = {
+    "post": 40.0,
+    "load": 4.0,
+    "define": 4.0,
+    "numbers": 4.0,
+    "find": 1.5,
+    "acquire": 0.5,
+    "definition": 4.0,
+    "turns": 4.0,
+}
 """Some verbs are rarely called: they fail more often, so that the way there is seen too."""
 
-_SLOW = frozenset(("claim", "mail", "load", "definition"))
+_SLOW = frozenset(("claim", "mail", "load", "definition", "turns"))
 _VERBS = frozenset(VERBS)
 _FAILING = frozenset(FAILING)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from mainspring.definition.bodies import bodies
 from mainspring.definition.model import Connection, Node, Retry, Workflow
 from mainspring.testing.simulation.expressions import Look, Raises, evaluate, fill
@@ -12,8 +14,19 @@ from mainspring.testing.simulation.joins import Edge, rules
 from mainspring.testing.simulation.workflows import DURATION_TEMPLATE
 
 
+class Undo(Struct, frozen=True):
+    """What undoes a node: the `graph` of its undo node alone, and which runs are undone besides those that completed."""
+
+    graph: Graph
+    failed: bool
+    in_doubt: bool
+
+
 class Graph:
-    """Connections by their ends, and how the nodes join: of a workflow, or of a body in it. `bodies` are those of blocks."""
+    """Connections by their ends, and how the nodes join: of a workflow, or of a body in it. `bodies` are those of blocks.
+
+    `undo` says of the nodes that can be undone how that is done. What is a part of undoing (`undoing`) cannot be.
+    """
 
     def __init__(
         self,
@@ -22,10 +35,15 @@ class Graph:
         connections: Sequence[Connection],
         output: Any,
         name: str | None,
+        undoing: bool = False,
     ) -> None:
         self.workflow = workflow
         self.output = output
         self.name = name
+        undone_by = _undone_by(nodes, connections)
+        known_by_id = {node.id: node for node in nodes}
+        nodes = [node for node in nodes if node.id not in undone_by.values()]
+        connections = [one for one in connections if not one.is_compensation]
         self.nodes: dict[str, Node] = {node.id: node for node in nodes}
         self.incoming: dict[str, list[Edge]] = {path: [] for path in self.nodes}
         self.outgoing: dict[str, list[Edge]] = {path: [] for path in self.nodes}
@@ -46,9 +64,13 @@ class Graph:
         self.rules = rules(self.nodes, self.incoming)
         self.leaves = [id for id in self.nodes if not self.outgoing[id]]
         self.bodies = {
-            node.id: [Graph(workflow, one.nodes, one.connections, one.output, one.name) for _, one in bodies(node)]
+            node.id: [
+                Graph(workflow, one.nodes, one.connections, one.output, one.name, undoing) for _, one in bodies(node)
+            ]
             for node in nodes
         }
+        alone = {id: Graph(workflow, (known_by_id[id],), (), None, None, True) for id in undone_by.values()}
+        self.undo = {} if undoing else {id: _undo(self.nodes[id], alone[by]) for id, by in undone_by.items()}
 
     @classmethod
     def of(cls, workflow: Workflow) -> Graph:
@@ -73,6 +95,17 @@ class Graph:
         """What a cancel node stops."""
         node = self.nodes[path]
         return frozenset(node.config["nodes"]) if node.type == "cancel" else frozenset()
+
+
+def _undone_by(nodes: Sequence[Node], connections: Sequence[Connection]) -> dict[str, str]:
+    """Which node undoes which: by what the node says, or a connection."""
+    told = {one.source: one.target for one in connections if one.is_compensation}
+    return told | {node.id: node.compensation_node_id for node in nodes if node.compensation_node_id is not None}
+
+
+def _undo(node: Node, alone: Graph) -> Undo:
+    told = node.resilience
+    return Undo(alone, told is not None and told.compensate_failed, told is not None and told.compensate_in_doubt)
 
 
 def _fired(edges: list[Edge], look: Look) -> tuple[set[int], set[int]]:

@@ -15,10 +15,24 @@ VERBS = (
     "load",
     "find",
     "definition",
+    "turns",
 )
 """The store's verbs at which a process can die, before or after."""
 
-FAILING = ("acquire", "renew", "claim", "mail", "next_wake", "numbers", "define", "post", "load", "find", "definition")
+FAILING = (
+    "acquire",
+    "renew",
+    "claim",
+    "mail",
+    "next_wake",
+    "numbers",
+    "define",
+    "post",
+    "load",
+    "find",
+    "definition",
+    "turns",
+)
 """The store's verbs that can fail without an effect (`commit` has two ways of its own)."""
 
 POINTS: tuple[str, ...] = (
@@ -61,6 +75,14 @@ POINTS: tuple[str, ...] = (
     "turn has its fill of bodies",
     "lock is waited for",
     "limit is reached",
+    "a branch is undone",
+    "undone after a cancel",
+    "a run in a body is undone",
+    "a saga has pages",
+    "undoing fails for good",
+    "a saga gives up",
+    "a saga goes on by hand",
+    "compensated twice at once",
     "the machine fails",
     "the machine fails half-way",
     "resume by engine",

@@ -201,6 +201,13 @@ class Process:
         except MainspringError as error:
             self.world.tell(f"{self.name}: cancelling {id}: {error}")
 
+    async def compensate(self, id: str) -> None:
+        """Have an instance take up again what its saga left."""
+        try:
+            await self.engine.compensate(id, by="simulated")
+        except MainspringError as error:
+            self.world.tell(f"{self.name}: compensating {id}: {error}")
+
     async def resume(self, id: str) -> None:
         """Have a parked instance go on."""
         try:

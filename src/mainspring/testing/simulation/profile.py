@@ -6,10 +6,12 @@ from random import Random
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mainspring.definition.model import Workflow
 from mainspring.engine.settings import EngineSettings
 from mainspring.testing.simulation.draw_blocks import with_blocks
+from mainspring.testing.simulation.draw_undo import with_undo
 from mainspring.testing.simulation.workflows import draw_workflow
 
 
@@ -30,7 +32,7 @@ class Order(Struct, eq=False):
 class Profile(Struct, frozen=True):
     """A run's shape. `harm` scales the faults at the store, `events` counts those from outside, times are seconds.
 
-    `bodies_per_turn`: so many bodies of blocks begin in one turn at most.
+    `bodies_per_turn`: so many bodies of blocks begin in one turn at most. `left_max`: with so many not undone a saga ends.
     """
 
     sqlite: bool
@@ -42,6 +44,7 @@ class Profile(Struct, frozen=True):
     settings: EngineSettings
     orders: list[Order]
     bodies_per_turn: int
+    left_max: int
 
 
 def draw_profile(seed: int | str) -> Profile:
@@ -62,6 +65,9 @@ def draw_profile(seed: int | str) -> Profile:
     workflows = [draw_workflow(random, number) for number in range(random.randrange(1, 3))]
     blocks = Random(f"{seed}/draw")
     workflows = [with_blocks(blocks, workflow) for workflow in workflows]
+    failing = Random(f"{seed}/failures")
+    workflows = [with_undo(failing, workflow) for workflow in workflows]
+    settings = replace(settings, compensation_page=failing.choice((1, 2, 3, 500)))
     orders = []
     for number in range(random.randrange(1, 9)):
         key = f"k{number}" if draw() < 0.85 else None
@@ -78,4 +84,5 @@ def draw_profile(seed: int | str) -> Profile:
         settings=settings,
         orders=orders,
         bodies_per_turn=blocks.choice((1, 2, 3, 100)),
+        left_max=failing.choice((1, 2, 1_000, 1_000)),
     )

@@ -10,21 +10,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mainspring.testing.simulation.oracle import Graph
+from mainspring.testing.simulation.watched_saga import Done, WatchedSaga
 from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScope
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.audit import Audit
     from mainspring.testing.simulation.watched_block import WatchedBlock
 
+SUSPECT_CRASHES = 2
 CRASHES_MAX = 3
 CRASHES_SHARED_MAX = 6
-FINAL = frozenset({"completed", "failed", "skipped", "cancelled"})
+FINAL = frozenset({"completed", "failed", "skipped", "cancelled", "compensated", "compensation_failed"})
 IDLE = FINAL | {"pending"}
 ENDS = {
     "InstanceCompleted": "completed",
     "InstanceFailed": "failed",
     "InstanceCancelled": "cancelled",
 }
+GOING = frozenset({"running", "compensating"})
+"""An instance may start something in one of these: its work, or what undoes that."""
+
 TIMEOUT_KINDS = ("NodeTimeout", "TimeoutError", "builtins.TimeoutError", "Exception")
 
 
@@ -41,6 +46,9 @@ class Watched:
 
     `scopes` are those that are open, by address, in the order in which they began; the instance's own is at "". `gone` says
     of those that have ended, by address, when that was in virtual seconds.
+
+    `done` are the runs that a saga would undo, in the order of their ends, `saga` is the one that there is, `rounds` says of
+    what undoes a run how often that was tried. `place` is where in its row the event stands that is looked at.
     """
 
     def __init__(self, audit: Audit, id: str, number: int, graph: Graph) -> None:
@@ -66,6 +74,10 @@ class Watched:
         self.begun = 0
         self.touched: list[WatchedBlock] = []
         self.suspended: list[WatchedScope] = []
+        self.done: list[Done] = []
+        self.saga: WatchedSaga | None = None
+        self.rounds: dict[str, int] = {}
+        self.place = 0
 
     def flag(self, invariant: str, text: str) -> None:
         """Something is wrong."""
@@ -80,6 +92,30 @@ class Watched:
     def open(self) -> bool:
         """Whether it is not at its end."""
         return not self.ended_at
+
+    @property
+    def going(self) -> bool:
+        """Whether it may start something."""
+        return self.status in GOING
+
+    @property
+    def saga_now(self) -> WatchedSaga:
+        """The saga that an event is about. Raises Unknown where there is none."""
+        if self.saga is None:
+            self.flag("a saga begins once", "none has begun")
+            raise Unknown("saga")
+        return self.saga
+
+    def natural_end(self) -> str:
+        """How it ends, now that nothing is under way, unless it undoes something before that."""
+        natural = "failed" if self.own.unhandled else "completed"
+        return {"failing": "failed", "cancelling": "cancelled"}.get(self.status, natural)
+
+    def in_ledger(self, path: str) -> str:
+        """A path as the ledger has it: what is undone once more by hand is done at the same address again."""
+        end = path.find("]", path.find("[undo:")) + 1 if "[undo:" in path else 0
+        rounds = self.rounds.get(path[:end], 1) if end else 1
+        return path if rounds == 1 else f"{path[:end]}~{rounds}{path[end:]}"
 
     @property
     def fails_fast(self) -> bool:
@@ -113,5 +149,7 @@ class Watched:
 
     def move(self, node: WatchedNode, status: str) -> None:
         """The node's status changes."""
+        if node.status == "running" and node.crashes >= SUSPECT_CRASHES:
+            self.audit.suspect_left = self.audit.world.scheduler.now
         node.status = status
         node.since = self.audit.world.scheduler.now

@@ -49,7 +49,7 @@ class WatchedBlock:
         self.graphs = scope.graph.bodies[id]
         node = scope.nodes[id]
         self.run: int = node.run
-        self.first: int = node.bodies
+        self.first: int = node.bodies + -node.bodies % len(self.graphs)
         self.begun = 0
         self.items: list[Any] | None = None
         self.state: Any = None

@@ -11,10 +11,12 @@ from mainspring.machine import events as ev
 from mainspring.testing.simulation.expressions import Look
 from mainspring.testing.simulation.joins import Rule, Token, default_input
 from mainspring.testing.simulation.oracle import Graph
+from mainspring.testing.simulation.work import Key
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.watched import Watched
     from mainspring.testing.simulation.watched_block import WatchedBlock
+    from mainspring.testing.simulation.watched_saga import Done
 
 LOOPS = frozenset({"forEach", "while", "until"})
 
@@ -33,7 +35,7 @@ class WatchedNode(Struct):
     `arrived` are the messages that count for its join, in order; `tokens` counts messages and skips. Where it has an
     inbox, `lanes` are the queues, `closed` counts for each the connections that will bring nothing more, `taken` is what
     the run under way works on, `ends` how the runs before it ended. `waits_for` is what it waits for, `lock` what a mutex
-    has asked for, `bodies` how many a block began in all of its runs.
+    has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure.
     """
 
     status: str = "pending"
@@ -58,22 +60,34 @@ class WatchedNode(Struct):
     waits_for: str = ""
     lock: str = ""
     bodies: int = 0
+    handled: bool = False
+    ended_at: int = 0
 
 
 class WatchedScope:
     """One execution of a graph. `prefix` is what its paths begin with. Of a body: the `block` that it is of (None: it is the
-    instance's own graph), and its `index` among the block's bodies in this run.
+    instance's own graph), and its `index` among the block's bodies in this run. Of what undoes a run: that run (`undoes`).
 
     `input` is what its entry nodes get, `error` the first failure that nobody took, `variables` what was set in it. `raising`
     are the connections by node whose condition could not be evaluated when the node last ended.
     """
 
-    def __init__(self, whole: Watched, graph: Graph, block: WatchedBlock | None = None, index: int = 0) -> None:
+    def __init__(
+        self,
+        whole: Watched,
+        graph: Graph,
+        block: WatchedBlock | None = None,
+        index: int = 0,
+        undoes: Done | None = None,
+    ) -> None:
         self.whole = whole
         self.graph = graph
         self.block = block
         self.index = index
+        self.undoes = undoes
         self.address = "" if block is None else f"{block.path}[{block.first + index}]"
+        if undoes is not None:
+            self.address = f"{undoes.path}[undo:{undoes.run}]"
         self.prefix = f"{self.address}." if self.address else ""
         self.nodes = {id: _node(rule) for id, rule in graph.rules.items()}
         self.input: Any = None
@@ -85,12 +99,25 @@ class WatchedScope:
 
     @property
     def parent(self) -> WatchedScope | None:
-        """The scope around it."""
+        """The scope around it. What undoes sees the instance's own, wherever the undone run was."""
+        if self.undoes is not None:
+            return self.whole.own
         return None if self.block is None else self.block.scope
+
+    @property
+    def undoing(self) -> WatchedScope | None:
+        """The undoing that it is, or is a part of."""
+        if self.undoes is not None or self.block is None:
+            return self if self.undoes is not None else None
+        return self.block.scope.undoing
 
     def path(self, id: str) -> str:
         """The node's address."""
         return self.prefix + id
+
+    def key(self, id: str, run: int, attempt: int) -> Key:
+        """What an attempt is known by in the ledger."""
+        return (self.whole.id, self.whole.in_ledger(self.path(id)), run, attempt)
 
     def must(self, holds: bool, invariant: str, text: str) -> None:
         """Flag it where it does not hold."""
@@ -122,6 +149,9 @@ class WatchedScope:
             return self.seen_variables()
         if name == "nodes":
             return self._nodes()
+        if name == "compensation":
+            scope = self.undoing
+            return None if scope is None else self.whole.saga_now.context(scope)
         loop = self.loop()
         if name == "loop":
             return loop

@@ -7,6 +7,7 @@ work it out by itself. The ledger lies outside all processes: it is what has hap
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mainspring.testing.simulation.world import World
 
 Key = tuple[str, str, int, int]
+
+_ROUND = re.compile(r"(?<=\])~\d+")
 
 
 class Deed(Struct, frozen=True):
@@ -57,10 +60,17 @@ def describe(error: BaseException) -> TaskFault:
 def deed(seed: int | str, node: Node, key: Key) -> Deed:
     """What this attempt does."""
     instance, path, run, attempt = key
-    salt = f"{seed}/{instance}/{path}/{run}/{attempt}".encode()
+    salt = kept = f"{seed}/{instance}/{path}/{run}/{attempt}".encode()
+    if "[undo:" in path:
+        path, attempt = _ROUND.sub("", path), 1
+        kept = f"{seed}/{instance}/{path}/{run}".encode()
 
     def draw(what: bytes, below: int = 1000) -> int:
         return (crc32(what + salt) * 2654435761 >> 7) % below
+
+    def made(what: bytes, below: int) -> int:
+        """A part of what it gives: of what undoes, the same whenever it is done with the same key."""
+        return (crc32(what + kept) * 2654435761 >> 7) % below
 
     def happens(trait: str) -> bool:
         return draw(trait.encode()) < 1000 * float(node.config.get(trait, 0))
@@ -75,7 +85,7 @@ def deed(seed: int | str, node: Node, key: Key) -> Deed:
         return Deed("Broken", ms)
     if happens("fail"):
         return Deed(("Flaky", "Flaky", "Busy")[draw(b"which", 3)], ms)
-    value = {"v": draw(b"v", 100), "n": path, "a": attempt}
+    value = {"v": made(b"v", 100), "n": path, "a": attempt}
     if node.config.get("large"):
         value["pad"] = "x" * 40_000
     ports = node.config.get("ports")
@@ -118,6 +128,9 @@ class Work:
         """Begin one attempt."""
         key = (call.instance, call.path, call.run, call.attempt)
         begin = self._world.audit.began(self._process, key, call)
+        known = self._world.audit.by_id.get(call.instance)
+        if known is not None:
+            key = (key[0], known.in_ledger(call.path), *key[2:])
         return self._do(call, key, begin)
 
     async def _do(self, call: TaskCall, key: Key, begin: Begin) -> Any:
@@ -133,7 +146,7 @@ class Work:
                 points.hit("task is slow")
             if mine.ms:
                 await asyncio.sleep(mine.ms / 1000)
-            world.audit.worked(self._process, key)
+            world.audit.worked(self._process, call)
             self._end(begin, "ok" if mine.kind == "ok" else "failed", not mine.lost)
             if mine.lost:
                 points.hit("result lost")
@@ -141,13 +154,13 @@ class Work:
         except asyncio.CancelledError:
             self._end(begin, begin.end or "abandoned", False)
             if mine.late >= 0:
-                self._again("result late", mine.late, key, mine)
+                self._again("result late", mine.late, call, mine)
             raise
         if mine.kind != "ok":
             points.hit("task fails fatally" if mine.kind == "Broken" else "task fails")
             raise Fault(mine.kind, f"attempt {call.attempt} of {call.path}")
         if mine.doubled >= 0:
-            self._again("result doubled", mine.doubled, key, mine)
+            self._again("result doubled", mine.doubled, call, mine)
         if "pad" in mine.value:
             points.hit("large output")
         call.variables_set = mine.sets
@@ -158,12 +171,13 @@ class Work:
         begin.reported = reported
         begin.ended_at = self._world.scheduler.now
 
-    def _again(self, point: str, ms: int, key: Key, mine: Deed) -> None:
+    def _again(self, point: str, ms: int, call: TaskCall, mine: Deed) -> None:
         """Have the attempt reported once more, or although nobody waits for it any more."""
-        _, path, run, attempt = key
+        if "[undo:" in call.path:
+            return  # its address is used again where somebody has the saga go on
         output = encode_payload(mine.value, "output")
-        report = TaskFinished(path=path, run=run, attempt=attempt, output=output, port=mine.port)
-        asyncio.get_running_loop().call_later(ms / 1000, self._process.report_again, point, key[0], report)
+        report = TaskFinished(path=call.path, run=call.run, attempt=call.attempt, output=output, port=mine.port)
+        asyncio.get_running_loop().call_later(ms / 1000, self._process.report_again, point, call.instance, report)
 
 
 class WorkKind:

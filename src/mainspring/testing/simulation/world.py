@@ -17,6 +17,7 @@ from mainspring.journal.store import Store
 from mainspring.stores.memory import MemoryStore
 from mainspring.stores.sqlite import SqliteStore
 from mainspring.testing.simulation.audit import Audit
+from mainspring.testing.simulation.by_hand import left_over
 from mainspring.testing.simulation.due import overdue
 from mainspring.testing.simulation.final import check_all, compare_lives
 from mainspring.testing.simulation.points import Points
@@ -73,6 +74,9 @@ class World:
         self.cancels: dict[str, int] = {}
         self.poisoned: dict[str, int] = {}
         self.resumes: dict[str, float] = {}
+        self.compensations: dict[str, int] = {}
+        self.to_do: set[str] = set()
+        self.hand_random = Random(f"{seed}/by hand")
         self.acked: set[str] = set()
         self.healing = False
         self.closing = False
@@ -222,6 +226,10 @@ class World:
         elif message.id not in self.posts:
             self.fail("messages are kept once", f"{message.id} is said to be known")
 
+    def left_over(self, watched: Watched) -> None:
+        """A saga had to leave something: somebody may have it go on."""
+        left_over(self, watched)
+
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def _heal(self) -> None:
@@ -262,7 +270,7 @@ class World:
         self.later(WATCH_SECONDS, self._watch)
 
     def _over(self, process: Process) -> bool:
-        if any(watched.open for watched in self.audit.instances.values()):
+        if self.to_do or any(watched.open for watched in self.audit.instances.values()):
             return False
         return all(order.id for order in self.profile.orders) and all(waiter.done() for _, waiter in process.results)
 
