@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mainspring.limits.breaker import Breaker, Rules
 from mainspring.limits.bucket import Bucket
 from mainspring.limits.gate import Gate
 from mainspring.limits.lanes import Desk, Lane
@@ -336,3 +337,35 @@ def test_what_is_out_of_date_in_a_family_is_swept() -> None:
     assert len(lanes[1].family._heap) <= 20
     it.gate.give_back(lease(0), OK, 0)
     assert len(it.admitted) == 2
+
+
+# --- several limits at once --------------------------------------------------------------------------------------------
+
+
+def test_what_one_limit_lacks_is_taken_from_no_other() -> None:
+    it = Answers()
+    first, second, tokens = Desk(Pool("a", 2)), Desk(Pool("b", 1)), Desk(Bucket("c", 1, 1_000, 1, None))
+    lane = it.gate.lane(1, "w", [(first, 1), (second, 1), (tokens, 1)])
+    assert it.gate.admit_now(lane, lease(0), 0) is FREE
+    assert it.gate.admit_now(lane, lease(1), 0) is WAIT, "b has no place"
+    assert list(first.limit.holders()) == [lease(0)]
+    it.gate.give_back(lease(0), OK, 0)
+    assert it.gate.admit_now(lane, lease(1), 0) is WAIT, "c has no token"
+    assert not first.limit.holders() and not second.limit.holders()
+    assert it.gate.admit_now(lane, lease(1), 1_000) is FREE
+
+
+def test_a_call_that_lacks_a_token_is_not_one_that_the_breaker_counts() -> None:
+    """What a breaker has counted cannot be put back: all limits are asked first."""
+    it = Answers()
+    breaker = Breaker("breaker of t", Rules(minimum_throughput=1, half_open_successes=1, open_for=100))
+    guarded, tokens = Desk(breaker), Desk(Bucket("c", 1, 1_000, 1, None))
+    lane = it.gate.lane(1, "w", [(guarded, 1), (tokens, 1)])
+    assert it.gate.admit_now(lane, lease(0), 0) is FREE
+    assert it.gate.admit_now(lane, lease(1), 0) is WAIT
+    assert breaker.retry_figures(0)["calls"] == 1
+    it.gate.give_back(lease(0), Ended("failed", 1), 0)
+    refused = it.gate.admit_now(lane, lease(1), 50)
+    assert isinstance(refused, Refusal) and refused.until == 100
+    it.gate.ask(it.gate.lane(1, "v", [(tokens, 1)]), lease(2), 150)
+    assert it.gate.admit_now(lane, lease(1), 150) is WAIT, "somebody waits for a token"

@@ -15,12 +15,12 @@ from tests.simulator.mutants import mutant, put
 
 @mutant
 def one_place_too_many(stack: ExitStack) -> None:
-    original = Pool.check
+    original = Pool.__init__
 
-    def check(self: Pool, amount: int, now: int) -> Verdict:
-        return original(self, amount - 1, now)
+    def init(self: Pool, key: str, size: int) -> None:
+        original(self, key, size + 1)
 
-    put(stack, Pool, "check", check)
+    put(stack, Pool, "__init__", init)
 
 
 @mutant

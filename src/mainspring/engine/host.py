@@ -79,10 +79,16 @@ class Host:
         self.dispatcher = Dispatcher(self.loop.post, describe, settings, clock.seed, self._progressed, self.cache)
         self.timers = Timers(clock, self._fire)
         self.breakers = Breakers(self)
-        self.limits = Limits(
-            clock, settings, self.by_id.get, self.loop.post, lambda: self.ownership.epoch() == 1, self.breakers.needs
-        )
         self.admission = Admission(self._let_in, clock.seed)
+        self.limits = Limits(
+            clock,
+            settings,
+            self.by_id.get,
+            self.loop.post,
+            lambda: self.ownership.epoch() == 1,
+            self.breakers.needs,
+            self.admission,
+        )
         self.sleep = Sleep(self)
         self.reader = Reader(self)
         self.reviving = Reviving(self)
@@ -103,7 +109,7 @@ class Host:
             fx.ArmTimer: self.timers.arm,  # type: ignore[dict-item]
             fx.DisarmTimer: self.timers.disarm,  # type: ignore[dict-item]
             fx.AskAdmission: self._ask,  # type: ignore[dict-item]
-            fx.ReleaseAdmission: self._release,  # type: ignore[dict-item]
+            fx.ReleaseAdmission: self.limits.release,  # type: ignore[dict-item]
             fx.Tell: self._tell,  # type: ignore[dict-item]
             fx.Send: self._sent,  # type: ignore[dict-item]
             fx.ReadBack: self.reader.ask,  # type: ignore[dict-item]
@@ -258,6 +264,7 @@ class Host:
     def _committed(self, group: list[Entry], committed: Committed) -> None:
         """The group is durable: its effects may leave the house."""
         self.recovery.written()
+        self.limits.at = self.clock.now()
         orders = self._orders
         for entry in group:
             live = entry.live
@@ -329,11 +336,6 @@ class Host:
             self.loop.post(live, granted)
         else:
             self.limits.ask(live, fx.AskAdmission(granted.path, granted.run, node.resource, attempt=state.attempt + 1))
-
-    def _release(self, live: Live, over: fx.ReleaseAdmission) -> None:
-        if self.admission.places:
-            self.admission.release(live, over.path, over.run)
-        self.limits.release(live, over)
 
     def _tell(self, live: Live, effect: fx.Tell) -> None:
         told.log(LEVELS[effect.level], "%s: %s: %s", live.id, effect.path, effect.message)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
 
-from mainspring.definition.model import CircuitBreaker, Resources
+from mainspring.definition.model import CircuitBreaker, Workflow
 from mainspring.engine import limit_names
+from mainspring.engine.admission import Admission
 from mainspring.engine.clock import Clock
 from mainspring.engine.live import Live
 from mainspring.engine.settings import EngineSettings
@@ -37,49 +38,56 @@ ADAPTIVE_MAX = 100
 """How many of an adaptive node run at once at most, where its definition does not say."""
 
 
-class Holdings:
-    """What one instance holds of its limits and waits for (`leases`). Called by the machine: may this node start now?"""
+class Sort:
+    """Nodes that need the same, but for the limits of their instances. `lane`: that of them all, where there are none."""
 
-    __slots__ = ("_alike", "gate", "id", "lanes", "leases", "limits", "live", "own", "retries")
+    __slots__ = ("lane", "priority", "resources", "shared", "workflow")
+
+    def __init__(self, gate: Gate, node: PlanNode, workflow: Workflow, shared: tuple[Need, ...]) -> None:
+        self.priority = PRIORITIES[node.definition.priority or "normal"]
+        self.workflow = workflow.id
+        self.shared = shared
+        self.resources = limit_names.amounts(node.definition.resources)
+        own = workflow.max_concurrency is not None or limit_names.amounts(workflow.quotas)
+        self.lane = None if own else gate.lane(self.priority, self.workflow, shared)
+
+
+class Holdings:
+    """What one instance asks of its limits and has of them. `open`: it holds and waits for at most so much."""
+
+    __slots__ = ("gate", "id", "lanes", "limits", "live", "open", "own", "sorts")
 
     def __init__(self, limits: Limits, live: Live) -> None:
         self.limits = limits
         self.live = live
         self.id = live.id
         self.gate = limits.gate
-        self.leases: set[Lease] = set()
+        self.sorts = limits.sorts
+        self.open = 0
         self.own = limits.own_of(live)
-        # Without limits of its own, an instance has the lanes of all others.
-        self.lanes: dict[PlanNode, Lane] = {} if self.own else limits.lanes
-        self.retries: dict[PlanNode, Lane] = {} if self.own else limits.retries
-        self._alike: dict[tuple[int, tuple[Need, ...], Resources | None], Lane] = {}
+        self.lanes: dict[Sort, Lane] = {}
 
-    def __call__(self, node: PlanNode, path: str, run: int, attempt: int, now: int) -> Verdict:
+    def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int) -> Verdict:
+        """Called by the machine: may this node start now? Where it is free it is taken."""
+        sort = self.sorts.get(node)
+        lane = None if sort is None else sort.lane
+        if lane is None:  # each of these lines is on the way of every step that has a limit
+            lane = self.lanes.get(sort) or self.lane_for(node, path)  # type: ignore[arg-type]
         # Equal to a Lease, and made in a fifth of the time.
-        lease: Lease = (self.id, path, run, attempt)  # type: ignore[assignment]
-        lane = self.lanes.get(node)
-        if lane is None or node.definition.circuit_breaker is not None:
-            lane = self.lane_for(node, path)
-        verdict = self.gate.admit_now(lane, lease, now)
+        verdict = self.gate.admit_now(lane, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
         if verdict is FREE:
-            self.leases.add(lease)
+            self.open += 1
         elif isinstance(verdict, Refusal):
             declined(lane, verdict)
         return verdict
 
     def lane_for(self, node: PlanNode, path: str) -> Lane:
         """Where the request goes that is to be made for the node at `path`: a retry may need more than a first try."""
-        told = node.definition.circuit_breaker
-        if told is None or told.retry_ratio is None:
-            return self.lane_of(node)
-        scope, _ = self.live.instance.locate(path)
-        state = scope.nodes[node.index]
-        if state is None or not state.failures:
-            return self.lane_of(node)
-        found = self.retries.get(node)
-        if found is None:
-            found = self.retries[node] = self._lane(node, retry=True)
-        return found
+        sort = self.limits.sort_of(node, self.live, lambda: self._has_failed(node, path))
+        lane = sort.lane or self.lanes.get(sort)
+        if lane is None:
+            lane = self.lanes[sort] = self.gate.lane(sort.priority, sort.workflow, sort.shared, self._own_needs(sort))
+        return lane
 
     def declined(self, lease: Lease, refusal: Refusal) -> None:
         """A request that waited is refused."""
@@ -89,34 +97,23 @@ class Holdings:
             return  # its scope was stopped by a turn that is not durable yet: nobody is turned away
         declined(self.lane_for(node, lease.path), refusal)
 
-    def lane_of(self, node: PlanNode) -> Lane:
-        """Where requests of this node go."""
-        found = self.lanes.get(node)
-        if found is None:
-            found = self.lanes[node] = self._lane(node)
-        return found
+    def _has_failed(self, node: PlanNode, path: str) -> bool:
+        state = self.live.instance.locate(path)[0].nodes[node.index]
+        return state is not None and state.failures > 0
 
-    def _lane(self, node: PlanNode, *, retry: bool = False) -> Lane:
-        priority = PRIORITIES[node.definition.priority or "normal"]
-        workflow = self.live.program.plan.workflow.id
-        shared = self.limits.shared_of(node, workflow, retry=retry)
-        alike = priority, shared, node.definition.resources
-        found = self._alike.get(alike)
-        if found is None:
-            found = self._alike[alike] = self.gate.lane(priority, workflow, shared, self._own_needs(node))
-        return found
-
-    def _own_needs(self, node: PlanNode) -> Iterator[Need]:
-        amounts = limit_names.amounts(node.definition.resources)
+    def _own_needs(self, sort: Sort) -> Iterator[Need]:
         for what, desk in self.own.items():
             if not what:
                 yield desk, 1
-            elif what in amounts:
-                yield desk, round(amounts[what] * UNIT)
+            elif what in sort.resources:
+                yield desk, round(sort.resources[what] * UNIT)
 
 
 class Limits:
-    """`post` takes the answers. `first`: nobody has had this store before, so no bucket can have been used."""
+    """`post` takes the answers. `first`: nobody has had this store before, so no bucket can have been used.
+
+    `turns` has whatever else an attempt can hold: the turn of a suspect, a lock. `at` is when the last turns became durable.
+    """
 
     def __init__(
         self,
@@ -126,18 +123,21 @@ class Limits:
         post: Callable[[Live, Input], None],
         first: Callable[[], bool],
         breaker: Callable[[CircuitBreaker, str], tuple[Need, Need]],
+        turns: Admission,
     ) -> None:
         self._clock = clock
+        self.at = clock.now()
         self._settings = settings
         self._find = find
         self._post = post
         self._first = first
         self._breaker = breaker
+        self._turns = turns
         self.gate = Gate(self._answered, settings.passed_over_max)
-        self.lanes: dict[PlanNode, Lane] = {}
-        self.retries: dict[PlanNode, Lane] = {}
+        self.sorts: dict[PlanNode, Sort] = {}
         self.desks: dict[str, Desk] = {}
-        self._shared: dict[PlanNode, tuple[Need, ...]] = {}
+        self._by_try: dict[PlanNode, tuple[Sort, Sort]] = {}
+        self._alike: dict[Hashable, Sort] = {}
         self._loop = asyncio.get_running_loop()
         self._wake: asyncio.TimerHandle | None = None
         self._closed = False
@@ -158,22 +158,28 @@ class Limits:
             return  # its scope was stopped by a turn that followed
         assert held is not None, f"{live.id}: {ask.path} has a limit, and its instance has none"
         lease = Lease(live.id, ask.path, ask.run, ask.attempt)
-        held.leases.add(lease)
+        held.open += 1
         self.gate.ask(held.lane_for(node, ask.path), lease, self._clock.now())
-        self._arrange()
+        self.arrange()
 
     def release(self, live: Live, over: ReleaseAdmission) -> None:
-        """An attempt is over, or wants nothing any more."""
+        """An attempt is over, or wants nothing any more: it holds nothing of any sort."""
+        if self._turns.places:
+            self._turns.release(live, over.path, over.run)
         held = live.holdings
         if held is not None:
-            lease: Lease = (held.id, over.path, over.run, over.attempt)  # type: ignore[assignment]
-            leases, gate = held.leases, self.gate
-            if lease in leases:
-                leases.remove(lease)
-                # The order itself says how the attempt ended: another object for each would be felt.
-                gate.give_back(lease, over, self._clock.now())  # type: ignore[arg-type]
+            gate = self.gate
+            # The order itself says how the attempt ended: another object for each would be felt.
+            if gate.give_back((live.id, over.path, over.run, over.attempt), over, self.at):  # type: ignore[arg-type]
+                held.open -= 1
                 if gate.waiting:
-                    self._arrange()
+                    self.arrange()
+
+    def of(self, held: Holdings) -> list[Lease]:
+        """Whatever an instance holds or waits for."""
+        if not held.open:
+            return []
+        return [lease for lease in (*self.gate.leases, *self.gate.waiting) if lease[0] == held.id]
 
     def ask_anew(self, live: Live, standing: Callable[[Lease], str]) -> None:
         """The instance was loaded again and will ask again: it keeps only what is held by attempts that run.
@@ -182,7 +188,7 @@ class Limits:
         """
         held = live.holdings
         if held is not None:
-            stands = {lease: standing(Lease(*lease)) for lease in held.leases}
+            stands = {lease: standing(Lease(*lease)) for lease in self.of(held)}
             kept = {lease for lease, how in stands.items() if how == "running" and lease in self.gate.leases}
             gone = {lease: STOPPED if how == "begun" else UNUSED for lease, how in stands.items() if lease not in kept}
             self._let_go(held, list(gone.items()))
@@ -190,8 +196,8 @@ class Limits:
     def forget(self, live: Live) -> None:
         """The instance leaves memory: what it holds and its requests go with it."""
         held = live.holdings
-        if held is not None and held.leases:
-            self._let_go(held, [(lease, STOPPED) for lease in held.leases])
+        if held is not None and held.open:
+            self._let_go(held, [(lease, STOPPED) for lease in self.of(held)])
 
     def busy(self) -> set[int]:
         """The numbers of the instances that wait for something: asleep they would lose it."""
@@ -209,7 +215,7 @@ class Limits:
     def look_at(self, desk: Desk) -> None:
         """Somebody has changed the limit by hand."""
         self.gate.look_at(desk, self._clock.now())
-        self._arrange()
+        self.arrange()
 
     def standings(self) -> list[Standing]:
         """How each limit stands that somebody has asked for: its size, who holds it, how many wait."""
@@ -219,9 +225,9 @@ class Limits:
         return sorted((standing_of(desk, now) for desk in (*self.desks.values(), *own)), key=lambda one: one.key)
 
     def _let_go(self, held: Holdings, leases: list[tuple[Lease, Ended]]) -> None:
-        held.leases.difference_update(lease for lease, _ in leases)
         self.gate.give_back_all(leases, self._clock.now())
-        self._arrange()
+        held.open = len(self.of(held))
+        self.arrange()
 
     def _answered(self, lease: Lease, verdict: Verdict) -> None:
         live = self._find(lease.instance)
@@ -229,7 +235,7 @@ class Limits:
             return
         seed = self._clock.seed()
         if isinstance(verdict, Refusal):
-            live.holdings.leases.discard(lease)
+            live.holdings.open -= 1
             live.holdings.declined(lease, verdict)
             refused = AdmissionRefused(
                 path=lease.path,
@@ -247,7 +253,7 @@ class Limits:
 
     # --- by time ------------------------------------------------------------------------------------------------------
 
-    def _arrange(self) -> None:
+    def arrange(self) -> None:
         """Have a look when the next token is there, and when somebody has waited too long."""
         if self._closed:
             return
@@ -265,7 +271,7 @@ class Limits:
     def _look(self) -> None:
         self._wake = None
         self.gate.look(self._clock.now())
-        self._arrange()
+        self.arrange()
 
     # --- what a node needs --------------------------------------------------------------------------------------------
 
@@ -279,18 +285,32 @@ class Limits:
             own[what] = Desk(Units(limit_names.of_units(what, live.id), size))
         return own
 
-    def shared_of(self, node: PlanNode, workflow: str, *, retry: bool = False) -> tuple[Need, ...]:
-        """What a node needs that others need too, of this workflow or of all. A `retry` needs its target's budget too."""
-        place = f"{node.place} of {workflow}"
-        found = self._shared.get(node)
-        if found is None:
-            found = self._shared[node] = tuple(self._shared_needs(node, workflow))
-        told = node.definition.circuit_breaker
-        if not retry or told is None:
+    def sort_of(self, node: PlanNode, live: Live, failed: Callable[[], bool]) -> Sort:
+        """What the node needs. Where retries have a budget of their target's, it is asked whether it has failed before."""
+        found = self.sorts.get(node)
+        if found is not None:
             return found
-        call, budget = self._breaker(told, place)
-        after = found.index(call) + 1  # a retry is marked as one right after the call
-        return (*found[:after], budget, *found[after:])
+        told, workflow = node.definition.circuit_breaker, live.program.plan.workflow
+        if told is None or told.retry_ratio is None:
+            found = self.sorts[node] = self._sort(node, workflow, tuple(self._shared_needs(node, workflow.id)))
+            return found
+        by_try = self._by_try.get(node)
+        if by_try is None:
+            shared = tuple(self._shared_needs(node, workflow.id))
+            call, budget = self._breaker(told, f"{node.place} of {workflow.id}")
+            after = shared.index(call) + 1  # a retry is marked as one right after the call
+            again = (*shared[:after], budget, *shared[after:])
+            by_try = self._by_try[node] = self._sort(node, workflow, shared), self._sort(node, workflow, again)
+        return by_try[failed()]
+
+    def _sort(self, node: PlanNode, workflow: Workflow, shared: tuple[Need, ...]) -> Sort:
+        definition = node.definition
+        own = workflow.id, workflow.max_concurrency is not None, workflow.quotas
+        alike = own, definition.priority, shared, definition.resources
+        found = self._alike.get(alike)
+        if found is None:
+            found = self._alike[alike] = Sort(self.gate, node, workflow, shared)
+        return found
 
     def _shared_needs(self, node: PlanNode, workflow: str) -> Iterable[Need]:
         definition = node.definition

@@ -110,7 +110,8 @@ class TurnLoop:
 
     def _take(self, live: Live, input: Input, now: int) -> None:
         try:
-            turn = step(live.instance.plan, live.instance, input, now, live.holdings)
+            held = live.holdings
+            turn = step(live.instance.plan, live.instance, input, now, None if held is None else held.admit)
             self.turns += 1
             self.dropped += bool(turn.dropped)
             # One that led to nothing is kept too while the turns before it are not durable: were they lost, it might count.

@@ -22,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mainspring.errors import MainspringError
-from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Refusal, Verdict
+from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Limit, Refusal, Verdict
 from mainspring.limits.window import Window
 
 BREAKER_STATES = ("closed", "open", "half_open", "recovering", "forced_open")
@@ -102,7 +102,7 @@ class Transition(Struct, frozen=True):
     why: str
 
 
-class Breaker:
+class Breaker(Limit):
     """One target's: a `Limit` like any other. `changed` is told of each change of `kept`, with its transition if any."""
 
     __slots__ = ("_asked", "_calls", "_leases", "_phase", "_starts", "changed", "kept", "key", "rules")
@@ -301,7 +301,7 @@ class Breaker:
         self.changed(Transition(before.state, event, after, now, why))
 
 
-class Retries:
+class Retries(Limit):
     """The retry budget of a breaker's target, as a limit of its own: retries need it beside the breaker, after it."""
 
     __slots__ = ("_breaker", "key")

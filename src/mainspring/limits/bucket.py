@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Verdict
+from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Limit, Verdict
 
 
-class Bucket:
+class Bucket(Limit):
     """`rate` tokens in each `per` milliseconds; at most `burst` of them wait to be taken.
 
     It begins empty at `now`, or full where `now` is None. A lease holds nothing: what was taken is gone.

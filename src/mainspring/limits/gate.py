@@ -11,10 +11,11 @@ beyond that. A group keeps all its desks or none, so two can never wait for what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import takewhile
 
 from mainspring.limits.fair import FairQueue, Priority
 from mainspring.limits.lanes import Desk, Family, Group, Lane, Need, Waiting
-from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Refusal, Verdict
+from mainspring.limits.limit import FREE, UNUSED, WAIT, Ended, Lease, Refusal, Verdict
 
 PASSED_OVER_MAX = 100
 
@@ -40,7 +41,9 @@ class Gate:
     def lane(self, priority: Priority, workflow: str, shared: Iterable[Need], own: Iterable[Need] = ()) -> Lane:
         """Where requests go that need this. Ask once and keep it; an amount is of its limit's own sort."""
         needs = tuple(shared)
-        family = self._families.setdefault((priority, workflow, needs), Family(priority, workflow, needs))
+        family = self._families.get((priority, workflow, needs))
+        if family is None:
+            family = self._families[priority, workflow, needs] = Family(priority, workflow, needs)
         return Lane(family, tuple(own))
 
     # --- asking and giving back ---------------------------------------------------------------------------------------
@@ -49,15 +52,27 @@ class Gate:
         """Admit at once if all is free and nobody waits for any of it. Else nothing has changed."""
         if lease in self.leases:
             return FREE
-        needs = lane.all
-        for desk, amount in needs:
-            if desk.queue is not None or desk.kept_for is not None:
-                return WAIT
-            verdict = desk.limit.check(amount, now)
-            if verdict is not FREE:
-                return verdict
-        for desk, amount in needs:
-            desk.limit.take(lease, amount, now)
+        only = lane.only
+        if only is not None:
+            # What is below does the same: but this is on the way of every step that has a limit, and most have just one.
+            held = only.limit.held
+            if only.queue is None and only.kept_for is None and len(held) < only.limit.size:
+                held[lease] = None
+                self.leases[lease] = lane
+                return FREE
+            return WAIT
+        if not lane.in_turn:
+            return self._admit_checked(lane, lease, now)
+        for desk, amount in lane.all:
+            if desk.queue is None and desk.kept_for is None:
+                verdict = desk.limit.admit(lease, amount, now)
+                if verdict is FREE:
+                    continue
+            else:
+                verdict = WAIT
+            for before, _ in takewhile(lambda need: need[0] is not desk, lane.all):  # noqa: B023
+                before.limit.give_back(lease, UNUSED, now)
+            return verdict
         self.leases[lease] = lane
         return FREE
 
@@ -75,26 +90,32 @@ class Gate:
             self._wait_with(one.lane, now)
             self._serve_roomier(now)
 
-    def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
-        """The attempt is over, or its request is: it holds nothing longer and waits no more."""
+    def give_back(self, lease: Lease, ended: Ended, now: int) -> bool:
+        """The attempt is over, or its request is: it holds nothing longer and waits no more. False where it did neither."""
         lane = self.leases.pop(lease, None)
         if lane is None:
-            self.withdraw(lease, now)
-            return
+            return self.withdraw(lease, now)
+        only = lane.only
+        if only is not None and only.queue is None:
+            del only.limit.held[lease]
+            return True
         for desk, _ in lane.all:
             desk.limit.give_back(lease, ended, now)
             if desk.queue is not None:
                 self._roomier[desk] = None
         if self._roomier:
             self._serve_roomier(now)
+        return True
 
-    def withdraw(self, lease: Lease, now: int) -> None:
-        """It waits no more."""
+    def withdraw(self, lease: Lease, now: int) -> bool:
+        """It waits no more. False where it did not."""
         one = self.waiting.pop(lease, None)
-        if one is not None:
-            del one.lane.waiting[lease]
-            self._settle(one.lane)
-            self._serve_roomier(now)
+        if one is None:
+            return False
+        del one.lane.waiting[lease]
+        self._settle(one.lane)
+        self._serve_roomier(now)
+        return True
 
     def give_back_all(self, leases: Collection[tuple[Lease, Ended]], now: int) -> None:
         """All of these are over. Who waits goes first, or what is given back would be theirs."""
@@ -271,6 +292,17 @@ class Gate:
         self._keep_no_longer(lane.family)
         self._settle(lane)
         self._answer(lease, FREE)
+
+    def _admit_checked(self, lane: Lane, lease: Lease, now: int) -> Verdict:
+        """As `admit_now`, where what is taken from one limit can't be put back for the want of another."""
+        for desk, amount in lane.all:
+            if desk.queue is not None or desk.kept_for is not None:
+                return WAIT
+            verdict = desk.limit.check(amount, now)
+            if verdict is not FREE:
+                return verdict
+        self._take(lane, lease, now)
+        return FREE
 
     def _take(self, lane: Lane, lease: Lease, now: int) -> None:
         for desk, amount in lane.all:

@@ -10,9 +10,11 @@ bucket are moved from one desk to the other as one.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from typing import cast
 
 from mainspring.limits.fair import FairQueue, Priority
 from mainspring.limits.limit import FREE, WAIT, Lease, Limit, Verdict
+from mainspring.limits.pool import Pool, Units
 
 
 class Desk:
@@ -44,6 +46,13 @@ class Desk:
     def queued(self) -> int:
         """How many requests wait here."""
         return 0 if self.queue is None else sum(group.count for group in self.queue)
+
+
+class PoolDesk(Desk):
+    """One whose limit is known to be a plain pool."""
+
+    __slots__ = ()
+    limit: Pool
 
 
 Need = tuple[Desk, int]
@@ -93,14 +102,20 @@ class Waiting:
 
 
 class Lane(Group):
-    """Requests that need the same. `needs` are those of their own instance, `all` everything that they need."""
+    """Requests that need the same. `needs` are those of their own instance, `all` everything that they need.
 
-    __slots__ = ("all", "family", "joined", "waiting")
+    `only` is the desk of the one pool, where a place of it is all that they need. `in_turn`: it can be taken from one limit
+    after the other, since what was taken can be put back from all but the last.
+    """
+
+    __slots__ = ("all", "family", "in_turn", "joined", "only", "waiting")
 
     def __init__(self, family: Family, own: tuple[Need, ...]) -> None:
         super().__init__(family.priority, family.workflow, own)
         self.family = family
         self.all = (*own, *family.needs)
+        self.only = _pool(self.all)
+        self.in_turn = all(isinstance(desk.limit, (Pool, Units)) for desk, _ in self.all[:-1])
         self.waiting: dict[Lease, Waiting] = {}
         self.joined = False
 
@@ -163,3 +178,9 @@ class Family(Group):
     @property
     def count(self) -> int:
         return sum(len(lane.waiting) for lane in self.lanes)
+
+
+def _pool(needs: tuple[Need, ...]) -> PoolDesk | None:
+    desk, amount = needs[0]
+    plain = len(needs) == 1 and amount == 1 and type(desk.limit) is Pool
+    return cast(PoolDesk, desk) if plain else None

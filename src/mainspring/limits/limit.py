@@ -83,6 +83,13 @@ class Limit(Protocol):
         """The lease holds so much from now on. Only after `check` said `FREE` at the same `now`."""
         ...
 
+    def admit(self, lease: Lease, amount: int, now: int) -> Verdict:
+        """Both at once: what `check` says, and taken where that is `FREE`."""
+        verdict = self.check(amount, now)
+        if verdict is FREE:
+            self.take(lease, amount, now)
+        return verdict
+
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
         """The attempt is over. A lease that is not known changes nothing."""
         ...

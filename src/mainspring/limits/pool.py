@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Refusal, Verdict
+from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Limit, Refusal, Verdict
 
 UNIT = 1_000
 """Units are counted in thousandths, so that what comes back is exactly what was taken."""
 
 
-class Pool:
+class Pool(Limit):
     """At most `size` leases at a time."""
 
     __slots__ = ("held", "key", "size")
@@ -50,7 +50,7 @@ class Pool:
         return {"size": self.size, "active": len(self.held)}
 
 
-class Units:
+class Units(Limit):
     """Leases that hold so many units each, at most `size` together (in units; a request has them in thousandths)."""
 
     __slots__ = ("held", "key", "size")

@@ -48,24 +48,26 @@ SUSPECTS = "suspects"
 def start(turn: Turn, node: PlanNode) -> bool:
     """Start one node, or have it wait for what it needs. True where it ended at once."""
     state = turn.scope.nodes[node.index]
-    resource = node.resource if state is None else resource_of(node, state)
-    return begin(turn, node) if resource is None else _start_limited(turn, node, resource)
+    if node.resource is None and (state is None or state.crashes < SUSPECT_CRASHES):
+        return begin(turn, node)
+    return _start_limited(turn, node, state or turn.scope.state(node))
 
 
-def _start_limited(turn: Turn, node: PlanNode, resource: str) -> bool:
+def _start_limited(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     """Start a node where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72)."""
-    state = turn.scope.nodes[node.index] or turn.scope.state(node)
-    path, attempt = node.path or turn.path(node), state.attempt + 1
+    admit = turn.admission
     # One that waited for its code has only just given back what it held.
-    if turn.admission is not None and resource != SUSPECTS and state.status != "waiting":
-        verdict = turn.admission(node, path, state.run, attempt, turn.at)
+    if admit is not None and state.crashes < SUSPECT_CRASHES and state.status != "waiting":
+        verdict = admit(node, node.path or turn.path(node), state.run, state.attempt + 1, turn.at)
         if verdict is FREE:
-            return begin(turn, node)
+            return begin(turn, node, state)
         if isinstance(verdict, Refusal):
             return refused(turn, node, state, verdict)
+    path, resource = turn.path(node), resource_of(node, state)
+    assert resource is not None
     if state.status != "ready":
         turn.emit(ev.NodeReady(path, state.run, resource))
-    turn.ask(fx.AskAdmission(path, state.run, resource, state.crashes, attempt=attempt))
+    turn.ask(fx.AskAdmission(path, state.run, resource, state.crashes, attempt=state.attempt + 1))
     return False
 
 
@@ -129,9 +131,9 @@ def resource_of(node: PlanNode, state: NodeState | None) -> str | None:
     return node.resource
 
 
-def begin(turn: Turn, node: PlanNode, *, same_attempt: bool = False) -> bool:
+def begin(turn: Turn, node: PlanNode, state: NodeState | None = None, *, same_attempt: bool = False) -> bool:
     """Begin an attempt; the node holds whatever slot it needs. True where it ended at once."""
-    state = turn.scope.state(node)
+    state = state or turn.scope.state(node)
     if node.template is not None and state.input is None:
         try:
             turn.emit(
@@ -323,7 +325,8 @@ def fail_with(turn: Turn, node: PlanNode, state: NodeState, type: str, message: 
 
 def release(turn: Turn, node: PlanNode, state: NodeState, outcome: Outcome) -> None:
     """The attempt is over: give back its slot and disarm its clock."""
-    if (resource_of(node, state) is not None or node.machine_kind == "mutex") and state.status != "falling_back":
+    held = node.resource is not None or state.crashes >= SUSPECT_CRASHES or node.machine_kind == "mutex"
+    if held and state.status != "falling_back":
         if state.status == "running":  # as `given_back` does, without a call for the usual attempt
             path, took = node.path or turn.path(node), turn.at - state.started_at
             turn.effects.append(fx.ReleaseAdmission(path, state.run, state.attempt, outcome, took))
