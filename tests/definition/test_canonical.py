@@ -121,3 +121,16 @@ def test_yaml_writes_durations_as_people_do() -> None:
     node = model.Node(id="a", type="log", timeout=90_000, retry=model.Retry(initial_delay=250))
     text = to_yaml(model.Workflow(id="w", nodes=(node,), timeout=7_200_000))
     assert "timeout: 90s" in text and "initialDelay: 250ms" in text and "timeout: 2h" in text
+
+
+def test_the_order_of_named_policies_is_kept() -> None:
+    """The first that matches a node holds, after a restart too."""
+    steps = {name: model.StepPolicy(match=("t",), is_critical=name == "z") for name in ("z", "a")}
+    built = model.Workflow(
+        id="w", nodes=(model.Node(id="n", type="log"),), resilience=model.ResilienceSpec(step_policies=steps)
+    )
+    kept = decode(encode(built)).resilience
+    assert kept is not None and list(kept.step_policies) == ["z", "a"]
+    assert encode(decode(encode(built))) == encode(built)
+    for text in (to_json(built), to_yaml(built)):
+        assert text.index("z") < text.index("a:") if "a:" in text else text.index('"z"') < text.index('"a"')

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mainspring as ms
+from mainspring.definition.model import Node
+from mainspring.engine.engine import Engine
+from mainspring.errors import StoreError
+from mainspring.journal.records import Committed, Lease, Write
 from mainspring.machine import events as ev
 from mainspring.machine.effects import ArmTimer
 from mainspring.stores.memory import MemoryStore
 from mainspring.testing import kill_at_each_turn
+from tests.engine.conftest import node, workflow
+from tests.engine.virtually import virtually
 
 DONE: list[str] = []
 UNDONE: list[tuple[str, Any, str]] = []
@@ -282,3 +289,39 @@ async def test_one_that_is_read_back_does_not_fall_asleep() -> None:
         assert host.sleep.asleep == 0
         read.set()
         assert (await run.result()).reason.endswith("undone: 2 of 2 runs")
+
+
+class Refusing(MemoryStore):
+    """Once it is told to, the next commit fails, and leaves nothing."""
+
+    refuses = False
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        if self.refuses:
+            self.refuses = False
+            raise StoreError("the disk is full")
+        return await super().commit(lease, writes)
+
+
+def test_a_commit_that_fails_does_not_stop_what_goes_on_by_hand() -> None:
+    """The instance is loaded again as the one at its end that it is, and stays until it has taken the order."""
+    BROKEN.add("hotel")
+    store = Refusing()
+    here = "tests.engine.test_compensation"
+    booking = {"handler": f"{here}:book"}
+    flow = workflow(
+        Node(id="hotel", type="function", config=booking, input={"name": "hotel"}, compensation_node_id="unbook"),
+        node("pay", f"{here}:refuse", "hotel"),
+        node("unbook", f"{here}:unbook"),
+    )
+
+    async def test(new: Callable[..., Engine]) -> str:
+        async with new(store, drain_inputs_max=1, group_turns_max=1) as engine:
+            run = await engine.start(flow)
+            await run.result()
+            BROKEN.clear()
+            store.refuses = True
+            await engine.compensate(run.id)
+            return (await run.result()).reason
+
+    assert virtually(test) == "1 unhandled failure; undone: 1 of 1 run"

@@ -55,6 +55,12 @@ def test_where_nothing_is_open_nothing_is_done(end: str) -> None:
     turn = run.take(inputs.Reattach())
     told = [] if end == "pending" else [fx.EndInstance(end)]
     assert (turn.events, turn.effects) == ([], told), "whoever waits may not have heard of the end"
+    assert run.take(inputs.Reattach(ended=True)).effects == told
+
+
+def test_one_that_was_at_its_end_and_goes_on_needs_nothing() -> None:
+    run = started()
+    assert run.take(inputs.Reattach(ended=True)).effects == []
 
 
 def test_suspects_ask_before_they_start() -> None:

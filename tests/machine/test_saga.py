@@ -811,3 +811,38 @@ def test_what_undoes_in_bodies_has_no_failure_policy_either() -> None:
     assert run.instance.status_of("a[undo:1].u[0].y") == "running"
     run.finish("a[undo:1].u[0].y")
     assert run.status == "failed"
+
+
+def test_something_stands_in_for_an_undo_node() -> None:
+    """Its fallback node stands beside it in the graph, not in the graph of one that it is when it undoes."""
+    run = run_of("a -> z; u; f", a=UNDO, u={"fallbackNodeId": "f"})
+    run.finish("a", 1)
+    run.fail("z")
+    run.read_back()
+    run.fail("a[undo:1].u")
+    assert run.input_of("a[undo:1].u[0].f") == 1
+    run.finish("a[undo:1].u[0].f")
+    assert undone(run) == [("a", 1)]
+    assert run.status == "failed"
+
+
+def test_of_one_event_that_ended_several_runs_only_those_not_tried_are_undone_by_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The saga gave up in the middle of an event: what came before in it is undone, and stays so."""
+    monkeypatch.setattr("mainspring.machine.policies.saga.LEFT_MAX", 1)
+    wanted = {**UNDO, "resilience": {"compensateInDoubt": True}}
+    nodes = dict.fromkeys(("a", "b", "c", "d"), wanted)
+    run = run_of("a; b; c; d; z; u", workflow={"failure_policy": "fail_fast"}, **nodes)
+    run.fail("z")
+    run.read_back()
+    run.finish("d[undo:1].u")
+    run.fail("c[undo:1].u")
+    assert run.status == "failed"
+    run.take(inputs.Compensate(by="me"))
+    run.read_back()
+    run.finish("c[undo:1].u")
+    run.finish("b[undo:1].u")
+    run.finish("a[undo:1].u")
+    assert undone(run) == [("d", 1), ("c", 1), ("b", 1), ("a", 1)]
+    assert run.instance.reason.endswith("undone: 4 of 4 runs")

@@ -1,7 +1,8 @@
 """500 seeds at every commit; the same seed, the same journal; every point hit; defects found.
 
 R4, R5, Q1: the drawn workflows have ports, all joins, inboxes with bounds; the auditor holds each row against the rules.
-N5: they have blocks, two deep, whose bodies are followed by their addresses. Sagas undo what they did, in them too.
+N5: they have blocks, two deep, whose bodies are followed by their addresses. Sagas undo what they did, in
+them too; fallbacks stand in, and the policies of failures decide.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ ONCE_BROKEN = (
     678,
     363,
     3671,
+    1007,
+    1827,
+    7660,
 )  # an error that nobody heard; a reload, and a sweep, that went round without end
 QUICKLY_FOUND = (
     "effect_before_commit",
@@ -62,6 +66,10 @@ QUICKLY_FOUND = (
     "by_hand_all_is_undone_again",
     "the_first_that_fails_ends_the_saga",
     "undone_under_the_key_of_the_work",
+    "a_second_fallback_is_not_tried",
+    "the_policy_of_a_node_is_not_asked",
+    "the_retry_budget_is_one_too_large",
+    "partial_success_with_too_many_failures",
 )
 
 
@@ -107,6 +115,8 @@ def _readings(graph: Graph, plan: PlanGraph, kinds: set[str]) -> set[tuple[str, 
         if node.off_graph:
             continue
         assert (node.id in graph.undo) == (node.undo is not None)
+        for fallback, planned in zip(graph.fallbacks[node.id], node.fallbacks, strict=True):
+            _readings(fallback, planned.graph, kinds)
         if node.undo is not None:
             _readings(graph.undo[node.id].graph, node.undo.graph, kinds)
         rule = graph.rules[node.id]
@@ -149,7 +159,7 @@ def test_a_defect_is_found(name: str) -> None:
 
 
 def test_there_are_enough_defects_and_a_bound_on_finding_them() -> None:
-    assert len(MUTANTS) >= 100
+    assert len(MUTANTS) >= 125
     assert SEEDS_MAX == 1_000
 
 

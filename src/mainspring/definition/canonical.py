@@ -1,6 +1,7 @@
 """The one form in which a workflow is saved and hashed, and its two forms for people.
 
-Canonical bytes are a function of the workflow's value: equal workflows have equal bytes, whichever door they came by.
+Canonical bytes are a function of the workflow's value: equal workflows have equal bytes, whichever door they came by. The
+order of named policies counts too: the first that matches a node holds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 def encode(workflow: Workflow) -> bytes:
     """Canonical JSON: camelCase, keys in a stable order, defaults left out."""
     # Through the decoder once: a model built in Python may hold 2 where the field is a float and the file has 2.0.
-    return _encoder.encode(plain_tree(_decoder.decode(_encoder.encode(workflow))))
+    tree = plain_tree(_decoder.decode(_encoder.encode(workflow)))
+    if workflow.resilience is not None and workflow.resilience.step_policies:
+        # The first that matches holds, so their order is a part of what they say.
+        named = tree["resilience"]["stepPolicies"]
+        parts = [
+            _encoder.encode(name) + b":" + _encoder.encode(named[name]) for name in workflow.resilience.step_policies
+        ]
+        tree["resilience"]["stepPolicies"] = msgspec.Raw(b"{" + b",".join(parts) + b"}")
+    return _encoder.encode(tree)
 
 
 def decode(data: bytes) -> Workflow:

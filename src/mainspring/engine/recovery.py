@@ -29,7 +29,7 @@ from mainspring.machine.inputs import (
     TaskFinished,
 )
 from mainspring.machine.instance import Instance
-from mainspring.machine.lifecycle import IllegalTransition
+from mainspring.machine.lifecycle import INSTANCE_FINAL, IllegalTransition
 
 if TYPE_CHECKING:
     from mainspring.engine.host import Host
@@ -305,7 +305,11 @@ class Recovery:
             self._host.admission.ask_anew(live, partial(_is_running, live))
             self._host.limits.ask_anew(live, partial(_standing, live))
             seed = self._host.clock.seed()
-            self._host.loop.post(live, again[0] if again else Reattach(known=_known(live, held), seed=seed))
+            if live.instance.status in INSTANCE_FINAL:
+                # Somebody has it go on, perhaps: only if it does not, it is told of as ended, and leaves memory.
+                held.append(Reattach(ended=True, seed=seed))
+            else:
+                self._host.loop.post(live, again[0] if again else Reattach(known=_known(live, held), seed=seed))
         live.snapshot_taken(None if loaded is None else loaded.snapshot)
         for input in held:
             self._host.loop.post(live, input)

@@ -44,7 +44,10 @@ SHORT_WORKFLOW_TIMEOUT_MS = 30_000
 
 
 class Graph:
-    """Nodes and connections: those of a workflow, or of a body within one."""
+    """Nodes and connections: those of a workflow, or of a body within one.
+
+    `stands_in`: it is that of a fallback, which has none itself. `beside`: where a fallback node is looked for, if not in it.
+    """
 
     __slots__ = ("_regions", "by_id", "connections", "leaves", "milestones", "nodes", "on_graph", "output", "roots")
 
@@ -55,6 +58,7 @@ class Graph:
         output: object,
         policies: Policies,
         stands_in: bool = False,
+        beside: Mapping[str, PlanNode] | None = None,
     ) -> None:
         self.nodes = [PlanNode(index, *policies.effective(node)) for index, node in enumerate(nodes)]
         self.by_id = {node.id: node for node in self.nodes}
@@ -65,10 +69,10 @@ class Graph:
         for node in self.nodes:
             finish(node, policies)
             node.bodies = tuple(_bodies(node, policies))
-            node.fallbacks = () if stands_in else tuple(_fallbacks(node, self.by_id, policies))
+            node.fallbacks = () if stands_in else tuple(_fallbacks(node, beside or self.by_id, policies))
             node.nests = bool(node.bodies or node.fallbacks)
         settle_joins(self)
-        settle_undo(self, nodes, connections, lambda node: Graph((node,), (), None, policies))
+        settle_undo(self, nodes, connections, lambda node: Graph((node,), (), None, policies, beside=self.by_id))
         self._regions: Regions | None = None
         self.roots = [node for node in self.nodes if not node.incoming and not node.off_graph]
         self.leaves = [node for node in self.nodes if not node.outgoing and not node.off_graph]

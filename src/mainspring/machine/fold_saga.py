@@ -32,7 +32,7 @@ def _started(instance: Instance, event: ev.CompensationStarted, at: int) -> None
     if event.again and before is not None:
         saga.error = before.error
         saga.again, saga.resumed, saga.nodes = tuple(before.left), True, before.nodes
-        saga.stopped = (before.row, before.index)
+        saga.stopped, saga.stopped_at = (before.row, before.index), before.next
         saga.undone = before.undone
         saga.total = len(before.left) + before.untried
     else:
@@ -70,7 +70,8 @@ def _ended(instance: Instance, event: ev.CompensationEnded, at: int) -> None:
     saga = _saga(instance, event, doing=False)
     move_instance(instance, event, at)
     if saga.at < len(saga.runs):  # it gave up: this is where it would go on
-        saga.row, saga.index = saga.runs[saga.at].row, saga.runs[saga.at].index + 1
+        following = saga.runs[saga.at]
+        saga.row, saga.index, saga.next = following.row, following.index + 1, (following.path, following.run)
     else:  # all were tried, though perhaps not all of the journal was read: what is before is undone
         saga.row, saga.index = 0, 0
     saga.over = True

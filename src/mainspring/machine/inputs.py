@@ -63,10 +63,12 @@ class Recover(Input, frozen=True, kw_only=True):
 class Reattach(Input, frozen=True, kw_only=True):
     """The instance was thrown away after a commit that failed, and loaded again in the same process.
 
-    `known` lists the attempts (path, run, attempt) that still run here, or whose report is about to come.
+    `known` lists the attempts (path, run, attempt) that still run here, or whose report is about to come. `ended`: it was at
+    its end, and what was to have it go on comes before this.
     """
 
     known: tuple[tuple[str, int, int], ...] = ()
+    ended: bool = False
 
 
 class Interrupt(Input, frozen=True, kw_only=True):

@@ -40,9 +40,11 @@ class Saga(Struct, kw_only=True):
     `total` counts the runs that are to be undone, `taken` those that were taken up, `undone` those that are undone.
 
     The page is `runs`, with their `outputs`; `at` says which of them is next. Before `row` and `index` the journal is still
-    to be read (row 0, once `started`: no more). `doing`: the run before `at` is being undone. `resumed`: somebody has the
-    saga take up what was left before, which is `again`, and what lies before `stopped`, where it had come to. `round` counts
-    the sagas of an instance. `child`: it is one, and the node of its parent (path, run) waits for the end of the saga.
+    to be read (row 0, once `started`: no more). `doing`: the run before `at` is being undone. `round` counts the sagas of an
+    instance. `child`: it is one, and the node of its parent (path, run) waits for the end of the saga.
+
+    `resumed`: somebody has the saga take up what was left before, which is `again`, and what lies before `stopped`, where it
+    had come to: of the event there, from the run `stopped_at` on. Where it gives up itself, `next` is that run.
     `unscoped`: its history is of a format in which there were no scopes for what undoes.
     """
 
@@ -67,6 +69,8 @@ class Saga(Struct, kw_only=True):
     again: tuple[Left, ...] = ()
     resumed: bool = False
     stopped: tuple[int, int] = (0, 0)
+    stopped_at: tuple[str, int] | None = None
+    next: tuple[str, int] | None = None
     child: tuple[str, int] | None = None
     round: int = 1
     unscoped: bool = False

@@ -80,7 +80,7 @@ def reattach(turn: Turn, request: inputs.Reattach) -> None:
         # Its last turn was durable though its commit was reported as failed: nobody has been told of the end yet.
         turn.ask(fx.EndInstance(turn.instance.status))
         return
-    if turn.instance.status == "pending":
+    if turn.instance.status == "pending" or request.ended:
         return
     open_nodes = _open_nodes(turn)
     for scope, node, state in open_nodes:

@@ -137,10 +137,16 @@ def read(turn: Turn, page: RunsRead) -> bool:
 def _chosen(saga: Saga, page: RunsRead) -> Iterable[tuple[ev.Done, bytes]]:
     nodes = frozenset(saga.nodes)
     again = {(one.path, one.run) for one in saga.again}
+    reached = saga.stopped_at is None
     for done, output in zip(page.runs, page.outputs, strict=True):
         if nodes and done.path.partition("[")[0] not in nodes:
             continue
-        if saga.resumed and (done.path, done.run) not in again and (done.row, done.index) >= saga.stopped:
+        # One event may have ended several runs, of which only the first were taken up; they are all on one page.
+        reached = reached or (done.path, done.run) == saga.stopped_at
+        untried = (done.row, done.index) < saga.stopped
+        if untried and not reached:
+            untried = (done.row, done.index + 1) < saga.stopped
+        if saga.resumed and (done.path, done.run) not in again and not untried:
             continue  # it is undone
         yield done, output
 

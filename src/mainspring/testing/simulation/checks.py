@@ -11,6 +11,7 @@ from mainspring.machine import events as ev
 from mainspring.testing.simulation import checks_blocks as blocks
 from mainspring.testing.simulation import checks_ends as ends
 from mainspring.testing.simulation import checks_nodes as nodes
+from mainspring.testing.simulation import checks_policies as policies
 from mainspring.testing.simulation import checks_runs as runs
 from mainspring.testing.simulation import checks_saga as sagas
 from mainspring.testing.simulation import checks_stops as stops
@@ -72,13 +73,12 @@ def _resumed(watched: Watched, event: ev.InstanceResumed) -> None:
 
 def _failing(watched: Watched, event: ev.InstanceFailing) -> None:
     watched.must(watched.status == "running", "fails fast where told", f"it is {watched.status}: {event.reason}")
-    if watched.resumed and watched.own.unhandled:  # what fail_fast could not do while it was parked
-        watched.must(watched.graph.workflow.failure_policy == "fail_fast", "fails fast where told", event.reason)
-    elif event.because == "":
+    if event.because == "":
         late = watched.at - watched.started_at - (watched.graph.workflow.timeout or 2**62)
         watched.must(late >= 0, "timeouts last", f"the workflow times out {-late} ms early")
-    else:
-        watched.must(watched.graph.workflow.failure_policy == "fail_fast", "fails fast where told", event.reason)
+    else:  # perhaps only when it goes on, because it was parked
+        text = f"because of {event.because}, not of {watched.own.must_end}"
+        watched.must(bool(watched.own.must_end), "fails fast where told", text)
     watched.status = "failing"
 
 
@@ -103,8 +103,10 @@ def _ended(watched: Watched, event: Any) -> None:
     wanted = watched.own.leaf_outputs()
     watched.output = msgspec.json.decode(event.output)
     watched.must(watched.output == wanted, "outputs are right", f"the instance gives {watched.output}, not {wanted}")
-    if watched.fails_fast and unhandled and status == "failed" and watched.saga is None:
-        watched.must(watched.status == "failing", "fails fast where told", "an unhandled failure, and all went on")
+    policies.end_told(watched, event)
+    if watched.own.must_end and watched.saga is None:
+        ended = watched.status in ("failing", "cancelling")
+        watched.must(ended, "fails fast where told", f"{watched.own.must_end} failed, and all went on")
     watched.status, watched.ended_at = status, watched.at
     watched.since = watched.audit.world.scheduler.now
 
@@ -125,6 +127,8 @@ def _after(watched: Watched) -> None:
                 scope.must(port is None, "milestones are between two nodes", f"{id} can leave by {port}, and waits")
     if watched.status == "running" and not any(node.status not in FINAL for node in watched.own.nodes.values()):
         watched.flag("the end is seen", "all nodes are final, and the instance is not")
+    stops = bool(watched.own.must_end) and watched.status == "running"
+    watched.must(not stops, "fails fast where told", f"{watched.own.must_end} failed, and all goes on")
     blocks.after_row(watched)
     sagas.after_row(watched)
 
@@ -153,6 +157,7 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.InstanceFailing: _failing,
     ev.InstanceCancelRequested: _cancelling,
     ev.InstanceCompleted: _ended,
+    ev.InstancePartiallySucceeded: _ended,
     ev.InstanceFailed: _ended,
     ev.InstanceCancelled: _ended,
     ev.VariablesSet: _variables,
@@ -161,6 +166,7 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.NodeStarted: nodes.started,
     ev.NodeWaiting: nodes.waiting,
     ev.NodeRetrying: nodes.retrying,
+    ev.NodeFellBack: ends.fell_back,
     ev.NodeCompleted: ends.completed,
     ev.NodeFailed: ends.failed,
     ev.NodeActivated: runs.activated,

@@ -274,8 +274,7 @@ def after_row(watched: Watched) -> None:
 def _body_goes_on(watched: Watched, body: WatchedScope) -> None:
     busy = any(node.status not in IDLE for node in body.nodes.values())
     body.must(busy, "the end is seen", "nothing is under way in it, and it is open")
-    stopped = watched.fails_fast and body.unhandled and body.undoing is None  # a saga asks no failure policy
-    body.must(not stopped, "fails fast where told", "an unhandled failure, and the body goes on")
+    body.must(not body.must_end, "fails fast where told", f"{body.must_end} failed, and the body goes on")
 
 
 def _block_goes_on(watched: Watched, block: WatchedBlock) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from mainspring.machine import events as ev
-from mainspring.testing.simulation.checks_blocks import block_completed, block_failed
-from mainspring.testing.simulation.checks_nodes import attempt_failed, joined, not_stopping, report
+from mainspring.testing.simulation.checks_blocks import block_completed, block_failed, block_gone
+from mainspring.testing.simulation.checks_nodes import attempt_failed, attempt_of, joined, not_stopping, report
+from mainspring.testing.simulation.checks_policies import all_fell_back, decided, stood_in
+from mainspring.testing.simulation.checks_policies import fell_back as falls_back
 from mainspring.testing.simulation.checks_runs import all_ended, is_whole, run_ended
 from mainspring.testing.simulation.checks_saga import note
 from mainspring.testing.simulation.milestones import port_of
@@ -46,12 +48,19 @@ def _did(scope: WatchedScope, id: str, node: WatchedNode, event: Completed) -> t
     definition = scope.graph.nodes[id]
     output = msgspec.json.decode(event.output)
     ports: list[str | None] = [event.port]
-    if definition.type == "function":
+    if node.status == "falling_back":
+        stated = stood_in(scope, id, event)
+        wanted = stated if id in scope.graph.undo else None
+        scope.must(output == wanted, "outputs are right", f"{id} gives {output}, not {wanted}")
+        block_gone(scope, id)
+        output = stated
+    elif definition.type == "function":
         _worked(scope, id, event, output)
     elif scope.graph.bodies[id]:
         output = block_completed(scope, id, node, event, output)
     else:
         ports = _passed_on(scope, id, node, output, event.port)
+    scope.must(event.degraded == (node.status == "falling_back"), "who falls back is degraded", f"{id}: {event}")
     node.error, node.due, node.waits_for = None, None, ""
     fired, raising = scope.graph.fired_by_completion(id, ports, scope.look_after(id, output, None))
     _routed(scope, id, set(event.fired), fired, raising)
@@ -123,27 +132,42 @@ def run_failed(watched: Watched, event: ev.RunFailed) -> None:
 def _did_not(scope: WatchedScope, id: str, node: WatchedNode, event: Failed) -> set[int]:
     """A run failed for good: for a reason that there is, and firing what that fires."""
     error = error_value(event.error)
-    _cause(scope, id, node, event)
+    if node.status == "falling_back":
+        all_fell_back(scope, id, event)
+        block_gone(scope, id)
+    else:
+        _cause(scope, id, node, event)
+        ways_out = [graph.nodes for graph in scope.graph.fallbacks[id]]
+        scope.must(not ways_out, "fallbacks are tried in order", f"{id} fails, and has {ways_out}")
     node.failures += 1
     node.error, node.due, node.waits_for = error, None, ""
     fired, raising = scope.graph.fired_by_failure(id, scope.look_after(id, None, error))
     _routed(scope, id, set(event.fired), fired, raising)
     scope.must(event.handled == bool(fired), "handled is what fires", f"{id}: handled is {event.handled}")
     if not event.handled:
-        scope.fails(error)
+        scope.fails(id, error)
+    decided(scope, id, event, event.handled)
     node.handled, node.ended_at = event.handled, scope.whole.at
     note(scope, id, event.run, "failed", None)
     return fired
 
 
-def _cause(scope: WatchedScope, id: str, node: WatchedNode, event: Failed) -> None:
+def fell_back(watched: Watched, event: ev.NodeFellBack) -> None:
+    """A node fails for good, for a reason that there is, and something stands in for it; or what stood in for it failed."""
+    scope, id, node = watched.find(event.path)
+    if node.status != "falling_back":
+        _cause(scope, id, node, event)
+    falls_back(watched, event)
+
+
+def _cause(scope: WatchedScope, id: str, node: WatchedNode, event: Failed | ev.NodeFellBack) -> None:
     definition, type = scope.graph.nodes[id], event.error.type
     if type == "MappingError" and node.status in ("pending", "gathering", "ready"):
         _not_begun(scope, id, node, event)
     elif scope.graph.bodies[id]:
         block_failed(scope, id, node, event)
     elif type == "UnknownPort":
-        key = scope.key(id, event.run, event.attempt)
+        key = scope.key(id, event.run, attempt_of(node, event))
         mine = deed(scope.whole.audit.world.seed, definition, key)
         report(scope, id, event)
         known = {edge.port for edge in scope.graph.outgoing[id]}
@@ -162,7 +186,7 @@ def _cause(scope: WatchedScope, id: str, node: WatchedNode, event: Failed) -> No
         scope.must(not again, "retries are made", f"{id} gives up after {node.failures + 1} failures")
 
 
-def _not_begun(scope: WatchedScope, id: str, node: WatchedNode, event: Failed) -> None:
+def _not_begun(scope: WatchedScope, id: str, node: WatchedNode, event: Failed | ev.NodeFellBack) -> None:
     """The input mapping could not be evaluated: nothing was ordered."""
     definition = scope.graph.nodes[id]
     raises = definition.input is not None and mapped_input(definition.input, scope.look()) is None
@@ -177,4 +201,5 @@ def routing_failed(watched: Watched, event: ev.RoutingFailed) -> None:
     scope, id, _ = watched.find(event.path)
     raising = scope.raising.get(id, set())
     scope.must(event.connection in raising, "routing is right", f"{id}: connection {event.connection} failed")
-    scope.fails(error_value(event.error))
+    scope.fails(id, error_value(event.error))
+    decided(scope, id, event, False)

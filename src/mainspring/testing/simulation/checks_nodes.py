@@ -100,17 +100,23 @@ def waiting(watched: Watched, event: ev.NodeWaiting) -> None:
     watched.move(node, "waiting")
 
 
+def attempt_of(node: WatchedNode, event: Any) -> int:
+    """The attempt that an event ends: one that has the node fall back does not say it."""
+    return node.attempt if isinstance(event, ev.NodeFellBack) else int(event.attempt)
+
+
 def report(scope: WatchedScope, id: str, event: Any) -> str:
     """The end of the attempt as the ledger has it."""
     node, epoch = scope.nodes[id], scope.whole.epoch
     scope.must(node.status == "running", "results belong to a running attempt", f"{id} is {node.status}")
+    attempt = attempt_of(node, event)
     scope.must(
-        (event.run, event.attempt) == (node.run, node.attempt),
+        (event.run, attempt) == (node.run, node.attempt),
         "results belong to the current attempt",
-        f"{id}: a result of attempt {event.attempt}, and attempt {node.attempt} runs",
+        f"{id}: a result of attempt {attempt}, and attempt {node.attempt} runs",
     )
     scope.must(node.epoch == epoch, "results belong to this process", f"{id} was started by epoch {node.epoch}")
-    return scope.whole.audit.end_of(scope.key(id, event.run, event.attempt), epoch)
+    return scope.whole.audit.end_of(scope.key(id, event.run, attempt), epoch)
 
 
 def attempt_failed(scope: WatchedScope, id: str, node: WatchedNode, event: Any) -> bool:
@@ -124,11 +130,15 @@ def attempt_failed(scope: WatchedScope, id: str, node: WatchedNode, event: Any) 
         late = scope.whole.at - node.started_at - (definition.timeout or 0)
         scope.must(late >= 0, "timeouts last", f"{id} times out {-late} ms early")
     else:
-        key = scope.key(id, event.run, event.attempt)
+        key = scope.key(id, event.run, attempt_of(node, event))
         mine = deed(scope.whole.audit.world.seed, definition, key)
         right = (mine.kind, end) == (fault.type, "failed")
         scope.must(right, "failures come from work", f"{id}: {fault.type}, {mine}, {end!r}")
-    scope.must(fault.attempt == event.attempt, "errors name their attempt", f"{id}: {fault}")
+    scope.must(fault.attempt == attempt_of(node, event), "errors name their attempt", f"{id}: {fault}")
+    budget = scope.graph.policies.bound("retry_budget")
+    if budget is not None and scope.undoing is None and scope.whole.retries >= budget:
+        scope.whole.audit.world.points.hit("the retry budget is spent")
+        return False
     return tries_again(scope.graph.retry_of(id), node.failures + 1, fault.type, kinds, fault.fatal)
 
 
@@ -136,6 +146,7 @@ def retrying(watched: Watched, event: ev.NodeRetrying) -> None:
     scope, id, node = watched.find(event.path)
     again = attempt_failed(scope, id, node, event)
     node.failures += 1
+    watched.retries += scope.undoing is None
     scope.must(again, "no attempt beyond maxAttempts", f"{id} is to be tried again after {node.failures} failures")
     retry = scope.graph.retry_of(id)
     if retry is not None:

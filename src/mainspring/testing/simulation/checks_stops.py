@@ -50,7 +50,7 @@ def _stoppers(scope: WatchedScope, id: str) -> list[str]:
 
 def _failing_fast(scope: WatchedScope) -> bool:
     """Whether the rest of a body is stopped because of a failure in it."""
-    return bool(scope.block and scope.unhandled and scope.whole.fails_fast and scope.undoing is None)
+    return bool(scope.block and scope.must_end)
 
 
 def cancelled(watched: Watched, event: ev.NodesCancelled) -> None:

@@ -97,11 +97,12 @@ def _undo_node(random: Random, id: str) -> Node:
     if kind < 0.13:
         return Node(id=id, type="log", **some)
     if kind < 0.3:
-        return _undo_block(random, id, some)
-    return _function(random, id, some)
+        return undo_block(random, id, some)
+    return function(random, id, some)
 
 
-def _function(random: Random, id: str, some: dict[str, Any]) -> Node:
+def function(random: Random, id: str, some: dict[str, Any]) -> Node:
+    """One that does simulated work, off the graph or in a small body."""
     draw = random.random
     if draw() < 0.4:
         some["timeout"] = random.choice((60, 250, 1_000))
@@ -124,8 +125,9 @@ def _function(random: Random, id: str, some: dict[str, Any]) -> Node:
     return Node(id=id, type="function", config=traits, **some)
 
 
-def _undo_block(random: Random, id: str, some: dict[str, Any]) -> Node:
-    inner = Body(nodes=(_function(random, "n0", {}), _function(random, "n1", {})))
+def undo_block(random: Random, id: str, some: dict[str, Any]) -> Node:
+    """A small block for a node that is off the graph."""
+    inner = Body(nodes=(function(random, "n0", {}), function(random, "n1", {})))
     if random.random() < 0.5:
         inner = replace(inner, connections=(Connection(source="n0", target="n1"),))
     tree: dict[str, Any] = msgspec.to_builtins(inner)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainspring.testing.simulation.process import Process
     from mainspring.testing.simulation.world import World
 
-WAITING_FOR_OTHERS = FINAL | {"pending", "gathering", "compensating"}
+WAITING_FOR_OTHERS = FINAL | {"pending", "gathering", "compensating", "falling_back"}
 TAKEN_WITHIN_SECONDS = 0.15
 """How long something that is due may lie, in an engine that nothing disturbs."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mainspring.definition.bodies import bodies
 from mainspring.definition.model import Connection, Node, Retry, Workflow
+from mainspring.testing.simulation.deciding import Rules
 from mainspring.testing.simulation.expressions import Look, Raises, evaluate, fill
 from mainspring.testing.simulation.joins import Edge, rules
 from mainspring.testing.simulation.workflows import DURATION_TEMPLATE
@@ -36,13 +38,16 @@ class Graph:
         output: Any,
         name: str | None,
         undoing: bool = False,
+        stands_in: bool = False,
+        beside: Mapping[str, Node] | None = None,
     ) -> None:
         self.workflow = workflow
         self.output = output
         self.name = name
         undone_by = _undone_by(nodes, connections)
-        known_by_id = {node.id: node for node in nodes}
-        nodes = [node for node in nodes if node.id not in undone_by.values()]
+        beside = {node.id: node for node in nodes} if beside is None else beside
+        off = {*undone_by.values(), *(node.fallback_node_id for node in nodes)}
+        nodes = [node for node in nodes if node.id not in off]
         connections = [one for one in connections if not one.is_compensation]
         self.nodes: dict[str, Node] = {node.id: node for node in nodes}
         self.incoming: dict[str, list[Edge]] = {path: [] for path in self.nodes}
@@ -69,8 +74,15 @@ class Graph:
             ]
             for node in nodes
         }
-        alone = {id: Graph(workflow, (known_by_id[id],), (), None, None, True) for id in undone_by.values()}
+        self.fallbacks = {
+            node.id: []
+            if stands_in
+            else [Graph(workflow, (one,), (), None, None, True, True) for one in ways_out(node, beside)]
+            for node in nodes
+        }
+        alone = {id: Graph(workflow, (beside[id],), (), None, None, True, beside=beside) for id in undone_by.values()}
         self.undo = {} if undoing else {id: _undo(self.nodes[id], alone[by]) for id, by in undone_by.items()}
+        self.policies = Rules(workflow)
 
     @classmethod
     def of(cls, workflow: Workflow) -> Graph:
@@ -106,6 +118,16 @@ def _undone_by(nodes: Sequence[Node], connections: Sequence[Connection]) -> dict
 def _undo(node: Node, alone: Graph) -> Undo:
     told = node.resilience
     return Undo(alone, told is not None and told.compensate_failed, told is not None and told.compensate_in_doubt)
+
+
+def ways_out(node: Node, beside: Mapping[str, Node]) -> Iterator[Node]:
+    """What stands in for a node that failed: the node that it names, as it is by itself, then its actions."""
+    if node.fallback_node_id is not None:
+        yield replace(beside[node.fallback_node_id], fallback_node_id=None, compensation_node_id=None, resilience=None)
+    for action in node.resilience.fallback_actions if node.resilience is not None else ():
+        config = {key: value for key, value in action.config.items() if key != "input"}
+        id = action.type.replace(".", "-")
+        yield Node(id=id, type="function", config={"handler": action.type, **config}, input=action.config.get("input"))
 
 
 def _fired(edges: list[Edge], look: Look) -> tuple[set[int], set[int]]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from mainspring.definition.model import Workflow
 from mainspring.engine.settings import EngineSettings
 from mainspring.testing.simulation.draw_blocks import with_blocks
+from mainspring.testing.simulation.draw_policies import with_fallbacks, with_policies
 from mainspring.testing.simulation.draw_undo import with_undo
 from mainspring.testing.simulation.workflows import draw_workflow
 
@@ -67,6 +68,7 @@ def draw_profile(seed: int | str) -> Profile:
     workflows = [with_blocks(blocks, workflow) for workflow in workflows]
     failing = Random(f"{seed}/failures")
     workflows = [with_undo(failing, workflow) for workflow in workflows]
+    workflows = [with_fallbacks(failing, with_policies(failing, workflow)) for workflow in workflows]
     settings = replace(settings, compensation_page=failing.choice((1, 2, 3, 500)))
     orders = []
     for number in range(random.randrange(1, 9)):

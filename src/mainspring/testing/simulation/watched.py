@@ -24,6 +24,7 @@ FINAL = frozenset({"completed", "failed", "skipped", "cancelled", "compensated",
 IDLE = FINAL | {"pending"}
 ENDS = {
     "InstanceCompleted": "completed",
+    "InstancePartiallySucceeded": "partial_success",
     "InstanceFailed": "failed",
     "InstanceCancelled": "cancelled",
 }
@@ -49,6 +50,8 @@ class Watched:
 
     `done` are the runs that a saga would undo, in the order of their ends, `saga` is the one that there is, `rounds` says of
     what undoes a run how often that was tried. `place` is where in its row the event stands that is looked at.
+
+    `degraded`: something stood in for one of its nodes. `retries` counts what was drawn of its budget.
     """
 
     def __init__(self, audit: Audit, id: str, number: int, graph: Graph) -> None:
@@ -78,6 +81,8 @@ class Watched:
         self.saga: WatchedSaga | None = None
         self.rounds: dict[str, int] = {}
         self.place = 0
+        self.degraded = False
+        self.retries = 0
 
     def flag(self, invariant: str, text: str) -> None:
         """Something is wrong."""
@@ -108,19 +113,20 @@ class Watched:
 
     def natural_end(self) -> str:
         """How it ends, now that nothing is under way, unless it undoes something before that."""
-        natural = "failed" if self.own.unhandled else "completed"
-        return {"failing": "failed", "cancelling": "cancelled"}.get(self.status, natural)
+        ends = {"failing": "failed", "cancelling": "cancelled"}
+        return ends[self.status] if self.status in ends else self._by_failures()
+
+    def _by_failures(self) -> str:
+        if not self.own.unhandled:
+            return "completed"
+        nodes = self.graph.nodes
+        return self.graph.policies.end([nodes[id] for id in self.own.failed], nodes.values())
 
     def in_ledger(self, path: str) -> str:
         """A path as the ledger has it: what is undone once more by hand is done at the same address again."""
         end = path.find("]", path.find("[undo:")) + 1 if "[undo:" in path else 0
         rounds = self.rounds.get(path[:end], 1) if end else 1
         return path if rounds == 1 else f"{path[:end]}~{rounds}{path[end:]}"
-
-    @property
-    def fails_fast(self) -> bool:
-        """Whether the first unhandled failure ends what it is in."""
-        return self.graph.workflow.failure_policy == "fail_fast"
 
     def scope_of(self, path: str) -> WatchedScope | None:
         """The scope of the node at this path, where it is open."""

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from mainspring.testing.simulation.expressions import Look, Raises, evaluate, fill, text
+from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.watched_scope import WatchedScope
 
 PASSES_MAX = 1_000
@@ -39,14 +40,14 @@ class WatchedBlock:
     says that its bodies are being stopped. `added` are items that must come next. `asked`: it waits for a turn of its own.
     """
 
-    def __init__(self, scope: WatchedScope, id: str) -> None:
+    def __init__(self, scope: WatchedScope, id: str, graphs: list[Graph] | None = None) -> None:
         self.scope = scope
         self.id = id
         self.path = scope.path(id)
         self.definition = scope.graph.nodes[id]
         self.kind = self.definition.type
         self.config = self.definition.config
-        self.graphs = scope.graph.bodies[id]
+        self.graphs = scope.graph.bodies[id] if graphs is None else graphs
         node = scope.nodes[id]
         self.run: int = node.run
         self.first: int = node.bodies + -node.bodies % len(self.graphs)

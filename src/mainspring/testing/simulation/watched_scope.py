@@ -69,7 +69,8 @@ class WatchedScope:
     instance's own graph), and its `index` among the block's bodies in this run. Of what undoes a run: that run (`undoes`).
 
     `input` is what its entry nodes get, `error` the first failure that nobody took, `variables` what was set in it. `raising`
-    are the connections by node whose condition could not be evaluated when the node last ended.
+    are the connections by node whose condition could not be evaluated when the node last ended. `failed` are the nodes whose
+    failure nobody took, `must_end` is the one whose failure ends what is here.
     """
 
     def __init__(
@@ -96,6 +97,8 @@ class WatchedScope:
         self.variables: dict[str, Any] = {}
         self.blocks: dict[str, WatchedBlock] = {}
         self.raising: dict[str, set[int]] = {}
+        self.failed: set[str] = set()
+        self.must_end = ""
 
     @property
     def parent(self) -> WatchedScope | None:
@@ -124,9 +127,10 @@ class WatchedScope:
         if not holds:
             self.whole.flag(invariant, f"{self.prefix}{text}")
 
-    def fails(self, error: Any) -> None:
+    def fails(self, id: str, error: Any) -> None:
         """A failure in it was left unhandled."""
         self.unhandled += 1
+        self.failed.add(id)
         self.error = self.error or error
 
     # --- what expressions see -----------------------------------------------------------------------------------------
@@ -149,6 +153,8 @@ class WatchedScope:
             return self.seen_variables()
         if name == "nodes":
             return self._nodes()
+        if name == "error":
+            return self.stood_in_for()
         if name == "compensation":
             scope = self.undoing
             return None if scope is None else self.whole.saga_now.context(scope)
@@ -156,6 +162,13 @@ class WatchedScope:
         if name == "loop":
             return loop
         return None if loop is None else loop.get(name)
+
+    def stood_in_for(self) -> Any:
+        """The error of the node on whose behalf it runs."""
+        if self.block is None:
+            return None
+        owner = self.block.scope
+        return owner.nodes[self.block.id].error if self.block.kind == "fallback" else owner.stood_in_for()
 
     def _nodes(self) -> dict[str, Any]:
         found = {} if self.parent is None else self.parent._nodes()
