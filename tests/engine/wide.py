@@ -94,7 +94,7 @@ async def run_all(failures: Failures, wait: float) -> tuple[set[str], float]:
     workflow = Work(failures, wait).workflow()
     async with ms.Engine("memory:") as engine:
         began = time.perf_counter()
-        runs = [await engine.start(workflow, input={"key": key}, key=key) for key in failures]
+        runs = await asyncio.gather(*(engine.start(workflow, input={"key": key}, key=key) for key in failures))
         results = await asyncio.gather(*(run.result() for run in runs))
         took = time.perf_counter() - began
     ended = zip(failures, results, strict=True)
