@@ -224,7 +224,10 @@ class Breaker(Limit):
             self._waved(outcome == "failed" or slow, now)
 
     def _trip_if_too_much(self, now: int) -> None:
-        rules, calls, (failed, slow) = self.rules, self._calls.count(now), self._calls.marked(now)
+        failed, slow = self._calls.marked(now)
+        if not failed and not slow:
+            return
+        rules, calls = self.rules, self._calls.count(now)
         if calls < rules.minimum_throughput:
             return
         if failed and failed / calls >= rules.failure_threshold:
@@ -262,6 +265,8 @@ class Breaker(Limit):
 
     def tick(self, now: int) -> None:
         """It is `now`: an open breaker has rested long enough, perhaps."""
+        if self.kept.state == "closed":
+            return
         until = self.until
         if until is not None and now >= until:
             self._go("rested", now, f"it has been open for {self.rules.open_for} ms")

@@ -27,8 +27,9 @@ class Window:
     def add(self, at: int, *marks: bool) -> None:
         """One more call."""
         self._calls.append((at, marks))
-        for index, mark in enumerate(marks):
-            self._marked[index] += mark
+        if True in marks:  # mostly there is none, and nothing to count
+            for index, mark in enumerate(marks):
+                self._marked[index] += mark
         self._forget(at)
 
     def mark_last(self, index: int) -> None:
@@ -62,5 +63,6 @@ class Window:
         calls = self._calls
         while len(calls) > self._size or (self._time is not None and calls and calls[0][0] <= now - self._time):
             _, marks = calls.popleft()
-            for index, mark in enumerate(marks):
-                self._marked[index] -= mark
+            if True in marks:
+                for index, mark in enumerate(marks):
+                    self._marked[index] -= mark

@@ -146,7 +146,8 @@ def _node_fell_back(instance: Instance, event: ev.NodeFellBack, at: int) -> None
 
 def _node_completed(instance: Instance, event: ev.NodeCompleted, at: int) -> None:
     scope, node, state = move(instance, event.path, "NodeCompleted")
-    state.output = end_block(scope, node, event.port, bytes(event.output)) if node.nests else bytes(event.output)
+    output = bytes(event.output)
+    state.output = end_block(scope, node, event.port, output) if node.nests and scope.blocks else output
     _run_ended_well(instance, state, event, at)
     if node.repeating:
         state.output = scope.inbox(node).outputs

@@ -161,7 +161,7 @@ class Instance(Scope):
             return
         if self.undoable is NOTHING:
             self.undoable = {}
-        outer = outermost(path)
+        outer = outermost(path) if "[" in path else path
         self.undoable[outer] = self.undoable.get(outer, 0) + 1
 
     def variables_in(self, scope: Scope) -> bytes:
