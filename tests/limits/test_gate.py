@@ -358,7 +358,7 @@ def test_what_one_limit_lacks_is_taken_from_no_other() -> None:
 def test_a_call_that_lacks_a_token_is_not_one_that_the_breaker_counts() -> None:
     """What a breaker has counted cannot be put back: all limits are asked first."""
     it = Answers()
-    breaker = Breaker("breaker of t", Rules(minimum_throughput=1, half_open_successes=1, open_for=100))
+    breaker = Breaker("breaker of t", Rules(minimum_throughput=1, half_open_successes=1, open_for=100, retry_ratio=1.0))
     guarded, tokens = Desk(breaker), Desk(Bucket("c", 1, 1_000, 1, None))
     lane = it.gate.lane(1, "w", [(guarded, 1), (tokens, 1)])
     assert it.gate.admit_now(lane, lease(0), 0) is FREE

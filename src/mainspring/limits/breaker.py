@@ -153,8 +153,9 @@ class Breaker(Limit):
         """The call is made. Only after `check` said `FREE` at the same `now`."""
         if lease not in self._leases:
             self._leases[lease] = self._phase
-            self._starts.add(now, False)
             self._asked += 1
+            if self.rules.retry_ratio is not None:
+                self._starts.add(now, False)
 
     def declined(self, refusal: Refusal) -> None:
         """Somebody was turned away. That counts where only some are let through, and `check` alone cannot know it."""
@@ -193,12 +194,13 @@ class Breaker(Limit):
         return Refusal(reason, self.retry_figures(now), None, SPENT_ERROR)
 
     def retry_figures(self, now: int) -> dict[str, float]:
-        """How many of the calls in the window were retries."""
+        """How many of the calls in the window were retries. They are counted where there is a `retry_ratio`."""
         return {"calls": self._starts.count(now), "retries": self._starts.marked(now)[0]}
 
     def take_retry(self) -> None:
         """The call that was taken last is a retry."""
-        self._starts.mark_last(0)
+        if self.rules.retry_ratio is not None:  # the last definition of the target may say nothing of retries
+            self._starts.mark_last(0)
 
     # --- what became of a call ----------------------------------------------------------------------------------------
 
