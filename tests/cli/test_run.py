@@ -79,8 +79,28 @@ def test_the_store_is_where_one_says(shell: Shell) -> None:
     assert not (shell.folder / ".mainspring").exists()
 
 
+POOLED = """
+id: pooled
+nodes:
+  - id: each
+    type: forEach
+    config:
+      items: [1, 2, 3]
+      concurrency: 3
+      body: {nodes: [{id: n, type: function, config: {handler: "jobs:quick"}, pool: gpu}]}
+"""
+
+
+def test_a_pool_has_as_many_places_as_one_says(shell: Shell) -> None:
+    shell.write("pooled.yaml", POOLED)
+    done = shell("run", "pooled.yaml", "--pool", "gpu=1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert shell("run", "--resume", "last", "--pool", "gpu=2").returncode == 0
+
+
 def test_bad_usage_is_one_clear_line(shell: Shell) -> None:
     shell.write("list.json", "[1, 2")
+    shell.write("pooled.yaml", POOLED)
     for args, told in (
         (("run",), "give the FILE"),
         (("run", "echo.yaml", "--resume", "x"), "give the FILE"),
@@ -93,6 +113,9 @@ def test_bad_usage_is_one_clear_line(shell: Shell) -> None:
         (("run", "echo.yaml", "--store", "sqlite:///jobs.py"), "not a database"),
         (("run", "echo.yaml", "--import", "nope"), "there is no such module"),
         (("run", "--resume", "x"), "nothing has been run there yet"),
+        (("run", "echo.yaml", "--pool", "gpu"), "as in --pool gpu=2"),
+        (("run", "echo.yaml", "--pool", "gpu=0"), "as in --pool gpu=2"),
+        (("run", "pooled.yaml", "--pool", "a=1"), "each.n needs a place of the pool gpu"),
         (("runn",), "did you mean 'run'"),
         (("echo.yaml",), "mainspring run echo.yaml"),
     ):

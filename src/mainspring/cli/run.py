@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mainspring.cli import places
+from mainspring.cli import places, pools
 
 if TYPE_CHECKING:
     from mainspring.cli.session import Outcome, Wanted
@@ -23,6 +23,7 @@ INPUT_HELP = "k=v, k.sub=v, @file.json or JSON; may be repeated."
 @click.option("--key", help="Run it once: the same key again gives the first instance.")
 @click.option("--import", "imports", multiple=True, metavar="MODULE", help="Load more tasks; may be repeated.")
 @click.option("--resilience", metavar="FILE", help="The rules of this resilience file hold too.")
+@click.option("--pool", "pool_sizes", multiple=True, metavar="NAME=SIZE", help=pools.HELP)
 @click.option("--resume", metavar="ID", help="Go on with an instance (an id, its beginning, or `last`).")
 @click.option(
     "--durability", type=click.Choice(["full", "normal"]), default="full", help="Survive a power loss (full)."
@@ -37,6 +38,7 @@ def command(
     key: str | None,
     imports: tuple[str, ...],
     resilience: str | None,
+    pool_sizes: tuple[str, ...],
     resume: str | None,
     durability: str,
     no_wait: bool,
@@ -65,14 +67,15 @@ def command(
     from mainspring.cli import givens, preparing
     from mainspring.cli.session import Wanted
 
-    given = givens.merged(inputs)
+    given, sizes = givens.merged(inputs), pools.sizes(pool_sizes)
     url = places.store_url(store)
     with preparing.stdout_for(as_json or quiet):
         definition = _prepared(file, imports, resilience)
         if definition is not None:
             preparing.refuse_input(definition, given)
+            pools.refuse_missing(definition, sizes)
         places.make_room(url)
-        wanted = Wanted(definition, resume, given, key, url, durability, not no_wait)
+        wanted = Wanted(definition, resume, given, key, url, durability, not no_wait, pools=sizes)
         shown = view(as_json or quiet)
         outcome = conducted(wanted, shown)
     return told_of(outcome, wanted, imports, as_json, quiet, shown.told)

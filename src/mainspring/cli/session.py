@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from mainspring.assembly import Engine, open_store
@@ -20,6 +20,7 @@ from mainspring.cli.words import now_ms
 from mainspring.definition.load import Definition
 from mainspring.engine.live import Live
 from mainspring.engine.result import InstanceResult
+from mainspring.engine.settings import EngineSettings
 from mainspring.machine.instance import Instance
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ class Wanted:
     durability: str
     wait: bool
     compensate: bool = False
+    pools: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -87,7 +89,8 @@ class Session:
             self._focused.ids.add(await self._resolved(self._wanted.resume))
         elif self._wanted.key is not None and self._wanted.definition is not None:
             self._focused.ids.add(f"{self._wanted.definition.workflow.id}:{self._wanted.key}")
-        engine = Engine(cast(Any, self._focused), wait=self._wanted.wait, waiting=self._waiting)
+        settings = EngineSettings(pools=self._wanted.pools)
+        engine = Engine(cast(Any, self._focused), wait=self._wanted.wait, waiting=self._waiting, settings=settings)
         if await self._unless_stopped(engine.__aenter__()) is None:
             return Outcome("stopped")
         try:

@@ -348,9 +348,8 @@ class Limits:
         if name in pools:
             return self._desk(limit_names.of_pool(name), lambda key: Pool(key, pools[name]))
         there_are = ", ".join(sorted(pools)) or "none"
-        return self._desk(
-            limit_names.of_pool(name), lambda key: Absent(key, f"this engine has no pool {name} (it has: {there_are})")
-        )
+        what = f"this engine has no pool {name} (it has: {there_are}); its size is a setting: pools, or --pool {name}=N"
+        return self._desk(limit_names.of_pool(name), lambda key: Absent(key, what))
 
     def _desk(self, key: str, make: Callable[[str], Limit], size: int | None = None) -> Desk:
         """The one desk of that name. What a later version of a workflow says of its size holds from then on."""
