@@ -393,3 +393,20 @@ def test_of_those_that_wait_for_a_trial_call_one_in_four_is_let_through_where_it
             assert ends == ["completed" if place in (0, 1, 5, 9) else "failed" for place in range(10)]
 
     virtually(test)
+
+
+def test_a_restart_keeps_how_many_trial_calls_went_well() -> None:
+    async def test(new: NewEngine) -> None:
+        store = MemoryStore()
+        async with new(store) as engine:
+            UP[0] = False
+            await ran(engine, calling(), 4)
+            UP[0] = True
+            await asyncio.sleep(10)
+            assert await ran(engine, calling()) == ["called"]
+        async with new(store) as engine:
+            assert standing(engine) == ("half_open", {"passed": 1, "failed": 0, "under way": 0})
+            assert await ran(engine, calling()) == ["called"]
+            assert standing(engine)[0] == "closed"
+
+    virtually(test)

@@ -147,6 +147,15 @@ class Resilience(RuleBasedStateMachine):
             if call in self.world.held:  # (else it was called off meanwhile)
                 self.do(self._answer(call, said))
 
+    @precondition(lambda self: self.world.held)
+    @rule(which=st.integers(0, 1))
+    def outage(self, which: int) -> None:
+        """The target is down for a while, and then it is asked whether it is well again."""
+        self.answer_all("down")
+        self.time_passes(600)
+        if len(self.open) < OPEN_MAX:
+            self.do(self._start(which))
+
     @rule(ms=st.sampled_from([10, 50, 101, 499, 600, 1_100]))
     def time_passes(self, ms: int) -> None:
         for _ in range(ms // 50 + 1):  # in small steps, so that little happens in one
@@ -236,6 +245,9 @@ class Resilience(RuleBasedStateMachine):
         [one] = found
         assert one.state == naive.state, f"{one}, by the rules {naive.state}"
         assert one.active == len(naive.under_way), f"{one}, by the rules {naive.under_way}"
+        if one.state in ("half_open", "recovering"):
+            counted = one.figures["passed"], one.figures["failed"]
+            assert counted == (naive.tried.count(False), naive.tried.count(True)), f"{one}, by the rules {naive.tried}"
         if one.state == "closed":
             counted = one.figures["calls"], one.figures["failed"]
             assert counted == (len(ends), sum(end[1] for end in ends)), f"{one}, by the rules {ends}"
