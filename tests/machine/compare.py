@@ -20,9 +20,12 @@ from mainspring.machine.instance import Instance
 from .harness import Run
 from .naive import Naive, NaiveRun, stable
 from .random_bodies import WEIGHT, random_block_graph
+from .random_failures import failing
 from .random_graphs import random_graph
 from .shrink import shrunk
 from .world import World
+
+AS_TOLD = ("--blocks", "--no-blocks", "--failures", "--no-failures")
 
 BLOCK = 250
 """Graphs given to a worker at a time."""
@@ -49,7 +52,9 @@ def compare(graph: dict[str, Any], random: Random, unkind: int) -> Run:
     assert ends.keys() == naive.ended.keys()
     same_order(naive, run)
     same_bodies(naive, run)
-    same(run.nodes, {id: node.status for id, node in naive.nodes.items()}, "other statuses at the end")
+    same_failures(naive, run)
+    statuses = {id: status for id, status in run.nodes.items() if id in naive.nodes}
+    same(statuses, {id: node.status for id, node in naive.nodes.items()}, "other statuses at the end")
     completed = [id for id, node in naive.nodes.items() if node.status == "completed"]
     same(outputs(run.instance), {id: naive.output_of(id) for id in completed}, "other outputs at the end")
     for id, node in naive.nodes.items():
@@ -105,8 +110,10 @@ def followed(graph: dict[str, Any], world: World) -> Naive:
 
 def lead(naive: Naive, input: inputs.Input, events: list[ev.Event]) -> None:
     """One turn. What comes of a report of work is the naive interpreter's to say, when work has ended the machine's."""
-    if naive.terminated is not None:
+    if naive.halted:
         return
+    cancelled = [ref for event in events if isinstance(event, ev.NodesCancelled) for ref in event.runs]
+    naive.in_doubt.update((ref.path, ref.run) for ref in cancelled if ref.in_doubt)
     match input:
         case inputs.StartInstance():
             naive.begin()
@@ -124,13 +131,26 @@ def lead(naive: Naive, input: inputs.Input, events: list[ev.Event]) -> None:
             naive.timeout((path, run))
         case _:
             for event in events:
-                if isinstance(event, End) and naive.works((event.path, event.run)):
-                    naive.turn((event.path, event.run))
+                lead_by(naive, event)
+            events = [event for event in events if not isinstance(event, ev.NodeCompensating)]
     for event in events:
+        if isinstance(event, ev.NodeCompensating):
+            naive.undo(event.path, event.run)
         if isinstance(event, (ev.NodeCompleted, ev.NodeFailed)) and event.fired == ():
             continue  # (the end of a repeating node is none of a run)
         if isinstance(event, End):
             assert (event.path, event.run) in naive.ended, f"{(event.path, event.run)} ended, for the machine alone"
+
+
+def lead_by(naive: Naive, event: ev.Event) -> None:
+    """What is not the graph's to say: that work has ended, or an attempt failed; and that runs to undo were read."""
+    match event:
+        case ev.NodeRetrying(path=path, run=run):
+            naive.retried((path, run))
+        case ev.NodeCompensating(path=path, run=run):
+            naive.undo(path, run)
+        case _ if isinstance(event, (End, ev.NodeFellBack)) and naive.works((event.path, event.run)):
+            naive.turn((event.path, event.run))
 
 
 def plain_status(status: str) -> str:
@@ -144,6 +164,7 @@ def same_end(naive: Naive, key: Key, end: End) -> None:
     assert sorted(end.fired) == sorted(mine.fired), f"other connections fired after {key}"
     if isinstance(end, (ev.NodeCompleted, ev.RunCompleted)):
         assert mine.status == "completed", key
+        assert end.degraded == mine.degraded, f"{key} is degraded only for one of them"
         assert end.port == mine.port, (
             f"{key} left by {end.port} for the machine, by {mine.port} for the naive interpreter"
         )
@@ -166,7 +187,9 @@ def same_order(naive: Naive, run: Run) -> None:
     """What was taken, what began and what was skipped, each in the order in which the text has it decided."""
     taken = [(event.path, event.run) for event in run.events if isinstance(event, ev.NodeActivated)]
     same(taken, [key for key in naive.decided if key in set(taken)], "messages were taken in another order")
-    begins = ev.NodeReady | ev.NodeStarted | End  # (a run that fails before its task is ordered has an end alone)
+    begins = (
+        ev.NodeReady | ev.NodeStarted | ev.NodeFellBack | End
+    )  # (a run that fails before its task is ordered has an end alone)
     begun = dict.fromkeys((event.path, event.run) for event in run.events if isinstance(event, begins))
     same([*begun], naive.begun, "runs began in another order")
     skips = [skip.path for event in run.events if isinstance(event, ev.NodesSkipped) for skip in event.skips]
@@ -186,6 +209,23 @@ def same_bodies(naive: Naive, run: Run) -> None:
     same(cancelled, naive.cancelled, "nodes were cancelled in another order")
 
 
+def same_failures(naive: Naive, run: Run) -> None:
+    """What each failure led to, and what was undone, in order."""
+    decided = []
+    for event in run.events:
+        if isinstance(event, ev.NodeFellBack):
+            decided.append(("fallback", f"{event.path} {event.action}"))
+        elif isinstance(event, (ev.NodeFailed, ev.RunFailed, ev.RoutingFailed)) and event.decision:
+            decided.append((event.decision, event.path))
+    same(decided, naive.decisions, "other decisions")
+    undone = [
+        (event.path, event.run, isinstance(event, ev.NodeCompensated))
+        for event in run.events
+        if isinstance(event, (ev.NodeCompensated, ev.NodeCompensationFailed))
+    ]
+    same(undone, naive.saga.told if naive.saga else [], "other runs were undone, or in another order")
+
+
 def outputs(instance: Instance) -> dict[str, Any]:
     """The outputs of completed nodes, decoded and without what may differ."""
     pairs = zip(instance.plan.nodes, instance.nodes, strict=True)
@@ -197,10 +237,14 @@ def outputs(instance: Instance) -> dict[str, Any]:
 
 
 class Draw(NamedTuple):
-    """Which graphs: plain ones, those with blocks, or every second one with (None). `weight`: how many blocks."""
+    """Which graphs: plain ones, those with blocks, or every second one with (None). `weight`: how many blocks.
+
+    `failures`: whether they say what failures mean (None: every third does).
+    """
 
     blocks: bool | None = None
     weight: float = WEIGHT
+    failures: bool | None = False
 
     def graph_of(self, seed: int) -> tuple[dict[str, Any], Random, int]:
         """Each seed gives a graph, and what happens to it."""
@@ -208,7 +252,10 @@ class Draw(NamedTuple):
         policy = random.choice(("continue", "continue", "fail_fast"))
         blocks = seed % 2 == 1 if self.blocks is None else self.blocks
         graph = random_block_graph(random, policy, self.weight) if blocks else random_graph(random, policy)
-        return graph, random, random.choice((0, 0, 3, 10))
+        unkind = random.choice((0, 0, 3, 10))
+        if seed % 3 == 2 if self.failures is None else self.failures:
+            failing(Random(f"{seed}/failures"), graph, blocks)
+        return graph, random, unkind
 
     def differing(self, seeds: range) -> list[tuple[int, str]]:
         """The seeds for which machine and naive interpreter differ, each with what was noticed."""
@@ -234,13 +281,18 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--blocks", action=argparse.BooleanOptionalAction, help="without it, every second graph has")
     parser.add_argument("--weight", type=float, default=WEIGHT, help="how many nodes become blocks, from 0 to 1")
+    parser.add_argument(
+        "--failures",
+        action=argparse.BooleanOptionalAction,
+        help="policies, fallbacks, undo; without it, every third graph",
+    )
     arguments = parser.parse_args()
-    draw = Draw(arguments.blocks, arguments.weight)
+    draw = Draw(arguments.blocks, arguments.weight, arguments.failures)
     last = arguments.seed + arguments.graphs
     if arguments.graphs == 1 and draw.differing(range(arguments.seed, last)):
         print("The smallest graph that differs:\n", *shrunk(draw.graph_of(arguments.seed)[0], difference), sep="\n")
     blocks = [range(first, min(first + BLOCK, last)) for first in range(arguments.seed, last, BLOCK)]
-    again = "".join(f" {word}" for word in sys.argv[1:] if word in ("--blocks", "--no-blocks"))
+    again = "".join(f" {word}" for word in sys.argv[1:] if word in AS_TOLD)
     found = []
     with ProcessPoolExecutor(arguments.workers) as workers:
         for block in workers.map(draw.differing, blocks):

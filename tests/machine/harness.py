@@ -128,12 +128,16 @@ class Run:
     def read_back(self, runs_max: int = 500) -> Turn:
         """The runs that a saga asked for come back, as the engine reads them: at most so many at a time."""
         order = next(effect for effect in reversed(self.effects) if isinstance(effect, fx.ReadBack))
+        return self.take(self.page(order, runs_max))
+
+    def page(self, order: fx.ReadBack, runs_max: int) -> inputs.RunsRead:
+        """What is read back from the journal."""
         page = Page(self.instance, order.row, order.index, runs_max)
         for row in range(order.row or len(self.rows), 0, -1):
             full = page.add(row, self.rows[row - 1])
             if full is not None:
-                return self.take(full)
-        return self.take(page.done())
+                return full
+        return page.done()
 
     def identity(self, path: str) -> dict[str, Any]:
         """The node's current run and attempt."""
@@ -186,6 +190,7 @@ class Run:
             scope.path(node): state.status if state else "pending"
             for scope in self.instance.scopes
             for node, state in zip(scope.graph.nodes, scope.nodes, strict=True)
+            if not node.off_graph
         }
 
     @property

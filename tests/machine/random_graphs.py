@@ -15,6 +15,7 @@ import msgspec
 from mainspring.definition.model import Workflow
 from mainspring.graph.plan import Plan
 
+from . import failure_documents
 from .block_documents import CONDITIONS, block_config, condition_text, template_text
 from .naive import Shape
 
@@ -145,6 +146,12 @@ def _node(random: Random, id: str, style: str) -> dict[str, Any]:
     }
 
 
+def node_of(id: str) -> dict[str, Any]:
+    """A function that stands alone: nothing of it is drawn yet."""
+    dull = {"type": "function", "duration": 0, "retry": None, "mapping": None, "limited": False, "join": None}
+    return {"id": id, **dull, "outcomes": [], "dependsOn": [], "decides": None}
+
+
 def _outcome(random: Random, style: str) -> dict[str, Any]:
     kind = random.choice(("ok", "ok", "ok", "ok", *(("ok",) * 4 if style != "wild" else ()), "fail", "hang"))
     if kind == "ok":
@@ -232,6 +239,7 @@ def document_of(graph: dict[str, Any]) -> dict[str, Any]:
         "id": "w",
         "failurePolicy": graph["policy"],
         **_graph_document(graph),
+        **failure_documents.whole(graph),
         "output": {id: f"${{ nodes.{id}.output }}" for id in graph["output"]} if graph["output"] else None,
     }
 
@@ -239,7 +247,7 @@ def document_of(graph: dict[str, Any]) -> dict[str, Any]:
 def _graph_document(graph: dict[str, Any]) -> dict[str, Any]:
     """The nodes and connections of the graph, or of a body."""
     return {
-        "nodes": [_node_document(node) for node in graph["nodes"]],
+        "nodes": [_node_document(node) for node in (*graph["nodes"], *failure_documents.off_graph(graph))],
         "connections": [_edge_document(edge) for edge in graph["connections"]],
     }
 
@@ -267,7 +275,7 @@ def _node_document(node: dict[str, Any]) -> dict[str, Any]:
         document["dependsOn"] = node["dependsOn"]
     if node["mapping"]:
         document["input"] = _mapped(*node["mapping"])
-    return document
+    return {**document, **failure_documents.of_node(node)}
 
 
 def _decides_document(type: str, decides: dict[str, Any]) -> dict[str, Any]:

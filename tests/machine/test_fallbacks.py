@@ -363,3 +363,17 @@ def test_a_second_configuration_that_cannot_be_computed_ends_the_node() -> None:
     run.fail("a")
     run.timer("a", fx.RETRY)
     assert run.status == "failed" and run.state("a").error.type == "MappingError"
+
+
+def test_what_stands_in_for_a_loop_is_no_pass_of_it() -> None:
+    """It sees the loop around, if there is one."""
+    sees = {"type": "transform", "config": {"output": "${ [index, loop.state] }"}}
+    loop = {"config": {"condition": "true", "body": {"nodes": [{"id": "n", "type": "function"}]}}}
+    nodes = [{"id": "w", "type": "while", "fallbackNodeId": "f", **loop}, {"id": "f", **sees}]
+    run = run_of("w; f", 1, w={"type": "while", "fallbackNodeId": "f", **loop}, f=sees)
+    run.fail("w[0].n")
+    assert run.output == [None, None]
+    run = run_of("e", 1, e={"type": "forEach", "config": {"items": [1, 2], "body": {"nodes": nodes}}})
+    run.fail("e[0].w[0].n")
+    run.fail("e[1].w[0].n")
+    assert run.output == [[0, None], [1, None]]

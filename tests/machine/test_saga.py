@@ -846,3 +846,54 @@ def test_of_one_event_that_ended_several_runs_only_those_not_tried_are_undone_by
     run.finish("a[undo:1].u")
     assert undone(run) == [("d", 1), ("c", 1), ("b", 1), ("a", 1)]
     assert run.instance.reason.endswith("undone: 4 of 4 runs")
+
+
+def test_the_instance_ends_with_the_output_that_it_would_have_had() -> None:
+    """One leaf or several, undone or not; what terminate said, too."""
+    run = run_of("a -> b -> z; b -> y; a -> x; u", a=UNDO, y=UNDO, x=UNDO)
+    for id in "abxy":
+        run.finish(id, id)
+    run.fail("z")
+    run.read_back()
+    for id in "yxa":
+        run.finish(f"{id}[undo:1].u")
+    assert (run.status, run.output) == ("failed", {"x": "x", "y": "y"})
+    end = {"type": "terminate", "config": {"status": "failed", "output": {"last": "${ value }"}}}
+    run = run_of("a -> t; u", a=UNDO, t=end)
+    run.finish("a", 1)
+    run.read_back()
+    run.fail("a[undo:1].u")
+    assert (run.status, run.output) == ("failed", {"last": 1})
+    run.take(inputs.Compensate())
+    run.read_back()
+    run.finish("a[undo:1].u")
+    assert (run.status, run.output) == ("failed", {"last": 1})
+
+
+def test_nothing_starts_in_a_body_beside_what_ends_the_instance() -> None:
+    """The end is put off for the saga, and the scope is gone all the same: what stood beside in the wave must not begin."""
+    beside = [{"id": "t", "type": "terminate", "config": {"status": "failed"}}, {"id": "x", "type": "log"}]
+    run = run_of("a -> s; u", a=UNDO, s={"type": "subflow", "config": {"body": {"nodes": beside}}})
+    turn = run.finish("a")
+    assert run.status == "compensating"
+    assert dispatched(turn) == []
+    run.read_back()
+    run.finish("a[undo:1].u")
+    assert run.status == "failed"
+
+
+def test_no_policy_stops_what_is_in_the_body_of_an_undo_node() -> None:
+    """Nor after it was parked, which must change nothing."""
+    body = {"nodes": [{"id": "m", "type": "function"}, {"id": "n", "type": "function"}]}
+    u = {"type": "subflow", "config": {"body": body}}
+    run = run_of("a -> z; u", {"x": 1}, {"failure_policy": "fail_fast"}, a=UNDO, u=u)
+    run.finish("a")
+    run.fail("z")
+    run.read_back()
+    turn = run.fail("a[undo:1].u[0].m")
+    assert turn.events[0].decision == "continue" and turn.events[0].rule == "a saga goes on with the next"
+    run.take(inputs.ParkInstance(reason="a fault of ours"))
+    run.take(inputs.ResumeInstance())
+    assert run.open_nodes["a[undo:1].u[0].n"] == "running"
+    run.finish("a[undo:1].u[0].n")
+    assert run.nodes["a"] == "compensation_failed"

@@ -27,7 +27,8 @@ TURNS_MAX = 4_000
 SIGNALS_MAX = 8
 """Signals that come unasked: beyond these one comes only where all else waits."""
 
-_number = re.compile(r"\[\d+\]")
+_number = re.compile(r"\[(undo:)?\d+\]")
+UNDOING = ("compensating", "compensated", "compensation_failed")
 
 
 class Told(NamedTuple):
@@ -45,8 +46,8 @@ def by_names(graph: Graph, around: tuple[str, ...] = ()) -> dict[tuple[str, ...]
     for node in graph["nodes"]:
         way = (*around, node["id"])
         found[way] = node
-        for body in (node.get("block") or {}).get("bodies", ()):
-            found.update(by_names(body, way))
+        for body in (*(node.get("block") or {}).get("bodies", ()), *node.get("fallbacks", ()), node.get("undo")):
+            found.update({} if body is None else by_names(body, way))
     return found
 
 
@@ -79,6 +80,7 @@ class World:
         self.inputs: dict[tuple[str, int], Any] = {}
         self.ended: dict[str, str] = {}
         self.turns: list[Told] = []
+        self.reading: fx.ReadBack | None = None
 
     def node(self, path: str) -> dict[str, Any]:
         """The node at an address, as the graph has it."""
@@ -110,7 +112,7 @@ class World:
         statuses = self.run.open_nodes
         self.turns.append(Told(input, self.run.now, len(self.run.events), statuses))
         for path, status in statuses.items():
-            if path in self.ended:
+            if path in self.ended and status not in UNDOING:
                 assert self.ended[path] == status, f"{path} left the final state {self.ended[path]}"
             elif status in NODE_FINAL:
                 self.ended[path] = status
@@ -136,6 +138,10 @@ class World:
     def output(self, event: ev.NodeCompleted | ev.RunCompleted) -> None:
         """What a run came to. What a block makes of its bodies is not told again: it is seen where the node still stands."""
         key = event.path, event.run
+        if event.degraded and bytes(event.output) == b"null":
+            return  # (its fallback's, which is compared)
+        if isinstance(event, ev.NodeCompleted) and event.path in self.repeating:
+            return  # (the end of the node, which is none of a run)
         if bytes(event.output) != b"null" or not self.node(event.path).get("block"):
             self.outputs.setdefault(key, json.loads(bytes(event.output)))
         elif event.path not in self.repeating and event.path in self.run.open_nodes:
@@ -162,6 +168,8 @@ class World:
                     self.slots.setdefault((path, run), False)
                 case fx.ReleaseAdmission(path, run):
                     self.slots.pop((path, run), None)
+                case fx.ReadBack():
+                    self.reading = effect
 
     # --- the ordinary
 
@@ -171,6 +179,7 @@ class World:
         choices += [(self.fire, timer) for timer in sorted(self.timers) if self.may_fire(timer)]
         choices += [(self.grant, slot) for slot, granted in sorted(self.slots.items()) if not granted]
         choices += [(self.found, path) for path in sorted(self.no_handler)]
+        choices += [(self.read_back, self.reading)] if self.reading else []
         if self.waits and (self.signals < SIGNALS_MAX or not choices):
             choices.append((self.signal, None))
         if self.run.status == "parked":
@@ -223,6 +232,10 @@ class World:
     def found(self, path: str) -> None:
         self.take(inputs.HandlersFound(paths=(path,)))
 
+    def read_back(self, order: fx.ReadBack) -> None:
+        self.reading = None
+        self.take(self.run.page(order, self.random.choice((1, 2, 500))))
+
     def signal(self, _: None) -> None:
         """Somebody says something, which may be what a wait is for."""
         self.signals += 1
@@ -261,6 +274,7 @@ class World:
         self.tasks.clear()
         self.timers.clear()
         self.slots.clear()
+        self.reading = None
         self.run.crash()
         self.take(inputs.Recover())
 
@@ -271,6 +285,7 @@ class World:
         self.slots = {slot: True for slot, had in granted.items() if had}
         self.timers = {timer: due for timer, due in self.timers.items() if timer[:3] in kept}
         self.tasks = set(kept)
+        self.reading = None
         self.run.crash()
         self.take(inputs.Reattach(known=tuple(sorted(kept))))
 
@@ -312,5 +327,5 @@ class World:
             self.take(inputs.HandlerMissing(path=path, run=run, attempt=attempt, handler="shop:ship"))
 
     def park(self) -> None:
-        if self.run.status == "running":
+        if self.run.status in ("running", "compensating"):
             self.take(inputs.ParkInstance(reason="a fault of ours"))

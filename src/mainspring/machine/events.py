@@ -145,7 +145,7 @@ class CompensationStarted(Event, frozen=True, array_like=True, tag=True, gc=Fals
 
     The instance `ends` in that status afterwards. `failed` is the node because of which; `nodes` are those of the instance's
     own graph whose runs are undone (empty: all). `again`: somebody has what was left before taken up. `parent`: the
-    node of the parent that has this child undone.
+    node of the parent that has this child undone. `output` is what the instance will end with.
     """
 
     scope: str
@@ -158,6 +158,7 @@ class CompensationStarted(Event, frozen=True, array_like=True, tag=True, gc=Fals
     again: bool = False
     by: str = ""
     parent: Ref | None = None
+    output: Raw = NULL
 
 
 class CompensationPlanned(Event, frozen=True, array_like=True, tag=True, gc=False):

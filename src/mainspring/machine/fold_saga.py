@@ -41,6 +41,7 @@ def _started(instance: Instance, event: ev.CompensationStarted, at: int) -> None
         saga.unscoped = True
         saga.runs = tuple(ev.Done(ref.path, ref.run, 0, 0) for ref in event.order)
         saga.outputs, saga.total, saga.started = [b"null"] * len(saga.runs), len(saga.runs), True
+    saga.output = instance.output if before is not None or event.parent is not None else bytes(event.output)
     saga.child = None if event.parent is None else (event.parent.path, event.parent.run)
     saga.round = 1 if before is None else before.round + 1
     instance.saga = saga

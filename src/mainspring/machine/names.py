@@ -86,7 +86,7 @@ class Nodes(Mapping[str, Any]):
 def _innermost_loop(scope: Scope) -> BodyScope | None:
     """The body of a loop that this scope is, or is in. Those that an undone run was in are gone."""
     while isinstance(scope, BodyScope) and not isinstance(scope, UndoScope):
-        if scope.owner.machine_kind in LOOPS:
+        if scope.owner.machine_kind in LOOPS and not scope.of.stands_in:  # (what stands in for a loop is no pass of it)
             return scope
         scope = scope.parent
     return None

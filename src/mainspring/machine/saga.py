@@ -41,7 +41,8 @@ class Saga(Struct, kw_only=True):
 
     The page is `runs`, with their `outputs`; `at` says which of them is next. Before `row` and `index` the journal is still
     to be read (row 0, once `started`: no more). `doing`: the run before `at` is being undone. `round` counts the sagas of an
-    instance. `child`: it is one, and the node of its parent (path, run) waits for the end of the saga.
+    instance. `child`: it is one, and the node of its parent (path, run) waits for the end of the saga. `output` is what the
+    instance will end with.
 
     `resumed`: somebody has the saga take up what was left before, which is `again`, and what lies before `stopped`, where it
     had come to: of the event there, from the run `stopped_at` on. Where it gives up itself, `next` is that run.
@@ -77,6 +78,7 @@ class Saga(Struct, kw_only=True):
     unhandled: int = 0
     failure: bytes | None = None
     writes: bytes | None = None
+    output: bytes = b"null"
 
     @property
     def current(self) -> Done:

@@ -105,11 +105,11 @@ def carry_out(turn: Turn, ready: Iterable[PlanNode] = ()) -> None:
 
 def _start(turn: Turn, ready: Iterable[PlanNode]) -> list[PlanNode]:
     """Start what can, and give those that ended at once."""
-    scope = turn.scope
+    scope, status = turn.scope, turn.instance.status
     nodes = scope.nodes
     ended: list[PlanNode] = []
     for node in ready:
-        if turn.instance.status not in STARTING:
+        if turn.instance.status not in STARTING or turn.instance.status != status:
             return []
         state = nodes[node.index]
         if state is not None and state.status not in ("pending", "gathering"):
@@ -118,8 +118,9 @@ def _start(turn: Turn, ready: Iterable[PlanNode]) -> list[PlanNode]:
             if turn.stopped:
                 ended += turn.take_stopped()
             ended.append(node)
-    # Where one of them has ended the instance, all that is open is stopped, and nothing follows from the others.
-    return ended if turn.instance.status in STARTING else []
+    # Where one of them has ended the instance, all that is open is stopped, and nothing follows from the others. Nor where
+    # the end is put off for a saga.
+    return ended if turn.instance.status in STARTING and turn.instance.status == status else []
 
 
 def _milestones(turn: Turn) -> list[PlanNode]:

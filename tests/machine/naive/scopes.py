@@ -68,10 +68,32 @@ class Scope:
         self.starting: list[Run] = []
         self.line: deque[str] = deque()
         self.unhandled: list[dict[str, Any]] = []
+        self.failed: list[str] = []
+        self.terminates = False
         self.closed = False
+        self.stands_in = block is not None and block.falling
+        self.undoes: dict[str, Any] | None = None
 
     def _queues(self, id: str) -> Collection[str | None]:
         return self.shape.ports(id) if self.shape.join(id) == "ports" else (None,)
+
+    @property
+    def off(self) -> bool:
+        """Whether it is, or is within, what stands in or undoes: nothing in it is undone."""
+        around = self.parent is not None and self.parent.off
+        return self.stands_in or self.undoes is not None or around
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The error of the node that this stands in for."""
+        if self.stands_in and self.block is not None:
+            return self.block.own_error
+        return self.parent.error if self.parent else None
+
+    @property
+    def undoing(self) -> dict[str, Any] | None:
+        """What `compensation` is to expressions here."""
+        return self.undoes or (self.parent.undoing if self.parent else None)
 
     @property
     def done(self) -> bool:
@@ -129,6 +151,8 @@ class Sight(NamedTuple):
             here = (told or None) if root == "loop" else told.get(root)
         elif root == "variables":
             here = self.scope.all_variables
+        elif root == "compensation":
+            here = self.scope.undoing
         else:
             here = {"input": self.input, "value": self.value, "output": self.output, "error": self.error}[root]
         for part in rest:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .passes import Passes
     from .scopes import Scope
 
-FINAL = ("completed", "failed", "skipped", "cancelled")
+FINAL = ("completed", "failed", "skipped", "cancelled", "compensating", "compensated", "compensation_failed")
 
 
 class Run:
@@ -35,6 +35,17 @@ class Run:
         self.asks = False
         self.passes: Passes | None = None
         self.names: list[str] | str = ""
+        self.tries = 0
+        self.came: Any = None
+        self.falling = False
+        self.degraded = False
+        self.own_error: dict[str, Any] | None = None
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """What it has to begin: its fallbacks, once it failed, or else its bodies."""
+        found: list[dict[str, Any]] = self.spec["fallbacks"] if self.falling else self.spec["block"]["bodies"]
+        return found
 
     @property
     def spec(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from .deciding import Deciding
 from .scopes import Scope
 from .shape import Graph, Shape
 from .state import NodeState, Run
+from .undoing import Done, Saga
 from .waits import Waits
 
 
@@ -32,6 +33,23 @@ class Stopping(Deciding):
         self.scopes_ended: list[tuple[str, str]] = []
         self.conflicts: list[tuple[str, tuple[str, ...]]] = []
         self.terminated: tuple[str, Any] | None = None
+        self.saga: Saga | None = None
+        self.done_runs: list[Done] = []
+
+    @property
+    def halted(self) -> bool:
+        """Whether somebody has decided that this is the end, and nothing is being undone."""
+        return self.terminated is not None and self.saga is None
+
+    def remember(self, run: Run) -> None:
+        """A run that can be undone is over."""
+        node = run.spec
+        if node.get("undo") is None or run.scope.off:
+            return
+        counts = {"completed": True, "failed": node["compensateFailed"], "cancelled": node["compensateInDoubt"]}
+        if counts[run.status]:
+            output = run.output if run.status == "completed" else None
+            self.done_runs.append(Done(*run.key, output, node["undo"], run.status == "cancelled"))
 
     def shape_of(self, graph: Graph) -> Shape:
         """The shape of the graph or of a body, made once."""
@@ -88,6 +106,7 @@ class Stopping(Deciding):
             if node.busy:
                 self.stop_within(node.runs[-1])
                 node.runs[-1].status = "cancelled"
+                self.remember(node.runs[-1])
                 self.under_way.pop(node.runs[-1].key, None)
             node.status = "cancelled"
             self.cancelled.append(scope.prefix + id)
@@ -98,7 +117,8 @@ class Stopping(Deciding):
         return True
 
     def stop_rest(self, scope: Scope) -> None:
-        """An unhandled failure under fail_fast: the rest of that graph stops, once the instance does not stand still."""
+        """The decision was terminate: the rest of that graph stops, once the instance does not stand still."""
+        scope.terminates = True
         if self.parked:
             return
         if scope is self.root:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .scopes import Sight
@@ -9,8 +10,11 @@ from .state import Run
 from .values import Raised, holds, work
 
 
-def perform(run: Run, sees: Sight) -> None:
-    """The run ends as its node's outcomes say: try k of run r has outcome k + r - 1, at most the last one."""
+def perform(run: Run, sees: Sight, may_retry: Callable[[], bool]) -> None:
+    """The run ends as its node's outcomes say: try k of run r has outcome k + r - 1, at most the last one.
+
+    `may_retry` takes one from the budget of retries, where there is one left.
+    """
     node = run.spec
     if node["type"] in ("if", "switch"):
         _decide(node, run, sees)
@@ -19,11 +23,16 @@ def perform(run: Run, sees: Sight) -> None:
     elif node["type"] != "function":
         run.completes(run.input)
     else:
-        tries = 0
         while not run.status:
-            outcome = node["outcomes"][min(tries + run.number - 1, len(node["outcomes"]) - 1)]
-            tries += 1
-            _try(run, outcome, tries)
+            attempt(run, may_retry)
+
+
+def attempt(run: Run, may_retry: Callable[[], bool]) -> None:
+    """One more try. The run has no status yet where there is to be another."""
+    outcomes = run.spec["outcomes"]
+    outcome = outcomes[min(run.tries + run.number - 1, len(outcomes) - 1)]
+    run.tries += 1
+    _try(run, outcome, run.tries, may_retry)
 
 
 def _decide(node: dict[str, Any], run: Run, sees: Sight) -> None:
@@ -39,7 +48,7 @@ def _decide(node: dict[str, Any], run: Run, sees: Sight) -> None:
     run.completes(run.input, *(dict.fromkeys(found) or [node["decides"]["default"]]))
 
 
-def _try(run: Run, outcome: dict[str, Any], tries: int) -> None:
+def _try(run: Run, outcome: dict[str, Any], tries: int, may_retry: Callable[[], bool]) -> None:
     if outcome["kind"] == "ok":
         ports = {run.scope.shape.edges[index]["port"] for index in run.scope.shape.outgoing[run.node]}
         if outcome["port"] is not None and outcome["port"] not in ports:
@@ -50,7 +59,7 @@ def _try(run: Run, outcome: dict[str, Any], tries: int) -> None:
         return
     type = "NodeTimeout" if outcome["kind"] == "hang" else outcome["type"]
     fatal = bool(outcome.get("fatal"))
-    if fatal or not _again(run.spec["retry"], type, tries):
+    if fatal or not _again(run.spec["retry"], type, tries) or not may_retry():
         run.fails(type, fatal)
 
 

@@ -10,11 +10,30 @@ Arrow = tuple[str, str]
 
 
 class Done(NamedTuple):
-    """A run that can be undone, and what it gave (None: it failed, or was cancelled)."""
+    """A run that can be undone, what it gave (None: it failed, or was cancelled), and the graph that undoes it.
+
+    `perhaps`: it was cancelled, and counts only if its work had been ordered.
+    """
 
     path: str
     run: int
     output: Any = None
+    undo: Any = None
+    perhaps: bool = False
+
+
+class Saga:
+    """What is still to be undone, the first first, what is being undone (None: nothing), and what came of the others."""
+
+    def __init__(self, order: list[Done]) -> None:
+        self.order = order
+        self.doing: Done | None = None
+        self.told: list[tuple[str, int, bool]] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether it is through."""
+        return not self.order and self.doing is None
 
 
 def to_undo(

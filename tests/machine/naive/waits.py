@@ -72,8 +72,9 @@ def all_nodes(graph: Graph) -> Iterator[dict[str, Any]]:
     """The nodes of a graph and of all bodies within it."""
     for node in graph["nodes"]:
         yield node
-        for body in (node.get("block") or {}).get("bodies", ()):
-            yield from all_nodes(body)
+        for body in (*(node.get("block") or {}).get("bodies", ()), *node.get("fallbacks", ()), node.get("undo")):
+            if body is not None:
+                yield from all_nodes(body)
 
 
 def suits(run: Run, signal: Signal) -> bool:

@@ -15,7 +15,6 @@ from mainspring.machine.instance import Instance
 from mainspring.machine.saga import LEFT_MAX, Saga, UndoScope
 from mainspring.machine.scope import NodeState
 from mainspring.machine.turn import Turn, WaveToCome
-from mainspring.machine.values import leaf_outputs
 
 NAMED_MAX = 5
 """So many runs that could not be undone are named in the reason of the end."""
@@ -43,7 +42,8 @@ def begins(turn: Turn, end: ev.Event) -> bool:
     first = failed[0] if failed and ends == "failed" else None
     path, error = ("", None) if first is None else (turn.plan.nodes[first].id, _error(instance.nodes[first]))
     reason: str = end.reason  # type: ignore[attr-defined]
-    turn.emit(ev.CompensationStarted(scope, reason, (), ends, path, error, nodes))
+    output: Raw = end.output  # type: ignore[attr-defined]
+    turn.emit(ev.CompensationStarted(scope, reason, (), ends, path, error, nodes, output=output))
     if turn.plan.timeout is not None:
         turn.ask(fx.DisarmTimer("", 0, 0, fx.INSTANCE_TIMEOUT))
     ask_for_more(turn)
@@ -199,7 +199,7 @@ def end(instance: Instance) -> ev.Event | None:
         return None
     if saga.ends in ("completed", "partial_success"):
         return _of_child(instance, saga)
-    output = Raw(leaf_outputs(instance))
+    output = Raw(saga.output)
     reason = f"{saga.reason}; {told(saga)}" if saga.reason else told(saga)
     if saga.ends == "cancelled":
         return ev.InstanceCancelled(output, reason)
@@ -208,7 +208,7 @@ def end(instance: Instance) -> ev.Event | None:
 
 def _of_child(instance: Instance, saga: Saga) -> ev.Event:
     """A child that its parent had undone is that, or as it was."""
-    output = Raw(instance.output)
+    output = Raw(saga.output)
     if not saga.left and not saga.untried:
         return ev.InstanceCompensated(told(saga))
     if saga.ends == "partial_success":
