@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from mainspring.limits.limit import FREE, WAIT, Verdict
+from mainspring.limits.bucket import Bucket
+from mainspring.limits.limit import Verdict
 from mainspring.limits.pool import Pool
 from mainspring.machine import events as ev
 from mainspring.machine.inputs import RunsRead
@@ -45,12 +46,22 @@ def the_first_is_not_undone() -> Iterator[None]:
 
 @contextmanager
 def one_place_too_many() -> Iterator[None]:
-    """A pool that is full has a place left."""
+    """A pool has a place more than it should."""
+    right = Pool.__init__
 
-    def check(self: Pool, amount: int, now: int) -> Verdict:
-        return FREE if len(self.held) <= self.size else WAIT
+    def init(self: Pool, key: str, size: int) -> None:
+        right(self, key, size + 1)
 
-    with patch.object(Pool, "check", check):
+    with patch.object(Pool, "__init__", init):
+        yield
+
+
+@contextmanager
+def a_token_too_early() -> Iterator[None]:
+    """A bucket's token is there before its time."""
+    right = Bucket._free_at
+
+    with patch.object(Bucket, "_free_at", lambda self, amount: right(self, amount) - 600):
         yield
 
 
@@ -58,6 +69,8 @@ PLANTED: dict[str, Callable[[], Any]] = {
     "order of undo": undone_in_the_wrong_order,
     "missing undo": the_first_is_not_undone,
     "limit broken": one_place_too_many,
+    "pool broken": one_place_too_many,
+    "rate broken": a_token_too_early,
     "a retry too many": OF_THE_SIMULATOR["retry_beyond_the_maximum"],
     "double effect": OF_THE_SIMULATOR["completed_node_runs_again_on_recovery"],
     "stuck": OF_THE_SIMULATOR["retry_timer_dropped"],

@@ -45,6 +45,14 @@ def test_limits_are_kept_in_two_instances_side_by_side() -> None:
     assert report.clean and report.states > 100
 
 
+def test_a_pool_and_a_rate_are_kept_too() -> None:
+    file = Path(__file__).parent / "pooled.yaml"
+    report = check(file, schedules=40, kills=100)
+    assert report.clean and report.states > 50
+    assert report.notes == ("the pool gpu had 1 place: --pool gpu=N tries another size",)
+    assert not check(file, pools={"gpu": 2}, schedules=10, kills=20).notes
+
+
 def test_what_stands_in_gives_what_the_node_would_have_given() -> None:
     made = workflow(
         task("price", fallbackNodeId="guess"),

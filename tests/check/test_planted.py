@@ -15,10 +15,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 ORDER = EXAMPLES / "order" / "order.yaml"
 TRIP = EXAMPLES / "saga" / "trip.yaml"
 LIMITED = Path(__file__).parent / "limited.yaml"
+POOLED = Path(__file__).parent / "pooled.yaml"
 FOUND_AS = {
     "order of undo": (TRIP, "compensation"),
     "missing undo": (TRIP, "compensation"),
     "limit broken": (LIMITED, "limits hold"),
+    "pool broken": (POOLED, "limits hold"),
+    "rate broken": (POOLED, "limits hold"),
     "a retry too many": (ORDER, "limits hold"),
     "double effect": (ORDER, "nothing is done twice"),
     "stuck": (ORDER, "it ends"),

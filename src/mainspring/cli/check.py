@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mainspring.cli import exits
+from mainspring.cli import exits, pools
 from mainspring.cli.run import INPUT_HELP
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option(
     "--instances", type=click.IntRange(1, 20), help="So many run side by side. [default: as limits need, 1 or 2]"
 )
+@click.option("--resilience", metavar="FILE", help="The rules of this resilience file hold too.")
+@click.option("--pool", "pool_sizes", multiple=True, metavar="NAME=SIZE", help=f"{pools.HELP} [default: 1 place]")
 @click.option("--seconds", type=click.FloatRange(0.1), default=60.0, show_default=True, help="Explore no longer.")
 @click.option(
     "--schedules", type=click.IntRange(1), default=200, show_default=True, help="Orders for each set of failures."
@@ -39,6 +41,8 @@ def command(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
     instances: int | None,
+    resilience: str | None,
+    pool_sizes: tuple[str, ...],
     seconds: float,
     schedules: int,
     kills: int,
@@ -63,14 +67,17 @@ def command(
 
     with preparing.stdout_for(as_json):  # modules that are imported may print
         preparing.load_modules(imports)
-        space = prepared(file, givens.merged(inputs), _outputs(outputs), instances)
+        given, sizes = givens.merged(inputs), pools.sizes(pool_sizes)
+        space = prepared(file, given, _outputs(outputs), instances, sizes, resilience)
     if replay is not None:
         return _replayed(space, replay, as_json)
     from mainspring.cli.check_view import Progress
 
     with Progress(silent=as_json) as progress:
         report = explore(space, failures, Budget(seconds, schedules, kills), seed, progress.seen)
-    again = _command(file, inputs, outputs, instances, imports)
+    many = {"--input": inputs, "--output": outputs, "--pool": pool_sizes, "--import": imports}
+    once = {"--instances": instances, "--resilience": resilience}
+    again = _command(file, many, once)
     return _told(report, again, as_json)
 
 
@@ -89,17 +96,13 @@ def _outputs(texts: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _command(
-    file: str, inputs: tuple[str, ...], outputs: tuple[str, ...], instances: int | None, imports: tuple[str, ...]
-) -> str:
+def _command(file: str, many: dict[str, tuple[str, ...]], once: dict[str, Any]) -> str:
     """The command that looks at the same runs, to be followed by --replay."""
     import shlex
 
     parts = ["mainspring", "check", file]
-    for option, values in (("--input", inputs), ("--output", outputs), ("--import", imports)):
-        parts += [part for value in values for part in (option, value)]
-    if instances is not None:
-        parts += ["--instances", str(instances)]
+    parts += [part for option, values in many.items() for value in values for part in (option, value)]
+    parts += [part for option, value in once.items() if value is not None for part in (option, str(value))]
     return shlex.join(parts)
 
 

@@ -17,7 +17,7 @@ from mainspring.testing.checking.explorer import Budget, Explorer, Found, Tally,
 from mainspring.testing.checking.faults import Case, parse
 from mainspring.testing.checking.report import Report, reported
 from mainspring.testing.checking.shrinking import shrunk
-from mainspring.testing.checking.space import Space, space_of
+from mainspring.testing.checking.space import PLACES_ASSUMED, Space, space_of
 
 NODES_NAMED_MAX = 5
 
@@ -37,6 +37,8 @@ def check(
     input: Any = None,
     outputs: Mapping[str, Any] | None = None,
     instances: int | None = None,
+    resilience: str | Path | None = None,
+    pools: Mapping[str, int] | None = None,
     seconds: float = 60.0,
     schedules: int = 200,
     kills: int = 1_000,
@@ -47,12 +49,13 @@ def check(
     Every set of up to `failures` failures; for each the orders of events that lead to different states (`schedules` at most,
     beyond that they are drawn, by the seed); for each a death of the process in each durable state (`kills` at most). It
     stops after `seconds`. `input` and `outputs` (by node id) are what the modelled tasks work on and give, in place of what
-    the file says under `check`, or of what is made up; `instances` run side by side.
+    the file says under `check`, or of what is made up; `instances` run side by side; `pools` have so many places (one each
+    where nothing is said). The rules of a `resilience` file hold for a file.
 
     Raises CheckFailed with the smallest run that breaks an invariant, and DefinitionError.
     """
     budget = Budget(seconds, schedules, kills)
-    report = explore(prepared(definition, input, outputs, instances), failures, budget, seed)
+    report = explore(prepared(definition, input, outputs, instances, pools, resilience), failures, budget, seed)
     if not report.clean:
         raise CheckFailed(report)
     return report
@@ -63,12 +66,14 @@ def prepared(
     input: Any = None,
     outputs: Mapping[str, Any] | None = None,
     instances: int | None = None,
+    pools: Mapping[str, int] | None = None,
+    resilience: str | Path | None = None,
 ) -> Space:
-    """What there is to explore. Raises DefinitionError."""
-    wanted = load(definition) if isinstance(definition, (str, Path)) else definition
+    """What there is to explore, of a file with the rules of a `resilience` file too. Raises DefinitionError."""
+    wanted = load(definition, resilience=resilience) if isinstance(definition, (str, Path)) else definition
     workflow = wanted.workflow if isinstance(wanted, Definition) else wanted
     refuse_unsupported(workflow)
-    return space_of(wanted, input=input, outputs=outputs, instances=instances)
+    return space_of(wanted, input=input, outputs=outputs, instances=instances, pools=pools)
 
 
 def explore(
@@ -98,6 +103,9 @@ def replayed(space: Space, token: str) -> tuple[Found | None, Case, list[str]]:
 
 def _notes(space: Space, explorer: Explorer) -> Iterator[str]:
     """What should be known of how far this reaches."""
+    if space.assumed:
+        places = " and ".join(f"the pool {name}" for name in space.assumed)
+        yield f"{places} had {PLACES_ASSUMED} place: --pool {space.assumed[0]}=N tries another size"
     peaceful, _ = played(space, Case())
     for result in peaceful.results.values():
         if result.status == "failed" and result.parent is None:

@@ -307,7 +307,7 @@ class Ordered(Steering):
 
 def killed(trial: Trial, point: Point) -> Trial:
     """What follows when the process of a trial dies at a point: another one goes on from what it left."""
-    ledger = trial.ledger.after_death(trial.space.parts, trial.ledger.deeds[: point.deeds])
+    ledger = trial.ledger.after_death(trial.ledger.deeds[: point.deeds])
     guide = Guided(trial.labels[point.choices :])
     after = Trial(trial.space, trial.case, guide, point.store, ledger, point.now)
     return after.go()

@@ -51,7 +51,9 @@ class Deed(Struct, frozen=True):
 class Ledger:
     """`see` is told of each deed in turn; `broken` has the first invariant that did not hold."""
 
-    def __init__(self, parts: Mapping[str, Part]) -> None:
+    def __init__(self, parts: Mapping[str, Part], pools: Mapping[str, int]) -> None:
+        self._parts = parts
+        self._pools = pools
         self.deeds: list[Deed] = []
         self.broken: Broken | None = None
         self.in_work: dict[tuple[str, str], Deed] = {}
@@ -65,11 +67,11 @@ class Ledger:
         self._works: dict[str, Run] = {}
         self._done: set[str] = set()
         self._ends_seen: set[tuple[str, str, int, bool]] = set()
-        self._limits = Limits(parts)
+        self._limits = Limits(parts, pools)
 
-    def after_death(self, parts: Mapping[str, Part], deeds: list[Deed]) -> Ledger:
+    def after_death(self, deeds: list[Deed]) -> Ledger:
         """A ledger that has these deeds, and then the end of the process."""
-        other = Ledger(parts)
+        other = Ledger(self._parts, self._pools)
         for deed in deeds:
             other.see(deed)
         other.see(Deed("kill", deeds[-1].at if deeds else 0))
@@ -116,7 +118,7 @@ class Ledger:
         self._this_life.add(identity)
         self.in_work[(deed.instance, deed.path)] = deed
         over = (
-            self._limits.began(deed.workflow, deed.instance, deed.path, deed.node)
+            self._limits.began(deed.workflow, deed.instance, deed.path, deed.node, deed.at)
             if not deed.key.endswith(UNDO)
             else None
         )

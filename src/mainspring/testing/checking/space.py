@@ -15,6 +15,9 @@ from mainspring.graph.plan import Plan, PlanNode
 from mainspring.testing.checking.faults import PORT, Fault
 from mainspring.testing.checking.outputs import Modelled, modelled
 
+PLACES_ASSUMED = 1
+"""A pool whose size nobody has said has so many places: the fewer there are, the more has to wait."""
+
 FALLBACK = "[fallback]."
 """What stands in for a node has its place in that of the node."""
 
@@ -34,7 +37,7 @@ class Part(Struct):
 
 
 class Space(Struct):
-    """All that a run is drawn from. `parts` by the ids of their workflows."""
+    """All that a run is drawn from. `parts` by the ids of their workflows; `assumed`: pools whose size nobody has said."""
 
     root: Workflow
     definition: Definition | Workflow
@@ -43,6 +46,8 @@ class Space(Struct):
     faults: list[Fault]
     instances: int
     input: Any = None
+    pools: dict[str, int] = {}
+    assumed: tuple[str, ...] = ()
 
     @property
     def variants(self) -> int:
@@ -66,6 +71,7 @@ def space_of(
     input: Any = None,
     outputs: Mapping[str, Any] | None = None,
     instances: int | None = None,
+    pools: Mapping[str, int] | None = None,
 ) -> Space:
     """What there is to explore of a definition, and of what its subflows start. Raises DefinitionError of a child's file."""
     workflow = definition.workflow if isinstance(definition, Definition) else definition
@@ -75,7 +81,10 @@ def space_of(
         parts.setdefault(child.workflow.id, _part(child.workflow.id, child.workflow, {}, None))
     faults = sorted(fault for part in parts.values() for fault in _faults(part))
     wanted = instances or (2 if any(_is_shared(part.plan) for part in parts.values()) else 1)
-    return Space(workflow, definition, children, parts, faults, wanted)
+    named = {node.definition.pool for part in parts.values() for node in part.plan.everywhere() if node.definition.pool}
+    assumed = tuple(sorted(named - (pools or {}).keys()))
+    places = dict.fromkeys(assumed, PLACES_ASSUMED) | dict(pools or {})
+    return Space(workflow, definition, children, parts, faults, wanted, pools=places, assumed=assumed)
 
 
 def works_there(part: Part, node: PlanNode) -> bool:
@@ -92,7 +101,9 @@ def _part(name: str, workflow: Workflow, outputs: Mapping[str, Any], input: Any)
 def _is_shared(plan: Plan) -> bool:
     """Whether instances share something that is limited: then one of them alone shows nothing."""
     return any(
-        node.definition.max_concurrent_executions is not None or node.machine_kind == "mutex"
+        node.definition.max_concurrent_executions is not None
+        or node.definition.pool is not None
+        or node.machine_kind == "mutex"
         for node in plan.everywhere()
     )
 

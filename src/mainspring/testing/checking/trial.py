@@ -101,7 +101,7 @@ class Trial:
         self.case = case
         self.steering = steering
         self.store = store or RecordingStore()
-        self.ledger = ledger or Ledger(space.parts)
+        self.ledger = ledger or Ledger(space.parts, space.pools)
         self.labels: list[Label] = []
         self.points: list[Point] = []
         self.results: dict[str, InstanceResult] = {}
@@ -156,7 +156,9 @@ class Trial:
             for node in part.plan.everywhere()
             if not node.machine_kind
         }
-        settings = EngineSettings(lease_ms=LONG_MS, sleep_after_ms=LONG_MS, snapshot_turns_min=8)
+        settings = EngineSettings(
+            lease_ms=LONG_MS, sleep_after_ms=LONG_MS, snapshot_turns_min=8, pools=self.space.pools
+        )
         clock = _Clock(self._scheduler, len(self.ledger.deeds))
         self._engine = Engine(
             self.store, {"function": kind, **kinds}, describe, clock=clock, settings=settings, pin=pinned
