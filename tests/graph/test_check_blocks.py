@@ -217,3 +217,14 @@ connections:
 - {source: n, target: b, sourcePort: open}
 """
     assert [one[:5] for one in told(text)] == ["MS267"]
+
+
+@pytest.mark.parametrize("by", ["fallbackNodeId", "compensationNodeId"])
+@pytest.mark.parametrize(
+    "waits", ["milestone, config: {after: b}", "milestone, config: {before: b}", "cancel, config: {nodes: [b]}"]
+)
+def test_what_runs_for_another_node_alone_cannot_be_waited_for(by: str, waits: str) -> None:
+    """It is on no graph, never begins there and never ends: a milestone after it would wait for ever."""
+    text = f"id: w\nnodes:\n- {{id: a, type: log, {by}: b}}\n- {{id: b, type: log}}\n- {{id: m, type: {waits}}}\n"
+    [found] = [one for one in inspect_text(text)[1] if one.code == "MS266"]
+    assert found.message.endswith("`b`, which does not stand on the graph: it runs for another node alone")

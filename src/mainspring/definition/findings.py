@@ -310,7 +310,7 @@ codes: dict[str, Code] = {
     "MS266": Code(
         "unknown node in a cancel or a milestone",
         "A cancel's `nodes` and a milestone's `after` and `before` are ids of other nodes of the same graph. What is "
-        "in a body belongs to the body's graph.",
+        "in a body belongs to the body's graph; what stands in for another node, or undoes it, to none.",
     ),
     "MS267": Code(
         "milestone that waits for what waits for it",

@@ -49,7 +49,7 @@ class EdgeChecks:
         again = "what is to be repeated is the body of a node: a `while`, an `until` or a `forEach`"
         self.on_cycle = self.cycles_of(self.edges, "MS209", "the graph has a cycle", again)
         self.reachability(off, self.on_cycle)
-        self.collect_named()
+        self.collect_named(off)
         if self.awaited and not self.on_cycle:
             waiting = {**self.edges, **self.awaited}
             self.on_cycle = self.cycles_of(waiting, "MS267", "the milestone waits for itself")
@@ -117,7 +117,7 @@ class EdgeChecks:
             message = f"`{helper}` cannot stand in for a node: a {kind} has to do with others of its graph"
             self.report("MS217", message, at, "name a node that works by itself")
 
-    def collect_named(self) -> None:
+    def collect_named(self, off: set[str]) -> None:
         """The nodes that cancels and milestones name; a milestone comes after the one that it waits for."""
         for index, node in enumerate(self.workflow.nodes):
             if node.type not in NAMING:
@@ -126,6 +126,9 @@ class EdgeChecks:
                 what = f"`{node.id}` {'stops' if node.type == 'cancel' else f'is to open or close by `{key}`:'}"
                 if name == node.id:
                     self.report("MS266", f"`{node.id}` names itself in `{key}`", at, "name another node")
+                elif name in off:
+                    message = f"{what} `{name}`, which does not stand on the graph: it runs for another node alone"
+                    self.report("MS266", message, at, "name the node that it stands in for, or that it undoes")
                 elif self.known(name, "MS266", what, at) and key == "after":
                     self.awaited.setdefault((name, node.id), at)
 

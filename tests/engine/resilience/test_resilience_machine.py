@@ -104,7 +104,9 @@ class Resilience(RuleBasedStateMachine):
                 await asyncio.sleep(0)
             await self._judge()
 
+        self.whole = False  # (after a step that failed, what there is left to read says nothing)
         self.runner.run(whole())
+        self.whole = True
 
     async def _open(self) -> None:
         given = EngineSettings(lease_ms=LONG_MS, sleep_after_ms=LONG_MS)
@@ -256,7 +258,8 @@ class Resilience(RuleBasedStateMachine):
         if not hasattr(self, "runner"):
             return
         try:
-            self._to_the_end()
+            if self.whole:
+                self._to_the_end()
         finally:
             self.runner.close()
 
