@@ -8,7 +8,6 @@ from typing import Any
 from unittest.mock import patch
 
 from mainspring.limits.bucket import Bucket
-from mainspring.limits.limit import Verdict
 from mainspring.limits.pool import Pool
 from mainspring.machine import events as ev
 from mainspring.machine.inputs import RunsRead
