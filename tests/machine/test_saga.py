@@ -897,3 +897,12 @@ def test_no_policy_stops_what_is_in_the_body_of_an_undo_node() -> None:
     assert run.open_nodes["a[undo:1].u[0].n"] == "running"
     run.finish("a[undo:1].u[0].n")
     assert run.nodes["a"] == "compensation_failed"
+
+
+def test_what_undoes_is_tried_again_whatever_is_left_of_the_budget_though_the_instance_is_parked() -> None:
+    run = run_of("a -> z; u", {"x": 1}, {"retry_budget": 0}, a=UNDO, u=RETRY)
+    run.finish("a")
+    run.fail("z")
+    run.read_back()
+    run.take(inputs.ParkInstance(reason="a fault of ours"))
+    assert names(run.fail("a[undo:1].u")) == ["NodeRetrying"]

@@ -28,6 +28,7 @@ from mainspring.machine.nodes.own_config import COMPUTING, config_of
 from mainspring.machine.policies import failure, retry
 from mainspring.machine.policies.deciding import HANDLED, decide
 from mainspring.machine.routing import route_completed, route_failed
+from mainspring.machine.saga import undoing
 from mainspring.machine.stopping import stop_bodies
 from mainspring.machine.turn import Turn
 from mainspring.machine.values import PAYLOAD_BYTES_MAX, input_of
@@ -105,7 +106,7 @@ def fail_attempt(turn: Turn, node: PlanNode, state: NodeState, fault: TaskFault)
 def _out_of_budget(turn: Turn) -> retry.GiveUp | None:
     """Where the retries of the whole are spent, nothing of it is tried again, but for what undoes it (SEMANTICS 49)."""
     budget = turn.plan.policies.retry_budget
-    if budget is None or turn.instance.retries < budget or turn.instance.status == "compensating":
+    if budget is None or turn.instance.retries < budget or undoing(turn.scope) is not None:
         return None
     return retry.GiveUp(f"the retry budget of {budget} is spent")
 

@@ -100,7 +100,7 @@ def _ended(watched: Watched, event: Any) -> None:
     watched.must(not left, "all nodes are final at the end", f"{left}")
     bodies = list(watched.scopes)[1:]
     watched.must(not bodies, "no scope is left at the end", f"{bodies} are open")
-    wanted = watched.own.leaf_outputs()
+    wanted = watched.own.leaf_outputs() if watched.saga is None else watched.saga.output
     watched.output = msgspec.json.decode(event.output)
     watched.must(watched.output == wanted, "outputs are right", f"the instance gives {watched.output}, not {wanted}")
     policies.end_told(watched, event)

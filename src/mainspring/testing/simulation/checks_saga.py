@@ -53,7 +53,10 @@ def _started(watched: Watched, event: ev.CompensationStarted) -> None:
     scope = watched.graph.workflow.compensation_scope or "workflow"
     must(event.scope == scope, "what is undone is right", f"{event.scope}, not {scope}")
     error = _because_of(watched, event)
-    watched.saga = WatchedSaga(event.ends, event.reason, event.failed, error, order)
+    output = watched.own.leaf_outputs()
+    told = msgspec.json.decode(event.output)
+    must(told == output, "outputs are right", f"it is to end with {told}, not {output}")
+    watched.saga = WatchedSaga(event.ends, event.reason, event.failed, error, order, output)
     if nodes:
         watched.audit.world.points.hit("a branch is undone")
     if ends == "cancelled":

@@ -34,15 +34,17 @@ class WatchedSaga:
     """`order` is what it must undo, the first first; `planned` counts those that were read back, `taken` those that were
     taken up, `undone` those that are undone, in all of the instance's sagas. `doing` is the scope of the one under way.
 
-    `left` are those that could not be undone. `over`: nothing more is undone, unless somebody has it go on.
+    `left` are those that could not be undone. `over`: nothing more is undone, unless somebody has it go on. `output` is what
+    the instance would have ended with.
     """
 
-    def __init__(self, ends: str, reason: str, failed: str, error: Any, order: list[Done]) -> None:
+    def __init__(self, ends: str, reason: str, failed: str, error: Any, order: list[Done], output: Any) -> None:
         self.ends = ends
         self.reason = reason
         self.failed = failed
         self.error = error
         self.order = order
+        self.output = output
         self.planned = 0
         self.all_read = False
         self.taken = 0
