@@ -369,3 +369,12 @@ def test_a_call_that_lacks_a_token_is_not_one_that_the_breaker_counts() -> None:
     assert isinstance(refused, Refusal) and refused.until == 100
     it.gate.ask(it.gate.lane(1, "v", [(tokens, 1)]), lease(2), 150)
     assert it.gate.admit_now(lane, lease(1), 150) is WAIT, "somebody waits for a token"
+
+
+def test_a_lane_that_needs_nothing_is_free() -> None:
+    """As that of a node whose units nobody has bounded."""
+    it = Answers()
+    lane = it.gate.lane(1, "w", [])
+    assert it.gate.admit_now(lane, lease(0), 0) is FREE
+    it.gate.ask(lane, lease(1), 0)
+    assert it.admitted == [lease(1)]

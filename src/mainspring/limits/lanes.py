@@ -181,6 +181,7 @@ class Family(Group):
 
 
 def _pool(needs: tuple[Need, ...]) -> PoolDesk | None:
+    if len(needs) != 1:  # none: what it would have units of has no bound
+        return None
     desk, amount = needs[0]
-    plain = len(needs) == 1 and amount == 1 and type(desk.limit) is Pool
-    return cast(PoolDesk, desk) if plain else None
+    return cast(PoolDesk, desk) if amount == 1 and type(desk.limit) is Pool else None
