@@ -6,9 +6,11 @@ from contextlib import ExitStack
 from typing import Any
 
 from mainspring.engine.limits import Limits
+from mainspring.limits.bucket import Bucket
 from mainspring.limits.gate import Gate
+from mainspring.limits.lanes import Desk
 from mainspring.limits.limit import FREE, Ended, Lease, Verdict
-from mainspring.limits.pool import Pool
+from mainspring.limits.pool import Pool, Units
 from mainspring.machine.effects import ReleaseAdmission
 from tests.simulator.mutants import mutant, put
 
@@ -76,3 +78,74 @@ def places_of_a_turn_thrown_away_leak(stack: ExitStack) -> None:
 def places_given_back_though_the_attempt_runs(stack: ExitStack) -> None:
     original = Limits.ask_anew
     put(stack, Limits, "ask_anew", lambda self, live, standing: original(self, live, lambda lease: "begun"))
+
+
+@mutant
+def a_token_too_many(stack: ExitStack) -> None:
+    original = Bucket.check
+    put(stack, Bucket, "check", lambda self, amount, now: original(self, 0, now))
+
+
+@mutant
+def a_restart_gives_a_burst(stack: ExitStack) -> None:
+    put(stack, Limits, "_empty_at", lambda self: None)
+
+
+@mutant
+def who_waits_for_a_token_is_not_woken(stack: ExitStack) -> None:
+    put(stack, Limits, "arrange", lambda self: None)
+
+
+@mutant
+def limits_of_an_instance_ignored(stack: ExitStack) -> None:
+    put(stack, Limits, "own_of", lambda self, live: {})
+
+
+@mutant
+def units_counted_as_places(stack: ExitStack) -> None:
+    original = Units.take
+    put(stack, Units, "take", lambda self, lease, amount, now: original(self, lease, min(amount, 500), now))
+
+
+@mutant
+def units_of_the_engine_ignored(stack: ExitStack) -> None:
+    original = Limits._shared_needs
+
+    def shared(self: Limits, node: Any, workflow: str) -> Any:
+        return [one for one in original(self, node, workflow) if not isinstance(one[0].limit, Units)]
+
+    put(stack, Limits, "_shared_needs", shared)
+
+
+@mutant
+def units_are_never_given_back(stack: ExitStack) -> None:
+    put(stack, Units, "give_back", lambda self, lease, ended, now: None)
+
+
+@mutant
+def a_pool_for_each_workflow(stack: ExitStack) -> None:
+    original = Limits._shared_needs
+    pools: dict[tuple[int, str, str], Desk] = {}
+
+    def shared(self: Limits, node: Any, workflow: str) -> Any:
+        for desk, amount in original(self, node, workflow):
+            if desk.limit.key.startswith("pool ") and type(desk.limit) is Pool:
+                key = (id(self), workflow, desk.limit.key)
+                desk = pools.setdefault(key, Desk(Pool(desk.limit.key, desk.limit.size)))
+            yield desk, amount
+
+    put(stack, Limits, "_shared_needs", shared)
+
+
+@mutant
+def one_that_must_wait_for_its_pool_keeps_what_it_has(stack: ExitStack) -> None:
+    """Admitted by some of its limits, not by all."""
+    original = Gate.admit_now
+
+    def admit_now(self: Gate, lane: Any, lease: Lease, now: int) -> Verdict:
+        verdict = original(self, lane, lease, now)
+        if verdict is not FREE and len(lane.all) > 1 and lane.all[0][0].limit.check(lane.all[0][1], now) is FREE:
+            lane.all[0][0].limit.take(lease, lane.all[0][1], now)
+        return verdict
+
+    put(stack, Gate, "admit_now", admit_now)

@@ -15,6 +15,7 @@ from mainspring.journal.records import BlobRow, InboxMessage, Lease, Loaded, Sna
 from mainspring.machine.instance import capture
 from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
+from mainspring.testing.simulation.checks_limits import Holdings
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.watched import SUSPECT_CRASHES, Watched
 from mainspring.testing.simulation.watched_scope import WatchedScope, timeout_of
@@ -44,6 +45,7 @@ class Audit:
         self.sleeping: dict[int, int | None] = {}
         self.freed: dict[str, float] = {}
         self.suspect_left = -1.0
+        self.holdings = Holdings(world)
         self._consumed: dict[str, bool] = {}
         self._in_group: list[str] = []
         self._graphs: dict[str, Graph] = {}

@@ -174,6 +174,10 @@ def _cause(scope: WatchedScope, id: str, node: WatchedNode, event: Failed | ev.N
         scope.must(mine.port not in known, "routing is right", f"{id} fails for port {mine.port!r}, and has {known}")
     elif type == "CrashLimit":
         scope.must(node.crashes >= CRASHES_MAX, "the crash limit holds", f"{id} after {node.crashes} crashes")
+    elif type == "AdmissionRefused":
+        there = definition.pool in scope.whole.audit.world.settings.pools
+        scope.must(not there, "failures have a cause", f"{id} is refused, and there is a pool {definition.pool}")
+        scope.must(node.status in ("pending", "gathering", "ready"), "failures have a cause", f"{id}: {node.status}")
     elif type == "DelayError":
         lasts = definition.type != "delay" or delay_of(definition.config, scope.whole.input) is not None
         scope.must(not lasts, "failures have a cause", f"{id} has a duration: {definition.config}")

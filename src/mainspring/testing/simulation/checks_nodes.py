@@ -8,7 +8,6 @@ import msgspec
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation.checks_blocks import lock_asked
-from mainspring.testing.simulation.checks_limits import place_taken
 from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.oracle import backoff_bounds, delay_of, mapped_input, tries_again
 from mainspring.testing.simulation.standing import can_run
@@ -75,7 +74,7 @@ def started(watched: Watched, event: ev.NodeStarted) -> None:
     scope.must(node.crashes < CRASHES_SHARED_MAX, "the crash limit holds", f"{id} after {node.crashes} crashes")
     node.attempt, node.started_at, node.epoch, node.due = event.attempt, watched.at, watched.epoch, None
     watched.move(node, "running")
-    place_taken(watched.audit, scope, id)
+    watched.audit.holdings.take(scope, id, node)
 
 
 def waiting(watched: Watched, event: ev.NodeWaiting) -> None:
@@ -94,6 +93,7 @@ def waiting(watched: Watched, event: ev.NodeWaiting) -> None:
         port = port_of(scope, id) if definition.type == "milestone" else "none"
         scope.must(port is None, "milestones are between two nodes", f"{id} waits, and could leave by {port}")
     else:
+        watched.audit.holdings.unused(scope, id)
         named = event.what == "handler" and "absent" in definition.config
         scope.must(named, "waits are named", f"{id}: {event.what}")
     node.due, node.waits_for = event.until, event.what

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mainspring.testing.simulation.audit import Audit
 from mainspring.testing.simulation.checks_blocks import holders
-from mainspring.testing.simulation.checks_limits import all_taken
 from mainspring.testing.simulation.watched import FINAL, SUSPECT_CRASHES, Watched
 from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScope, timeout_of
 
@@ -86,8 +85,8 @@ def _node(
         allowance = process.allowance
         return "waits for code that is there" if process.complete_at + allowance < long_ago else ""
     if node.status == "ready":
-        waits = node.crashes >= SUSPECT_CRASHES and _suspects_move(audit, process.epoch, long_ago)
-        waits = waits or all_taken(audit, scope, id, process.epoch, long_ago)
+        waits = node.crashes >= SUSPECT_CRASHES and _suspects_move(audit, process, long_ago)
+        waits = waits or audit.holdings.all_taken(scope, id, process, long_ago)
         return "" if waits else "is ready, and does not start"
     clock = timeout_of(scope, id, node)
     if node.epoch != process.epoch:
@@ -102,10 +101,10 @@ def _node(
     return ""
 
 
-def _suspects_move(audit: Audit, epoch: int, long_ago: float) -> bool:
+def _suspects_move(audit: Audit, process: Process, long_ago: float) -> bool:
     """Whether one of them runs, or ended only just now, or has its turn and waits for its limits."""
     return audit.suspect_left >= long_ago or any(
-        node.status == "running" or (node.status == "ready" and all_taken(audit, scope, id, epoch, long_ago))
+        node.status == "running" or (node.status == "ready" and audit.holdings.all_taken(scope, id, process, long_ago))
         for watched in audit.instances.values()
         for scope, id, node in watched.nodes()
         if node.crashes >= SUSPECT_CRASHES

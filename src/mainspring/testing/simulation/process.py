@@ -33,6 +33,7 @@ class Process:
         self.spoilt = False
         self.ending = ""
         self.epoch = 0
+        self.up_at = 0.0
         self.complete_at = 0.0 if world.harm == 0 else world.random.random() * world.faults_until
         self.disturbed_until = 0.0
         self.results: list[tuple[str, asyncio.Task[Any]]] = []
@@ -57,6 +58,7 @@ class Process:
         host = self.engine.host
         self.epoch = host.ownership.epoch()
         self.up = True
+        self.up_at = self.world.scheduler.now
         self.disturb(self.allowance)
         self.world.tell(f"{self.name}: up with epoch {self.epoch}")
         ended, lost = host.ended, host.on_loss

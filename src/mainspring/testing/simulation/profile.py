@@ -8,9 +8,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mainspring.definition.model import Workflow
+from mainspring.definition.model import Resources, Workflow
 from mainspring.engine.settings import EngineSettings
 from mainspring.testing.simulation.draw_blocks import with_blocks
+from mainspring.testing.simulation.draw_limits import draw_pools, with_limits
 from mainspring.testing.simulation.draw_policies import with_fallbacks, with_policies
 from mainspring.testing.simulation.draw_undo import with_undo
 from mainspring.testing.simulation.workflows import draw_workflow
@@ -69,7 +70,14 @@ def draw_profile(seed: int | str) -> Profile:
     failing = Random(f"{seed}/failures")
     workflows = [with_undo(failing, workflow) for workflow in workflows]
     workflows = [with_fallbacks(failing, with_policies(failing, workflow)) for workflow in workflows]
-    settings = replace(settings, compensation_page=failing.choice((1, 2, 3, 500)))
+    limits = Random(f"{seed}/limits")
+    workflows = [with_limits(limits, workflow) for workflow in workflows]
+    settings = replace(
+        settings,
+        compensation_page=failing.choice((1, 2, 3, 500)),
+        pools=draw_pools(limits),
+        quotas=Resources(cpu=limits.choice((2, 3.5))) if limits.random() < 0.5 else None,
+    )
     orders = []
     for number in range(random.randrange(1, 9)):
         key = f"k{number}" if draw() < 0.85 else None

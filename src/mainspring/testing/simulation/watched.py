@@ -157,5 +157,7 @@ class Watched:
         """The node's status changes."""
         if node.status == "running" and node.crashes >= SUSPECT_CRASHES:
             self.audit.suspect_left = self.audit.world.scheduler.now
+        if node.holds and status != "running":
+            self.audit.holdings.give_back(self.id, node.path, node)
         node.status = status
         node.since = self.audit.world.scheduler.now

@@ -35,7 +35,8 @@ class WatchedNode(Struct):
     `arrived` are the messages that count for its join, in order; `tokens` counts messages and skips. Where it has an
     inbox, `lanes` are the queues, `closed` counts for each the connections that will bring nothing more, `taken` is what
     the run under way works on, `ends` how the runs before it ended. `waits_for` is what it waits for, `lock` what a mutex
-    has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure.
+    has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure. `holds` are the limits that
+    its attempt has something of.
     """
 
     status: str = "pending"
@@ -62,6 +63,8 @@ class WatchedNode(Struct):
     bodies: int = 0
     handled: bool = False
     ended_at: int = 0
+    path: str = ""
+    holds: tuple[tuple[Any, ...], ...] = ()
 
 
 class WatchedScope:
@@ -90,7 +93,7 @@ class WatchedScope:
         if undoes is not None:
             self.address = f"{undoes.path}[undo:{undoes.run}]"
         self.prefix = f"{self.address}." if self.address else ""
-        self.nodes = {id: _node(rule) for id, rule in graph.rules.items()}
+        self.nodes = {id: _node(rule, self.prefix + id) for id, rule in graph.rules.items()}
         self.input: Any = None
         self.unhandled = 0
         self.error: Any = None
@@ -217,8 +220,8 @@ class WatchedScope:
         return {id: self.nodes[id].output for id in leaves if self.nodes[id].status == "completed"}
 
 
-def _node(rule: Rule) -> WatchedNode:
-    return WatchedNode(lanes=[[] for _ in rule.lanes], closed=[0] * len(rule.lanes))
+def _node(rule: Rule, path: str) -> WatchedNode:
+    return WatchedNode(path=path, lanes=[[] for _ in rule.lanes], closed=[0] * len(rule.lanes))
 
 
 def timeout_of(scope: WatchedScope, id: str, node: WatchedNode) -> int | None:

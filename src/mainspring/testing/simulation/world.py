@@ -18,6 +18,7 @@ from mainspring.stores.memory import MemoryStore
 from mainspring.stores.sqlite import SqliteStore
 from mainspring.testing.simulation.audit import Audit
 from mainspring.testing.simulation.by_hand import left_over
+from mainspring.testing.simulation.checks_limits import nothing_leaks
 from mainspring.testing.simulation.due import overdue
 from mainspring.testing.simulation.final import check_all, compare_lives
 from mainspring.testing.simulation.points import Points
@@ -81,6 +82,7 @@ class World:
         self.healing = False
         self.closing = False
         self._launched = 0
+        self._all_over = False
         self.messages = 0
         self._workflows = {order.workflow.id: order.workflow for order in self.profile.orders}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -263,8 +265,13 @@ class World:
             for watched in self.audit.instances.values():
                 ask_again(self, watched)
         if self.healing and process is not None and self._over(process):
-            self._close_down()
-            return
+            if self._all_over:
+                nothing_leaks(self, process)
+                self._close_down()
+                return
+            self._all_over = True  # what a reload has on its way may still come
+        else:
+            self._all_over = False
         if now > self.faults_until + HEALED_WITHIN_SECONDS:
             self.fail("every instance ends", self._left())
         self.later(WATCH_SECONDS, self._watch)

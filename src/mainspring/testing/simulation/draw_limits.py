@@ -1,0 +1,65 @@
+"""Draw limits into a drawn workflow: pools, rates, units, places of a node and of an instance, priorities."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+
+from mainspring.definition.model import Node, RateLimit, Resources, Workflow
+from mainspring.testing.simulation.draw_undo import everywhere
+
+SHARE = 0.35
+"""So many of the workflows have limits."""
+
+ABSENT = "nowhere"
+"""A pool that no engine has."""
+
+UNITS = 2.0
+
+
+def draw_pools(random: Random) -> dict[str, int]:
+    """The pools of the engine."""
+    return {"small": random.randint(1, 2), "large": random.randint(2, 4)}
+
+
+def with_limits(random: Random, workflow: Workflow) -> Workflow:
+    """The workflow; a share of them has limits."""
+    draw = random.random
+    if draw() >= SHARE:
+        return workflow
+    share = random.choice((0.2, 0.5, 0.9))
+    nodes, connections = everywhere(
+        workflow.nodes,
+        workflow.connections,
+        lambda nodes, edges: ([_limited(random, one, share) for one in nodes], edges),
+    )
+    return replace(
+        workflow,
+        nodes=tuple(nodes),
+        connections=tuple(connections),
+        max_concurrency=random.randint(1, 3) if draw() < 0.3 else None,
+        quotas=Resources(cpu=UNITS, io=1.0) if draw() < 0.3 else None,
+    )
+
+
+def _limited(random: Random, node: Node, share: float) -> Node:
+    draw = random.random
+    if node.type != "function" or draw() >= share:
+        return node
+    told: dict[str, Any] = {}
+    if draw() < 0.5:
+        told["pool"] = ABSENT if draw() < 0.02 else random.choice(("small", "large"))
+    if draw() < 0.25:
+        told["rate_limit"] = RateLimit(
+            rate=random.choice((1, 2, 5)), per=random.choice((100, 400)), burst=random.choice((None, 1, 2))
+        )
+    if draw() < 0.25:
+        told["resources"] = Resources(cpu=random.choice((0.5, 1.0, 1.5)), io=random.choice((0, 0.25, 1.0)))
+    if draw() < 0.25:
+        told["max_concurrent_executions"] = random.randint(1, 3)
+    if draw() < 0.4:
+        told["priority"] = random.choice(("high", "normal", "low"))
+    limited: Node = replace(node, **told)
+    return limited
