@@ -1,12 +1,15 @@
-"""`python -m tests.limits.many [INSTANCES] [PLACES] [SEED]`: many instances for few places, in virtual time.
+"""`python -m tests.limits.many [INSTANCES] [PLACES] [SEED] [--engine]`: many instances for few places, in virtual time.
 
-Attempts end, time out, are cancelled; processes are killed, with all that they hold. After each of these: never more
-leases than places, nobody waits while a place is free, and in the end nothing is held and nobody was forgotten.
+`--engine`: the same with the production engine around it (`many_engine.py`). Here it is the gate alone.
+
+Attempts end, time out, are cancelled; processes are killed, with all that they hold. After each of these: never more leases
+than places, nobody waits while a place is free, and in the end nothing is held and nobody was forgotten.
 """
 
 from __future__ import annotations
 
 import heapq
+import logging
 import sys
 from random import Random
 
@@ -79,4 +82,11 @@ def _own_only(gate: Gate) -> bool:
 
 
 if __name__ == "__main__":
-    print(play(*(int(one) for one in (*sys.argv[1:], "10000", "100", "0")[:3])))
+    sizes = [int(one) for one in (*(one for one in sys.argv[1:] if one != "--engine"), "10000", "100", "0")][:3]
+    if "--engine" in sys.argv:
+        from tests.limits import many_engine
+
+        logging.disable()
+        print(many_engine.play(*sizes))
+    else:
+        print(play(*sizes))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mainspring.engine.limits import Limits
 from mainspring.limits.gate import Gate
 from mainspring.limits.pool import Pool
+from tests.limits import many_engine
 from tests.limits.many import play
 
 
@@ -38,3 +40,27 @@ def test_a_defect_is_found(defect: object, monkeypatch: pytest.MonkeyPatch) -> N
     defect(monkeypatch)  # type: ignore[operator]
     with pytest.raises(AssertionError):
         play(300, 10, 0)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_thousand_instances_for_ten_places_through_the_engine(seed: int) -> None:
+    """With processes that are killed, cancels and timeouts."""
+    done = many_engine.play(1_000, 10, seed)
+    assert done["most at once"] == 10
+    assert done["completed"] > 500 and min(done.values()) > 0
+
+
+def stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a cancelled attempt holds is never given back."""
+    release = Limits.release
+    monkeypatch.setattr(Limits, "forget", lambda self, live: None)
+    monkeypatch.setattr(
+        Limits, "release", lambda self, live, over: over.outcome == "stopped" or release(self, live, over)
+    )
+
+
+@pytest.mark.parametrize("defect", [leaks, sleeps, over, stays])
+def test_a_defect_is_found_through_the_engine(defect: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    defect(monkeypatch)  # type: ignore[operator]
+    with pytest.raises(AssertionError):
+        many_engine.play(300, 5, 0)

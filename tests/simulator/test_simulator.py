@@ -2,7 +2,7 @@
 
 R4, R5, Q1: the drawn workflows have ports, all joins, inboxes with bounds; the auditor holds each row against the rules.
 N5: they have blocks, two deep, whose bodies are followed by their addresses. Sagas undo what they did, in
-them too; fallbacks stand in, and the policies of failures decide.
+them too; fallbacks stand in, and the policies of failures decide. Limits hold, and what is free is used at once.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ ONCE_BROKEN = (
     1007,
     1827,
     7660,
+    3185,
 )  # an error that nobody heard; a reload, and a sweep, that went round without end
 QUICKLY_FOUND = (
     "effect_before_commit",

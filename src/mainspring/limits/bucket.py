@@ -15,14 +15,21 @@ class Bucket(Limit):
     """`rate` tokens in each `per` milliseconds; at most `burst` of them wait to be taken.
 
     It begins empty at `now`, or full where `now` is None. A lease holds nothing: what was taken is gone.
+
+    A token that was never used comes back as far as it would be there, had it never been taken: what would have run over
+    since is lost. `_taken` numbers the takes that may yet come back; `_slack` has, by the number of a later take, how far the
+    bucket was from full then, where no take after that found it fuller.
     """
 
-    __slots__ = ("_full_at", "_interval", "burst", "key", "per", "rate")
+    __slots__ = ("_count", "_full_at", "_interval", "_slack", "_taken", "burst", "key", "per", "rate")
     timed = True
 
     def __init__(self, key: str, rate: float, per: int, burst: int | None, now: int | None) -> None:
         self.key = key
         self._full_at = -math.inf
+        self._count = 0
+        self._taken: dict[Lease, int] = {}
+        self._slack: list[tuple[int, float]] = []
         self.resize(rate, per, burst)
         if now is not None:
             self._full_at = now + self.burst * self._interval
@@ -40,12 +47,31 @@ class Bucket(Limit):
 
     def take(self, lease: Lease, amount: int, now: int) -> None:
         """So many tokens are gone."""
+        missing = max(self._full_at - now, 0.0)
+        self._count += 1
+        if missing < self._interval:
+            self._found(self._count, missing)
+        self._taken[lease] = self._count
         self._full_at = max(self._full_at, now) + amount * self._interval
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
-        """A token that was never used is there again; all others are gone."""
-        if ended.outcome == "unused":
-            self._full_at -= self._interval
+        """A token that was never used is there again, if it would be by now; all others are gone."""
+        count = self._taken.pop(lease, None)
+        if count is not None and ended.outcome == "unused":
+            later = [one for one in self._slack if one[0] > count]
+            back = later[0][1] if later else self._interval
+            self._full_at -= back
+            del self._slack[len(self._slack) - len(later) :]
+            for number, missing in later:
+                self._found(number, max(missing - back, 0.0))
+        if not self._taken:
+            self._slack.clear()
+
+    def _found(self, count: int, missing: float) -> None:
+        """A take found the bucket so far from full."""
+        while self._slack and self._slack[-1][1] >= missing:
+            self._slack.pop()
+        self._slack.append((count, missing))
 
     def due(self, amount: int, now: int) -> int | None:
         """When so many tokens will be there."""

@@ -35,8 +35,8 @@ class WatchedNode(Struct):
     `arrived` are the messages that count for its join, in order; `tokens` counts messages and skips. Where it has an
     inbox, `lanes` are the queues, `closed` counts for each the connections that will bring nothing more, `taken` is what
     the run under way works on, `ends` how the runs before it ended. `waits_for` is what it waits for, `lock` what a mutex
-    has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure. `holds` are the limits that
-    its attempt has something of.
+    has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure. `holds`
+    are the limits that its attempt has something of.
     """
 
     status: str = "pending"
