@@ -567,6 +567,17 @@ EXAMPLES: dict[str, Example] = {
         + "connections:\n  - {source: charge, target: next, condition: output.left > 0}\n",
         BLOCKS + "#children",
     ),
+    "MS269": Example(
+        _nodes(
+            "- {id: pay, type: log, circuitBreaker: {target: bank, openFor: 1m}}",
+            "- {id: refund, type: log, circuitBreaker: {target: bank, openFor: 5m}}",
+        ),
+        _nodes(
+            "- {id: pay, type: log, circuitBreaker: {target: bank, openFor: 1m}}",
+            "- {id: refund, type: log, circuitBreaker: {target: bank, openFor: 1m}}",
+        ),
+        "docs/guides/breakers.md",
+    ),
     "MS281": Example(
         _nodes("- {id: bill, type: subflow, config: {workflow: biling}}"),
         _nodes("- {id: bill, type: subflow, config: {workflow: billing}}"),

@@ -321,6 +321,12 @@ codes: dict[str, Code] = {
         "Each path from an entry point leads to a subflow of this same workflow, so no instance could end but by "
         "DepthLimit. Put the subflow behind a condition that is false at last.",
     ),
+    "MS269": Code(
+        "one target, several rules",
+        "Nodes that name the same `target` share one circuit breaker, and these say different things of it: what was said "
+        "last would hold for both. Say the same, or name different targets.",
+        "warning",
+    ),
     "MS271": Code(
         "config that a custom kind does not take",
         "The node is of a kind that a plugin or a module of yours declares, and its `config` does not match what is "

@@ -14,7 +14,7 @@ from mainspring.definition.load import Definition, Format, Reading, read, read_t
 from mainspring.definition.model import Node, Workflow
 from mainspring.definition.vocabulary import node_types as known_node_types
 from mainspring.errors import DefinitionError
-from mainspring.graph import recursion
+from mainspring.graph import check_breakers, recursion
 from mainspring.graph.check_edges import EdgeChecks
 from mainspring.graph.check_nodes import NodeChecks
 from mainspring.graph.findings import Findings
@@ -84,6 +84,8 @@ def _checks(workflow: Workflow, node_types: Collection[str]) -> Findings:
     _check_graph(workflow, node_types, findings).workflow(workflow)
     for message, at in recursion.endless(workflow):
         findings.report("MS268", message, at, "let a condition lead there that is false at last")
+    for message, at in check_breakers.disagreeing(workflow):
+        findings.report("MS269", message, at, "say the same of it, or name different targets")
     return findings
 
 
