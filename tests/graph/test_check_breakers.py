@@ -22,7 +22,7 @@ def test_nodes_of_one_target_that_differ_are_told_wherever_they_are() -> None:
         (
             "MS269",
             "`refund` and `pay` share the breaker of bank, and differ in slowCall",
-            ("nodes", 1, "config", "body", 0, "circuitBreaker"),
+            ("nodes", 1, "config", "body", "nodes", 0, "circuitBreaker"),
         )
     ]
 
