@@ -19,7 +19,7 @@ PLAIN = ("trigger", "log")
 def failing(random: Random, graph: dict[str, Any], blocks: bool) -> dict[str, Any]:
     """The same graph, which is changed: it says what failures mean."""
     graph["policy"] = random.choice(("continue", "fail_fast", *POLICIES))
-    graph["threshold"] = random.choice((None, None, 0.1, 0.3))
+    graph["threshold"] = random.choice((None, None, 0.1, 0.25, 0.5))
     graph["maxPartial"] = random.choice((None, None, 1, 2))
     graph["ratio"] = random.choice((None, None, 0.5, 1))
     graph["retryBudget"] = random.choice((None, None, 0, 1, 3))

@@ -15,7 +15,7 @@ import msgspec
 
 from mainspring.engine.breakers import Breakers
 from mainspring.engine.limits import Holdings
-from mainspring.graph.plan_undo import Undo
+from mainspring.graph import plan_undo
 from mainspring.limits import breaker as breakers
 from mainspring.limits.breaker import Breaker, Kept, Retries, Rules, Transition
 from mainspring.limits.gate import Gate
@@ -450,12 +450,8 @@ def branch_that_was_skipped_counts_as_one(stack: ExitStack) -> None:
 
 
 def with_undo(stack: ExitStack, **fields: bool) -> None:
-    right = Undo.__init__
-
-    def init(self: Undo, graph: Any, failed: bool, in_doubt: bool, *more: Any) -> None:
-        right(self, graph, fields.get("failed", failed), fields.get("in_doubt", in_doubt), *more)
-
-    put(stack, Undo, "__init__", init)
+    right = plan_undo.Undo
+    put(stack, plan_undo, "Undo", lambda *given: right(*given)._replace(**fields))
 
 
 @mutant
