@@ -113,6 +113,8 @@ def lead(naive: Naive, input: inputs.Input, events: list[ev.Event]) -> None:
     if naive.halted:
         return
     cancelled = [ref for event in events if isinstance(event, ev.NodesCancelled) for ref in event.runs]
+    if isinstance(input, inputs.RunsRead):
+        naive.turn_begins()
     naive.in_doubt.update((ref.path, ref.run) for ref in cancelled if ref.in_doubt)
     match input:
         case inputs.StartInstance():
