@@ -378,3 +378,16 @@ def test_a_lane_that_needs_nothing_is_free() -> None:
     assert it.gate.admit_now(lane, lease(0), 0) is FREE
     it.gate.ask(lane, lease(1), 0)
     assert it.admitted == [lease(1)]
+
+
+def test_one_that_waits_for_its_own_instance_is_refused_by_a_breaker_that_opened_meanwhile() -> None:
+    """It waits by itself, not with the others that need the breaker; it was let through as none of those was left."""
+    it = Answers()
+    breaker = Breaker("b", Rules(minimum_throughput=1))
+    lane = it.gate.lane(1, "w", [(Desk(breaker), 1)], [(Desk(Pool("own", 1)), 1)])
+    assert it.gate.admit_now(lane, lease(0), 0) is FREE
+    it.gate.ask(lane, lease(1), 0)
+    it.gate.give_back(lease(0), Ended("failed", 1), 10)
+    assert breaker.kept.state == "open"
+    assert it.admitted == [] and [one for one, _ in it.refused] == [lease(1)]
+    assert not it.gate.leases and not it.gate.waiting

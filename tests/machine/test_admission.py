@@ -195,3 +195,26 @@ def test_code_that_comes_later_asks_by_effect() -> None:
     run.take(inputs.HandlerMissing(path="a", run=1, attempt=1, handler="m:f"))
     turn = run.take(inputs.HandlersFound(paths=("a",)))
     assert asked(turn, fx.AskAdmission) == [fx.AskAdmission("a", 1, "node:a", attempt=2)]
+
+
+OPEN = Refusal("the circuit is open", type="CircuitOpen", state="open")
+
+
+def test_a_mapped_input_outlives_a_breaker_that_refuses() -> None:
+    """The attempt that is not made has the input mapped: the next one cannot do so any more, and what stands in needs it."""
+    run, _, _ = at_once(OPEN, retry={"jitter": 0}, input={"x": "${ input.zero }"})
+    assert run.nodes["a"] == "retrying"
+    run.admission = lambda *_: FREE
+    assert dispatched(run.timer("a", fx.RETRY)) == [("a", 2)]
+    assert run.input_of("a") == {"x": 0}
+
+
+def test_what_stands_in_for_one_that_was_refused_gets_its_mapped_input() -> None:
+    stands_in = {"fallbackActions": [{"type": "other"}]}
+    run, _, _ = at_once(OPEN, resilience=stands_in, input={"x": "${ input.zero }"})
+    assert run.input_of("a[0].other") == {"x": 0}
+
+
+def test_a_mapping_that_raises_comes_before_a_breaker() -> None:
+    run, _, _ = at_once(OPEN, retry={"jitter": 0}, input={"x": "${ 1 / 0 }"})
+    assert run.state("a").error.type == "MappingError"

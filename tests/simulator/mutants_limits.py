@@ -6,12 +6,15 @@ from contextlib import ExitStack
 from typing import Any
 
 from mainspring.engine.limits import Limits
+from mainspring.limits.breaker import Breaker
 from mainspring.limits.bucket import Bucket
 from mainspring.limits.gate import Gate
 from mainspring.limits.lanes import Desk
-from mainspring.limits.limit import FREE, Ended, Lease, Verdict
+from mainspring.limits.limit import FREE, Ended, Lease, Refusal, Verdict
 from mainspring.limits.pool import Pool, Units
 from mainspring.machine.effects import ReleaseAdmission
+from mainspring.machine.inputs import TaskFault
+from mainspring.machine.nodes import running
 from tests.simulator.mutants import mutant, put
 
 
@@ -149,3 +152,37 @@ def one_that_must_wait_for_its_pool_keeps_what_it_has(stack: ExitStack) -> None:
         return verdict
 
     put(stack, Gate, "admit_now", admit_now)
+
+
+# --- breakers -------------------------------------------------------------------------------------------------------
+
+
+@mutant
+def an_open_breaker_lets_some_through(stack: ExitStack) -> None:
+    original = Breaker.check
+    asked: list[int] = []
+
+    def check(self: Breaker, amount: int, now: int) -> Verdict:
+        asked.append(now)
+        verdict = original(self, amount, now)
+        return FREE if isinstance(verdict, Refusal) and len(asked) % 2 else verdict
+
+    put(stack, Breaker, "check", check)
+
+
+@mutant
+def a_breaker_opens_without_failures(stack: ExitStack) -> None:
+    original = Breaker.give_back
+
+    def give_back(self: Breaker, lease: Lease, ended: Any, now: int) -> None:
+        original(self, lease, Ended("failed", ended.took) if ended.outcome == "ok" else ended, now)
+
+    put(stack, Breaker, "give_back", give_back)
+
+
+@mutant
+def refused_is_tried_again_before_the_breaker_lets_it(stack: ExitStack) -> None:
+    def fault(*args: Any, **more: Any) -> TaskFault:
+        return TaskFault(*args, **{**more, "retry_after": None})
+
+    put(stack, running, "TaskFault", fault)

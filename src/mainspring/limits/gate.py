@@ -185,7 +185,7 @@ class Gate:
         if lacking is not None:
             self._move(lane, lacking)
             return None
-        lacking = self._lacking(lane.family, now)
+        lacking = self._lacking(lane.family, now, lane)
         if lacking is not None and lane.waiting:
             self._unpark(lane)
             self._join(lane, lacking)
@@ -210,11 +210,12 @@ class Gate:
                 return lane
         return None
 
-    def _lacking(self, group: Group, now: int) -> Desk | None:
-        """The first desk where the group's requests can't have what they need."""
+    def _lacking(self, group: Group, now: int, lane: Lane | None = None) -> Desk | None:
+        """The first desk where the group's requests can't have what they need; or those of a `lane` that waits by itself, and
+        is refused by itself."""
         for desk, amount in group.needs:
             verdict = desk.verdict(amount, group, now)
-            while isinstance(verdict, Refusal) and self._refuse_first(group, verdict):
+            while isinstance(verdict, Refusal) and self._refuse_first(lane or group, verdict):
                 verdict = desk.verdict(amount, group, now)  # a breaker that recovers lets one in so many through
             if verdict is WAIT:
                 return desk

@@ -77,7 +77,10 @@ def refused(turn: Turn, node: PlanNode, state: NodeState, refusal: Refusal) -> b
     figures = ", ".join(f"{name} {value:g}" for name, value in refusal.figures.items())
     message = f"{refusal.reason} ({figures})" if figures else refusal.reason
     if refusal.type == OPEN_ERROR:
-        # An attempt like any other, but for the work that is not done (SEMANTICS 81).
+        # An attempt like any other, but for the work that is not done (SEMANTICS 81). What stands in for it gets its input.
+        unmapped = _map_input(turn, node, state)
+        if unmapped:
+            return fail_with(turn, node, state, "MappingError", unmapped)
         turn.emit(ev.NodeStarted(turn.path(node), state.run, state.attempt + 1))
         wait = None if refusal.until is None else max(refusal.until - turn.at, 0)
         told = {"until": refusal.until, **refusal.figures}
@@ -135,17 +138,10 @@ def resource_of(node: PlanNode, state: NodeState | None) -> str | None:
 def begin(turn: Turn, node: PlanNode, state: NodeState | None = None, *, same_attempt: bool = False) -> bool:
     """Begin an attempt; the node holds whatever slot it needs. True where it ended at once."""
     state = state or turn.scope.state(node)
-    if node.template is not None and state.input is None:
-        try:
-            turn.emit(
-                ev.InputMapped(
-                    turn.path(node),
-                    state.run,
-                    Raw(msgspec.json.encode(node.template(Names(turn.instance, turn.scope, node=node)))),
-                )
-            )
-        except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
-            return fail_with(turn, node, state, "MappingError", mapping_fault("the input mapping", error))
+    if node.template is not None:
+        unmapped = _map_input(turn, node, state)
+        if unmapped:
+            return fail_with(turn, node, state, "MappingError", unmapped)
     config, cache_key = b"", b""
     if node.custom:
         try:
@@ -163,6 +159,18 @@ def begin(turn: Turn, node: PlanNode, state: NodeState | None = None, *, same_at
         return False
     outcome = BEGIN[node.machine_kind](turn, node, state)
     return False if outcome is None else finish(turn, node, state, outcome)
+
+
+def _map_input(turn: Turn, node: PlanNode, state: NodeState) -> str:
+    """Evaluate the node's input mapping, once in a run. What is wrong with it ("": nothing)."""
+    if node.template is None or state.input is not None:
+        return ""
+    try:
+        mapped = msgspec.json.encode(node.template(Names(turn.instance, turn.scope, node=node)))
+    except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
+        return mapping_fault("the input mapping", error)
+    turn.emit(ev.InputMapped(turn.path(node), state.run, Raw(mapped)))
+    return ""
 
 
 def finish(turn: Turn, node: PlanNode, state: NodeState, outcome: Leaves | Fails | Stops) -> bool:

@@ -15,6 +15,7 @@ from mainspring.journal.records import BlobRow, InboxMessage, Lease, Loaded, Sna
 from mainspring.machine.instance import capture
 from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
+from mainspring.testing.simulation.checks_breakers import Calls
 from mainspring.testing.simulation.checks_limits import Holdings
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.watched import SUSPECT_CRASHES, Watched
@@ -46,6 +47,7 @@ class Audit:
         self.freed: dict[str, float] = {}
         self.suspect_left = -1.0
         self.holdings = Holdings(world)
+        self.calls = Calls(world)
         self._consumed: dict[str, bool] = {}
         self._in_group: list[str] = []
         self._graphs: dict[str, Graph] = {}
@@ -236,6 +238,7 @@ class Audit:
             watched.flag("keys are stable", f"{path} gets {call.idempotency_key}")
         self._check_context(watched, scope, call)
         if node.status == "running":
+            self.calls.began(scope, path.rpartition(".")[2], node)
             got, wanted = msgspec.json.decode(call.input), scope.input_of(path.rpartition(".")[2])
             if got != wanted:
                 watched.flag("inputs are right", f"{path} gets {got}, not {wanted}")

@@ -32,6 +32,7 @@ def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any
     if message:
         watched.must(message not in watched.messages, "a message has effect once", f"{message} again")
         watched.messages.add(message)
+    watched.events = events
     try:
         for watched.place, event in enumerate(events):
             check = CHECKS.get(type(event))

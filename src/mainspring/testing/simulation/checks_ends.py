@@ -170,6 +170,7 @@ def _cause(scope: WatchedScope, id: str, node: WatchedNode, event: Failed | ev.N
         key = scope.key(id, event.run, attempt_of(node, event))
         mine = deed(scope.whole.audit.world.seed, definition, key)
         report(scope, id, event)
+        scope.whole.audit.calls.fails(scope, id)
         known = {edge.port for edge in scope.graph.outgoing[id]}
         scope.must(mine.port not in known, "routing is right", f"{id} fails for port {mine.port!r}, and has {known}")
     elif type == "CrashLimit":

@@ -102,6 +102,8 @@ class Holdings:
                 return True
             if self.left.get(need.key, 0.0) >= long_ago:
                 return True
+        if scope.graph.nodes[id].circuit_breaker is not None:
+            return True  # half open: others are tried first
         rate = scope.graph.nodes[id].rate_limit
         if rate is None:
             return False

@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation.checks_blocks import lock_asked
+from mainspring.testing.simulation.checks_breakers import OPEN
 from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.oracle import backoff_bounds, delay_of, mapped_input, tries_again
 from mainspring.testing.simulation.standing import can_run
@@ -74,7 +75,15 @@ def started(watched: Watched, event: ev.NodeStarted) -> None:
     scope.must(node.crashes < CRASHES_SHARED_MAX, "the crash limit holds", f"{id} after {node.crashes} crashes")
     node.attempt, node.started_at, node.epoch, node.due = event.attempt, watched.at, watched.epoch, None
     watched.move(node, "running")
-    watched.audit.holdings.take(scope, id, node)
+    if not _is_refused(watched, event):
+        watched.audit.holdings.take(scope, id, node)
+
+
+def _is_refused(watched: Watched, event: ev.NodeStarted) -> bool:
+    """Whether it is only by name that the attempt begins: a breaker refuses it in the same turn."""
+    following = (one for one in watched.events[watched.place + 1 :] if getattr(one, "path", None) == event.path)
+    error = getattr(next(following, None), "error", None)
+    return error is not None and error.type == OPEN
 
 
 def waiting(watched: Watched, event: ev.NodeWaiting) -> None:
@@ -125,7 +134,11 @@ def attempt_failed(scope: WatchedScope, id: str, node: WatchedNode, event: Any) 
     definition = scope.graph.nodes[id]
     kinds: tuple[str, ...] = (fault.type, "Exception")
     end = report(scope, id, event)
-    if fault.type == "NodeTimeout":
+    if fault.type == OPEN:
+        kinds = (OPEN,)
+        scope.must(end == "it never began", "open is open", f"{id} is refused, and its work: {end!r}")
+        scope.whole.audit.calls.refused(scope, id, event)
+    elif fault.type == "NodeTimeout":
         kinds = TIMEOUT_KINDS
         late = scope.whole.at - node.started_at - (definition.timeout or 0)
         scope.must(late >= 0, "timeouts last", f"{id} times out {-late} ms early")
@@ -134,6 +147,8 @@ def attempt_failed(scope: WatchedScope, id: str, node: WatchedNode, event: Any) 
         mine = deed(scope.whole.audit.world.seed, definition, key)
         right = (mine.kind, end) == (fault.type, "failed")
         scope.must(right, "failures come from work", f"{id}: {fault.type}, {mine}, {end!r}")
+    if fault.type != OPEN:
+        scope.whole.audit.calls.fails(scope, id)
     scope.must(fault.attempt == attempt_of(node, event), "errors name their attempt", f"{id}: {fault}")
     budget = scope.graph.policies.bound("retry_budget")
     if budget is not None and scope.undoing is None and scope.whole.retries >= budget:
@@ -151,6 +166,10 @@ def retrying(watched: Watched, event: ev.NodeRetrying) -> None:
     retry = scope.graph.retry_of(id)
     if retry is not None:
         least, most = backoff_bounds(retry, node.failures)
+        if event.error.type == OPEN:  # not before the breaker may let it through
+            until = msgspec.json.decode(event.error.context)["until"]
+            wait = 0 if until is None else max(until - watched.at, 0)
+            least, most = max(least, wait), max(most, wait)
         delay = event.due - watched.at
         scope.must(least <= delay <= most, "backoff is right", f"{id}: {delay} ms, not {least} to {most}")
     node.due = event.due

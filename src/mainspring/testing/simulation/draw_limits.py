@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mainspring.definition.model import Node, RateLimit, Resources, Workflow
+from mainspring.definition.model import CircuitBreaker, Node, RateLimit, Resources, Workflow
 from mainspring.testing.simulation.draw_undo import everywhere
 
 SHARE = 0.35
@@ -42,6 +42,32 @@ def with_limits(random: Random, workflow: Workflow) -> Workflow:
         max_concurrency=random.randint(1, 3) if draw() < 0.3 else None,
         quotas=Resources(cpu=UNITS, io=1.0) if draw() < 0.3 else None,
     )
+
+
+BREAKERS = (
+    CircuitBreaker(target="pay", minimum_throughput=3, open_for=400, half_open_successes=1),
+    CircuitBreaker(target="mail", minimum_throughput=4, failure_threshold=0.25, open_for=1_500, half_open_successes=2),
+    CircuitBreaker(target="ship", minimum_throughput=3, open_for=200, half_open_successes=2, canary=True, window=6),
+    CircuitBreaker(minimum_throughput=2, open_for=800, half_open_successes=1, window_time=3_000),
+)
+
+
+def with_breakers(random: Random, workflow: Workflow) -> Workflow:
+    """The workflow; in a share of them breakers stand before what nodes call."""
+    if random.random() >= SHARE:
+        return workflow
+    share = random.choice((0.3, 0.9))
+
+    def guarded(node: Node) -> Node:
+        if node.type != "function" or random.random() >= share:
+            return node
+        made: Node = replace(node, circuit_breaker=random.choice(BREAKERS))
+        return made
+
+    nodes, connections = everywhere(
+        workflow.nodes, workflow.connections, lambda nodes, edges: ([guarded(one) for one in nodes], edges)
+    )
+    return replace(workflow, nodes=tuple(nodes), connections=tuple(connections))
 
 
 def _limited(random: Random, node: Node, share: float) -> Node:

@@ -80,6 +80,7 @@ POINTS: tuple[str, ...] = (
     "units of an instance is used up",
     "units of the engine is used up",
     "a token is waited for",
+    "a breaker refuses",
     "falls back",
     "a fallback fails",
     "something stands in",

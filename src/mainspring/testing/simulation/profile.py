@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mainspring.definition.model import Resources, Workflow
 from mainspring.engine.settings import EngineSettings
 from mainspring.testing.simulation.draw_blocks import with_blocks
-from mainspring.testing.simulation.draw_limits import draw_pools, with_limits
+from mainspring.testing.simulation.draw_limits import draw_pools, with_breakers, with_limits
 from mainspring.testing.simulation.draw_policies import with_fallbacks, with_policies
 from mainspring.testing.simulation.draw_undo import with_undo
 from mainspring.testing.simulation.workflows import draw_workflow
@@ -72,6 +72,8 @@ def draw_profile(seed: int | str) -> Profile:
     workflows = [with_fallbacks(failing, with_policies(failing, workflow)) for workflow in workflows]
     limits = Random(f"{seed}/limits")
     workflows = [with_limits(limits, workflow) for workflow in workflows]
+    breakers = Random(f"{seed}/breakers")
+    workflows = [with_breakers(breakers, workflow) for workflow in workflows]
     settings = replace(
         settings,
         compensation_page=failing.choice((1, 2, 3, 500)),

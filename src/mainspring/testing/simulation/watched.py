@@ -6,7 +6,7 @@ kind of event, say what is wrong with it, and only then make it part of the pict
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mainspring.testing.simulation.oracle import Graph
@@ -49,7 +49,8 @@ class Watched:
     of those that have ended, by address, when that was in virtual seconds.
 
     `done` are the runs that a saga would undo, in the order of their ends, `saga` is the one that there is, `rounds` says of
-    what undoes a run how often that was tried. `place` is where in its row the event stands that is looked at.
+    what undoes a run how often that was tried. `events` are those of the row that is looked at, `place` is where in it the
+    event stands.
 
     `degraded`: something stood in for one of its nodes. `retries` counts what was drawn of its budget.
     """
@@ -83,6 +84,7 @@ class Watched:
         self.place = 0
         self.degraded = False
         self.retries = 0
+        self.events: Sequence[Any] = ()
 
     def flag(self, invariant: str, text: str) -> None:
         """Something is wrong."""
