@@ -17,9 +17,10 @@ from hypothesis import settings
 APART = tuple(Path(__file__).parent / name for name in ("docs", "patterns", "simulator"))
 """Folders in which every test is `apart`. Elsewhere a test says so itself."""
 
-settings.register_profile("repeatable", derandomize=True)
-if os.environ.get("MAINSPRING_REPEATABLE"):
-    settings.load_profile("repeatable")
+# No deadline for an example: how long one takes says more of the machine and of coverage than of the code.
+settings.register_profile("by hand", deadline=None)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable" if os.environ.get("MAINSPRING_REPEATABLE") else "by hand")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,6 +33,13 @@ class Pool(Limit):
         """The lease has a place."""
         self.held[lease] = None
 
+    def admit(self, lease: Lease, amount: int, now: int) -> Verdict:
+        """Both in one: it is on the way of every step with several limits."""
+        verdict = self.check(amount, now)
+        if verdict is FREE:
+            self.held[lease] = None
+        return verdict
+
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
         """Its place is free."""
         self.held.pop(lease, None)
