@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.engine.program import Program
-from mainspring.errors import MainspringError
 from mainspring.journal.codec import decode_snapshot, decode_turn
 from mainspring.journal.history import rebuild
 from mainspring.journal.records import InstanceRecord, Loaded
@@ -44,7 +43,7 @@ def check_all(world: World) -> None:
     for watched in world.audit.instances.values():
         try:
             _check(world, watched, programs)
-        except MainspringError as error:
+        except Exception as error:  # a snapshot that nothing can be made of raises whatever it raises
             watched.flag("rows can be read", f"{type(error).__name__}: {error}")
 
 
