@@ -236,16 +236,7 @@ def the_retry_budget_is_one_too_large(stack: ExitStack) -> None:
 
 @mutant
 def retries_of_undoing_draw_on_the_budget(stack: ExitStack) -> None:
-    original = running._out_of_budget
-
-    def out(turn: Turn) -> Any:
-        status, turn.instance.status = turn.instance.status, "running"
-        try:
-            return original(turn)
-        finally:
-            turn.instance.status = status
-
-    put(stack, running, "_out_of_budget", out)
+    put(stack, running, "undoing", lambda scope: None)
 
 
 # --- the end --------------------------------------------------------------------------------------------------------
