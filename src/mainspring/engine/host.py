@@ -64,7 +64,9 @@ class Host:
         self.progress: dict[int, dict[str, tuple[float, str]]] = {}
         self.programs = Programs(kinds, pin)
         self.ownership = Ownership(store, clock, settings, self.lost, self._ticked)
-        self.writer = Writer(store, self.ownership.lease, self._committed, self._failed, settings.group_turns_max)
+        self.writer = Writer(
+            store, self.ownership.lease, self._committed, self._failed, self._writer_broke, settings.group_turns_max
+        )
         self.recovery = Recovery(self)
         self.cache = ResultCache(store, clock, settings, self.ownership.lease)
         self.loop = TurnLoop(
@@ -204,7 +206,7 @@ class Host:
         await self.store.close()
 
     def lost(self, error: Exception) -> None:
-        """Somebody else owns the store. Our tasks are stopped; whatever they did, we can write nothing of it."""
+        """We can write nothing any more, mostly since somebody else owns the store. Our tasks are stopped."""
         if self.loss is None:
             self.loss = error
             logger.error("this engine stops: %s", error)
@@ -278,14 +280,34 @@ class Host:
             if entry.write is not None and entry.write.consumed:
                 self.recovery.consumed(entry.write.consumed)
             if live.held is None:
-                for effect in entry.effects:
-                    orders[type(effect)](live, effect)
+                try:
+                    for effect in entry.effects:
+                        orders[type(effect)](live, effect)
+                except Exception as error:  # the others of the group go on
+                    self._not_done(live, effect, error)
                 if type(entry.input) in GOING_ON:
                     self.admission.recovered(live)
             if entry.done is not None:
                 entry.done()
         if self.on_turns is not None:
             self.on_turns(group)
+
+    def _not_done(self, live: Live, effect: fx.AnyEffect, error: Exception) -> None:
+        """An order could not be carried out, for a fault of ours: its instance stops in a named state."""
+        kind = type(effect).__name__
+        logger.error("%s: %s could not be carried out; the instance is parked", live.id, kind, exc_info=error)
+        if live.number in self.lives:
+            reason = f"the engine failed on {kind}: {type(error).__name__}: {error}"
+            self.recovery.reload(live, [inputs.ParkInstance(reason=reason, fault=repr(effect)[:2_000])])
+
+    def _writer_broke(self, error: Exception) -> None:
+        """Nothing can be written any more, for a fault of ours: an engine that stops is better than one that hangs."""
+        logger.error("the writer failed", exc_info=error)
+        self.lost(
+            MainspringError(
+                f"the engine failed: {type(error).__name__}: {error}; what was durable goes on when one runs again"
+            )
+        )
 
     def _failed(self, lost: list[Entry], error: Exception) -> None:
         if isinstance(error, NotOwner):

@@ -14,7 +14,10 @@ from mainspring.journal.store import Store
 
 
 class Writer:
-    """`committed` is told of each durable group, `failed` of all that was lost with a group that could not be written."""
+    """`committed` is told of each durable group, `failed` of all that was lost with a group that could not be written.
+
+    `broke` is told where these two themselves failed: nothing is written after that.
+    """
 
     def __init__(
         self,
@@ -22,12 +25,14 @@ class Writer:
         lease: Callable[[], Lease],
         committed: Callable[[list[Entry], Committed], None],
         failed: Callable[[list[Entry], Exception], None],
+        broke: Callable[[Exception], None],
         group_max: int,
     ) -> None:
         self._store = store
         self._lease = lease
         self._committed = committed
         self._failed = failed
+        self._broke = broke
         self._group_max = group_max
         self._waiting: list[Entry] = []
         self._idle: asyncio.Future[None] | None = None
@@ -69,7 +74,11 @@ class Writer:
                 self._idle = loop.create_future()
                 await self._idle
                 self._idle = None
-            await self._write_groups()
+            try:
+                await self._write_groups()
+            except Exception as error:
+                self._broke(error)
+                return
 
     async def _write_groups(self) -> None:
         """Commit until nothing waits. The next commit begins before the last one's continuations are let go."""
