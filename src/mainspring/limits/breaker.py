@@ -149,6 +149,13 @@ class Breaker(Limit):
     def _refusal(self, reason: str, until: int | None, now: int) -> Refusal:
         return Refusal(reason, self.figures(now), until, OPEN_ERROR, self.kept.state)
 
+    def admit(self, lease: Lease, amount: int, now: int) -> Verdict:
+        """Both at once. A closed breaker, on the way of every step that has one, only notes who calls."""
+        if self.kept.state != "closed":
+            return super().admit(lease, amount, now)
+        self.take(lease, amount, now)
+        return FREE
+
     def take(self, lease: Lease, amount: int, now: int) -> None:
         """The call is made. Only after `check` said `FREE` at the same `now`."""
         if lease not in self._leases:
@@ -209,7 +216,8 @@ class Breaker(Limit):
         phase = self._leases.pop(lease, None)
         if phase is None:
             return
-        self.tick(now)
+        if self.kept.state != "closed":
+            self.tick(now)
         outcome = ended.outcome
         if phase != self._phase or outcome in ("stopped", "unused"):
             return
@@ -219,17 +227,15 @@ class Breaker(Limit):
             # Where slowness has a threshold of its own it is counted apart, else a slow call is a failed one.
             failed = outcome == "failed" or (slow and rules.slow_call_threshold is None)
             self._calls.add(now, failed, slow)
-            self._trip_if_too_much(now)
+            if self._calls.total:
+                self._trip_if_too_much(now)
         elif state == "half_open":
             self._tried(outcome == "failed" or slow, now)
         else:  # recovering: in any other state no call is made
             self._waved(outcome == "failed" or slow, now)
 
     def _trip_if_too_much(self, now: int) -> None:
-        failed, slow = self._calls.marked(now)
-        if not failed and not slow:
-            return
-        rules, calls = self.rules, self._calls.count(now)
+        rules, calls, (failed, slow) = self.rules, self._calls.count(now), self._calls.marked(now)
         if calls < rules.minimum_throughput:
             return
         if failed and failed / calls >= rules.failure_threshold:

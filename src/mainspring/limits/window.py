@@ -9,14 +9,16 @@ from collections.abc import Sequence
 class Window:
     """At most the last `size` calls, and where `time` is said only those of the last `time` milliseconds.
 
-    Each call has as many marks as the window was made for; `marked` says of each how many calls have it.
+    Each call has as many marks as the window was made for; `marked` says of each how many calls have it. `total`: how many
+    marks there are in all, at the last look.
     """
 
-    __slots__ = ("_calls", "_marked", "_size", "_time")
+    __slots__ = ("_calls", "_marked", "_size", "_time", "total")
 
     def __init__(self, marks: int, size: int, time: int | None = None) -> None:
         self._calls: deque[tuple[int, tuple[bool, ...]]] = deque()
         self._marked = [0] * marks
+        self.total = 0
         self._size = size
         self._time = time
 
@@ -28,8 +30,7 @@ class Window:
         """One more call."""
         self._calls.append((at, marks))
         if True in marks:  # mostly there is none, and nothing to count
-            for index, mark in enumerate(marks):
-                self._marked[index] += mark
+            self._count(marks, 1)
         self._forget(at)
 
     def mark_last(self, index: int) -> None:
@@ -37,6 +38,7 @@ class Window:
         at, marks = self._calls.pop()
         if not marks[index]:
             self._marked[index] += 1
+            self.total += 1
             marks = (*marks[:index], True, *marks[index + 1 :])
         self._calls.append((at, marks))
 
@@ -58,11 +60,17 @@ class Window:
         """Forget them all."""
         self._calls.clear()
         self._marked = [0] * len(self._marked)
+        self.total = 0
 
     def _forget(self, now: int) -> None:
         calls = self._calls
         while len(calls) > self._size or (self._time is not None and calls and calls[0][0] <= now - self._time):
             _, marks = calls.popleft()
             if True in marks:
-                for index, mark in enumerate(marks):
-                    self._marked[index] -= mark
+                self._count(marks, -1)
+
+    def _count(self, marks: tuple[bool, ...], by: int) -> None:
+        for index, mark in enumerate(marks):
+            if mark:
+                self._marked[index] += by
+                self.total += by
