@@ -57,6 +57,18 @@ def test_refused_without_figures() -> None:
     assert run.state("a").error.message == "closed"
 
 
+@pytest.mark.parametrize("error", ["AdmissionRefused", "CircuitOpen"])
+def test_a_refusal_finds_a_parked_instance_and_is_asked_for_again(error: str) -> None:
+    """An attempt that a breaker turns away counts like any other: not while nothing may start (simulator, seed 10498)."""
+    run = asking(retry={})
+    run.take(inputs.ParkInstance(reason="by hand"))
+    turn = run.take(inputs.AdmissionRefused(path="a", run=1, reason="open", error=error))
+    assert (turn.dropped, turn.events, turn.effects) == ("the instance is parked", [], [])
+    assert run.nodes["a"] == "ready"
+    turn = run.take(inputs.ResumeInstance())
+    assert fx.AskAdmission("a", 1, "node:a", attempt=1) in asked(turn, fx.AskAdmission)
+
+
 @pytest.mark.parametrize("kind", [inputs.AdmissionGranted, inputs.AdmissionRefused])
 @pytest.mark.parametrize(("path", "run"), [("a", 2), ("b", 1), ("z", 1), ("nowhere", 1)])
 def test_stale_answers(kind: type, path: str, run: int) -> None:

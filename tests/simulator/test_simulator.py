@@ -40,6 +40,8 @@ ONCE_BROKEN = (
     1827,
     7660,
     3185,
+    10498,
+    12780,
     8,
     1129,
 )  # an error that nobody heard; a reload, and a sweep, that went round without end

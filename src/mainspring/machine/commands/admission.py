@@ -35,6 +35,9 @@ def refused(turn: Turn, answer: AdmissionRefused) -> None:
     if found is None:
         return
     node, state = found
+    if turn.instance.status not in STARTING:
+        turn.dropped = f"the instance is {turn.instance.status}"  # resuming the instance asks again
+        return
     refusal = Refusal(answer.reason, answer.figures, answer.until, answer.error, answer.state)
     waves.follow(turn, node, running.refused(turn, node, state, refusal))
 

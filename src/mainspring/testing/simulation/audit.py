@@ -176,8 +176,8 @@ class Audit:
             due = timeout_of(scope, id, node)
             if due is not None:
                 times.append(due)
-        if any(block.asked and block.may_begin() for block in watched.blocks()):
-            times.append(watched.at)
+        # By the clock as it was when they asked: it may have been set back since.
+        times += [block.asked_at for block in watched.blocks() if block.asked and block.may_begin()]
         return min(times, default=None)
 
     def requeue_fault(self, before: int, now: int, crashed: bool) -> str:

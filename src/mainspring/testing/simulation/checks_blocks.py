@@ -293,5 +293,6 @@ def _block_goes_on(watched: Watched, block: WatchedBlock) -> None:
         _hit(watched, "turn has its fill of bodies")
     if watched.resumed or block in watched.touched:
         block.asked = had_its_fill
+        block.asked_at = watched.at
         block.since = watched.audit.world.scheduler.now
     must(block.asked, "bodies begin where there is room", f"{block.id} has {len(block.open)} open of {block.bound}")

@@ -37,7 +37,8 @@ class WatchedBlock:
     `results` are the outputs of the bodies that completed, `errors` those of the failed in the order of their ends, `ended`
     says of every body that ended how. `spans` says between which ticks a body was open, `written` what each wrote, and
     `merged` for how many of them the scope around has taken that over. `end` is what it must end with at once, `stopping`
-    says that its bodies are being stopped. `added` are items that must come next. `asked`: it waits for a turn of its own.
+    says that its bodies are being stopped. `added` are items that must come next. `asked`: it waits for a turn of
+    its own, since `asked_at` by the process's clock.
     """
 
     def __init__(self, scope: WatchedScope, id: str, graphs: list[Graph] | None = None) -> None:
@@ -67,6 +68,7 @@ class WatchedBlock:
         self.added: list[Any] = []
         self.stopping = False
         self.asked = False
+        self.asked_at = 0
         self.since = 0.0
 
     # --- its beginning ------------------------------------------------------------------------------------------------
