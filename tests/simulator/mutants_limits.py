@@ -159,15 +159,24 @@ def one_that_must_wait_for_its_pool_keeps_what_it_has(stack: ExitStack) -> None:
 
 @mutant
 def an_open_breaker_lets_some_through(stack: ExitStack) -> None:
-    original = Breaker.check
-    asked: list[int] = []
+    original, end = Breaker.check, Breaker.give_back
+    refused: list[int] = []
 
     def check(self: Breaker, amount: int, now: int) -> Verdict:
-        asked.append(now)
         verdict = original(self, amount, now)
-        return FREE if isinstance(verdict, Refusal) and len(asked) % 2 else verdict
+        if isinstance(verdict, Refusal):
+            refused.append(now)
+            return FREE if len(refused) % 2 else verdict
+        return verdict
+
+    def give_back(self: Breaker, lease: Lease, ended: Any, now: int) -> None:
+        over = (
+            Ended("unused") if self.kept.state in ("open", "forced_open") else ended
+        )  # nobody reckons with such a call
+        end(self, lease, over, now)
 
     put(stack, Breaker, "check", check)
+    put(stack, Breaker, "give_back", give_back)
 
 
 @mutant
