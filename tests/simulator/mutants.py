@@ -220,7 +220,7 @@ def completed_node_runs_again_on_recovery(stack: ExitStack) -> None:
 
 @mutant
 def suspects_all_at_once(stack: ExitStack) -> None:
-    put(stack, Admission, "ask", lambda self, live, ask: self._grant(live, ask))
+    put(stack, Admission, "ask", lambda self, live, ask: self._grant(live, (ask.path, ask.run)))
 
 
 @mutant

@@ -85,8 +85,8 @@ def places_given_back_though_the_attempt_runs(stack: ExitStack) -> None:
 
 @mutant
 def a_token_too_many(stack: ExitStack) -> None:
-    original = Bucket.check
-    put(stack, Bucket, "check", lambda self, amount, now: original(self, 0, now))
+    original = Bucket._free_at
+    put(stack, Bucket, "_free_at", lambda self, amount: original(self, amount - 1))
 
 
 @mutant

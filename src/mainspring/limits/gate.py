@@ -97,7 +97,7 @@ class Gate:
             return self.withdraw(lease, now)
         only = lane.only
         if only is not None and only.queue is None:
-            del only.limit.held[lease]
+            only.limit.held.pop(lease, None)
             return True
         for desk, _ in lane.all:
             desk.limit.give_back(lease, ended, now)
