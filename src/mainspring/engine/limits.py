@@ -152,11 +152,12 @@ class Limits:
     def ask(self, live: Live, ask: AskAdmission) -> None:
         """A node wants to start, and could not at once."""
         held = live.holdings
+        if held is None:
+            return  # its instance has left memory, and asks again when it comes back
         try:
             node = live.instance.locate(ask.path)[1]
         except KeyError:
             return  # its scope was stopped by a turn that followed
-        assert held is not None, f"{live.id}: {ask.path} has a limit, and its instance has none"
         lease = Lease(live.id, ask.path, ask.run, ask.attempt)
         held.open += 1
         self.gate.ask(held.lane_for(node, ask.path), lease, self._clock.now())
@@ -198,6 +199,7 @@ class Limits:
         held = live.holdings
         if held is not None and held.open:
             self._let_go(held, [(lease, STOPPED) for lease in self.of(held)])
+        live.holdings = None  # they know each other: together they would be left to the garbage collector
 
     def busy(self) -> set[int]:
         """The numbers of the instances that wait for something: asleep they would lose it."""

@@ -50,8 +50,6 @@ class Gate:
 
     def admit_now(self, lane: Lane, lease: Lease, now: int) -> Verdict:
         """Admit at once if all is free and nobody waits for any of it. Else nothing has changed."""
-        if lease in self.leases:
-            return FREE
         only = lane.only
         if only is not None:
             # What is below does the same: but this is on the way of every step that has a limit, and most have just one.
@@ -60,7 +58,9 @@ class Gate:
                 held[lease] = None
                 self.leases[lease] = lane
                 return FREE
-            return WAIT
+            return FREE if lease in held else WAIT
+        if lease in self.leases:
+            return FREE
         if not lane.in_turn:
             return self._admit_checked(lane, lease, now)
         for desk, amount in lane.all:

@@ -115,7 +115,7 @@ class Lane(Group):
         self.family = family
         self.all = (*own, *family.needs)
         self.only = _pool(self.all)
-        self.in_turn = all(isinstance(desk.limit, (Pool, Units)) for desk, _ in self.all[:-1])
+        self.in_turn = self.only is not None or all(isinstance(desk.limit, (Pool, Units)) for desk, _ in self.all[:-1])
         self.waiting: dict[Lease, Waiting] = {}
         self.joined = False
 
