@@ -10,7 +10,7 @@ from mainspring.cli.node_lines import PATH_MAX, node_line, told_errors
 from mainspring.cli.watching import Progress, done_before
 from mainspring.cli.words import count, duration, now_ms
 from mainspring.engine.result import NodeResult
-from mainspring.machine.instance import Instance
+from mainspring.machine.instance import Instance, NodeState
 from mainspring.machine.lifecycle import NODE_FINAL
 
 EACH_NODE_MAX = 500
@@ -22,6 +22,16 @@ COUNTED_GROWTH = 1.5
 
 FAILED_BODIES_MAX = 10
 """So many bodies that failed are told of each block; the rest are counted."""
+
+
+UNDONE = frozenset(("compensated", "compensation_failed"))
+
+
+def _when(state: NodeState | None) -> tuple[int, int]:
+    """What sorts nodes by their ends. Of those that were undone within one millisecond the one that began last came first."""
+    if state is None or not state.ended_at:
+        return now_ms(), 0
+    return state.ended_at, -state.started_at if state.status in UNDONE else 0
 
 
 class Lines:
@@ -115,7 +125,7 @@ class Lines:
         nodes = instance.plan.nodes
         states = instance.nodes
         width = self._columns(instance)
-        fresh.sort(key=lambda index: getattr(states[index], "ended_at", 0) or now_ms())
+        fresh.sort(key=lambda index: _when(states[index]))
         every = len(nodes) <= EACH_NODE_MAX
         for index in fresh:
             node = NodeResult(instance, nodes[index])
