@@ -22,14 +22,7 @@ def command(id: str, name: str | None, comment: str, store: str | None, by: str 
     \b
     mainspring approve order-7f3k manager --comment "as agreed"
     """
-    import asyncio
+    from mainspring.cli import sending
 
-    from mainspring.cli import preparing, sending
-
-    url = places.store_url(store)
-    with preparing.log_lines():
-        who = sending.user() if by is None else by
-        payload = {"approved": True, "comment": comment, "by": who}
-        sent = asyncio.run(sending.send(url, id, "approval", name, payload, who))
-    sending.told(sent, "approval", f"{sent.name} is approved", url, as_json)
+    sending.decide(True, id, name, comment, store, by, as_json)
     return exits.COMPLETED

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NamedTuple, cast
 
 from mainspring.assembly import Engine, open_store
-from mainspring.cli import places, reading
+from mainspring.cli import places, preparing, reading
 from mainspring.cli.awaited import Wait, waits_of
 from mainspring.cli.focused import FocusedStore
 from mainspring.definition.findings import did_you_mean
@@ -113,3 +114,15 @@ def told(sent: Sent, kind: str, what: str, url: str, as_json: bool) -> None:
     screen.line(f"{screen.symbol('completed')} {clean(sent.id)}: {what}; {clean(takes)}")
     go_on = places.command("run", "--resume", sent.root, store=url)
     screen.line(screen.paint(f"  to go on, where nothing runs it now: {go_on}", "dim"))
+
+
+def decide(
+    approved: bool, id: str, name: str | None, comment: str, store: str | None, by: str | None, as_json: bool
+) -> None:
+    """Answer an approval that is waited for, and say so."""
+    url = places.store_url(store)
+    with preparing.log_lines():
+        who = user() if by is None else by
+        payload = {"approved": approved, "comment": comment, "by": who}
+        sent = asyncio.run(send(url, id, "approval", name, payload, who))
+    told(sent, "approval", f"{sent.name} is {'approved' if approved else 'rejected'}", url, as_json)
