@@ -1,7 +1,8 @@
 """A workflow 20 wide under injected failures, and an oracle of its own for which instances are terminated.
 
 `python -m tests.engine.wide` has the long form: 50 instances at once whose nodes wait 50 ms each, and 1,000 runs of the
-machine in random orders; it prints the wall time against the critical path.
+machine in random orders; it prints the wall time against the critical path, and beside it what coroutines of asyncio need
+that only sleep, in the same run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import random
 import time
 from fractions import Fraction
+from typing import Any
 
 import mainspring as ms
 from mainspring.machine import events as ev
@@ -101,6 +103,52 @@ async def run_all(failures: Failures, wait: float) -> tuple[set[str], float]:
     return {key for key, one in ended if any(node.decision == "terminate" for node in one.nodes.values())}, took
 
 
+async def only_sleep(instances: int, wait: float) -> float:
+    """The seconds that the same waits take in bare coroutines, a task each: what no engine on this loop can be below."""
+
+    async def work() -> None:
+        await asyncio.sleep(wait)
+
+    async def instance() -> None:
+        await asyncio.create_task(work())
+        await asyncio.gather(*(asyncio.create_task(work()) for _ in range(WIDTH)))
+        await asyncio.create_task(work())
+
+    began = time.perf_counter()
+    await asyncio.gather(*(asyncio.create_task(instance()) for _ in range(instances)))
+    return time.perf_counter() - began
+
+
+async def begun_while_deciding(instances: int) -> list[int]:
+    """All first nodes end at the same time. At each start of a wide node: how many instances have decided on theirs."""
+    gate, at_gate, decided = asyncio.Event(), [0], []
+
+    async def work(key: str, node: int = -1) -> None:
+        if node == -1:
+            at_gate[0] += 1
+            if at_gate[0] == instances:
+                gate.set()
+            await gate.wait()
+        else:
+            ended = (result.nodes["first"].status == "completed" for one in keys if (result := engine.peek(one)))
+            decided.append(sum(ended))
+
+    ms.task(name="wide_gated")(work)
+    given = {"key": "${ input.key }"}
+    how: dict[str, Any] = {"config": {"handler": "wide_gated"}}
+    wide = [
+        ms.Node(f"n{index}", "function", input={**given, "node": index}, depends_on=["first"], **how)
+        for index in range(WIDTH)
+    ]
+    workflow = ms.Workflow("gated", nodes=[ms.Node("first", "function", input=given, **how), *wide])
+    keys = [f"gated:k{number}" for number in range(instances)]
+    async with ms.Engine("memory:") as engine:
+        runs = [await engine.start(workflow, input={"key": key}, key=key.partition(":")[2]) for key in keys]
+        for run in runs:
+            assert (await run.result()).status == "completed"
+    return decided
+
+
 def run_in_random_order(seed: int) -> None:
     """One run of the machine: reports in any order, and no node starts before all that it follows have ended."""
     chance = random.Random(seed)
@@ -136,8 +184,10 @@ def main() -> None:
         failures = drawn(seed, 50)
         found, took = asyncio.run(run_all(failures, 0.05))
         assert found == terminated_by_rule(failures)
+        floor = asyncio.run(only_sleep(50, 0.05))
         print(
             f"seed {seed}: {len(found)} of 50 terminated; {took * 1000:.0f} ms, {took / 0.15:.2f} of the critical path"
+            f" (bare coroutines {floor / 0.15:.2f}: {took / floor:.2f} times as long)"
         )
 
 

@@ -173,9 +173,13 @@ class Dispatcher:
             value, port = value.value, value.port
         try:
             output = encode_payload(value, "output")
-            variables = None if call.variables_set is None else encode_payload(call.variables_set, "variables")
-            self._bound(output, "output")
-            self._bound(variables or b"", "variables")
+            if len(output) > self._bytes_max:
+                raise self._too_large(output, "output")
+            variables = None
+            if call.variables_set is not None:
+                variables = encode_payload(call.variables_set, "variables")
+                if len(variables) > self._bytes_max:
+                    raise self._too_large(variables, "variables")
         except PayloadError as error:
             self._failed(live, call, error)
             return
@@ -213,11 +217,9 @@ class Dispatcher:
             ),
         )
 
-    def _bound(self, raw: bytes, what: str) -> None:
-        if len(raw) > self._bytes_max:
-            raise PayloadTooLarge(
-                f"the {what} has {len(raw)} bytes of JSON, and payload_bytes_max is {self._bytes_max}", what
-            )
+    def _too_large(self, raw: bytes, what: str) -> PayloadTooLarge:
+        message = f"the {what} has {len(raw)} bytes of JSON, and payload_bytes_max is {self._bytes_max}"
+        return PayloadTooLarge(message, what)
 
     def _failed(self, live: Live, call: TaskCall, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):  # not by us, or it would not be reported

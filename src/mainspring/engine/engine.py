@@ -13,7 +13,7 @@ from mainspring.engine.breakers import BreakerStanding
 from mainspring.engine.clock import Clock, SystemClock
 from mainspring.engine.host import Host
 from mainspring.engine.letters import Letter
-from mainspring.engine.library import parts, refuse_unsupported
+from mainspring.engine.library import parts
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.program import Program
 from mainspring.engine.result import InstanceResult, Recorded, recorded
@@ -166,8 +166,7 @@ class Engine:
         """
         workflow, folder = parts(definition)
         program = self.host.programs.of(workflow, folder, checked=isinstance(definition, Definition))
-        if not self.host.starting.defined(program):
-            refuse_unsupported(workflow)
+        program.refuse_unsupported()
         raw = encode_payload({} if input is None else input, "input")
         refuse_invalid(program.plan.input_check, raw)
         values = encode_payload({**workflow.variables, **(variables or {})}, "variables")

@@ -10,7 +10,6 @@ from mainspring.errors import DefinitionError
 from mainspring.graph.family import in_folder, is_named, missing_children
 from mainspring.graph.plan_undo import has_undo
 from mainspring.graph.plan_waits import children_named
-from mainspring.graph.support import unsupported
 from mainspring.journal.store import Store
 from mainspring.machine.events import Pin
 
@@ -31,7 +30,7 @@ class Library:
         """Have subflows find this one by its id: the last that was registered, or the one with the version they tell."""
         workflow, folder = parts(definition)
         program = self._programs.of(workflow, folder, checked=isinstance(definition, Definition))
-        refuse_unsupported(program.plan.workflow)
+        program.refuse_unsupported()
         self._registered.setdefault(program.plan.workflow.id, []).insert(0, program)
         self.changed()
         return program
@@ -76,8 +75,9 @@ class Library:
         found = in_folder(name, parent.folder)
         if found is None:
             return None
-        refuse_unsupported(found.workflow)
-        return self._programs.of(found.workflow, found.folder, checked=True)
+        program = self._programs.of(found.workflow, found.folder, checked=True)
+        program.refuse_unsupported()
+        return program
 
 
 def parts(definition: Definition | Workflow) -> tuple[Workflow, str]:
@@ -85,10 +85,3 @@ def parts(definition: Definition | Workflow) -> tuple[Workflow, str]:
     if isinstance(definition, Definition):
         return definition.workflow, definition.folder
     return definition, ""
-
-
-def refuse_unsupported(workflow: Workflow) -> None:
-    """Raise DefinitionError for what the model knows and this version cannot run yet: never run it as something else."""
-    findings = unsupported(workflow)
-    if findings:
-        raise DefinitionError(findings)

@@ -62,6 +62,8 @@ class TurnLoop:
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
         self._drain_max = settings.drain_inputs_max
+        self._drain_orders_max = settings.drain_orders_max
+        self._room = 0
         self.turns = 0
         self.dropped = 0
 
@@ -96,10 +98,13 @@ class TurnLoop:
         queue = self._queue
         try:
             now = self._clock.now()
+            self._room = self._drain_orders_max
             for _ in range(min(self._drain_max, len(queue))):
                 live, input = queue.popleft()
                 if live.held is None:
                     self._take(live, input, now)
+                    if self._room <= 0:
+                        break
                 else:
                     live.held.append(input)
         finally:  # whatever went wrong with one instance, the others go on
@@ -143,6 +148,7 @@ class TurnLoop:
             if turn.message:
                 write.consumed = (turn.message,)
         live.uncommitted += 1
+        self._room -= len(turn.effects)
         self._writer.add(Entry(live, write, turn.effects, input))
 
     def _attach(self, live: Live, write: Write) -> None:

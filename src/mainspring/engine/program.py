@@ -12,6 +12,7 @@ from mainspring.definition.model import Workflow
 from mainspring.errors import DefinitionError, HandlerNotFound
 from mainspring.graph.check import check_workflow
 from mainspring.graph.plan import Plan, PlanNode
+from mainspring.graph.support import unsupported
 from mainspring.journal.records import DefinitionRecord
 from mainspring.messaging.task import PreparedTask, TaskKind
 
@@ -19,7 +20,7 @@ from mainspring.messaging.task import PreparedTask, TaskKind
 class Program:
     """`folder` is where the definition's file lies; `body` is its canonical form, whose hash is the version."""
 
-    __slots__ = ("_kinds", "_prepared", "_scopes", "_shared", "body", "folder", "plan", "version")
+    __slots__ = ("_kinds", "_prepared", "_scopes", "_shared", "_supported", "body", "folder", "plan", "version")
 
     def __init__(self, workflow: Workflow, body: bytes, folder: str, kinds: Mapping[str, TaskKind]) -> None:
         self.body = body
@@ -30,6 +31,13 @@ class Program:
         self._prepared: dict[PlanNode, PreparedTask] = {}
         self._shared: dict[bytes, PreparedTask] = {}
         self._scopes: dict[PlanNode, bytes] = {}
+        self._supported = False
+
+    def refuse_unsupported(self) -> None:
+        """Raise DefinitionError for what this version cannot run. It is looked for once."""
+        if not self._supported:
+            refuse_unsupported(self.plan.workflow)
+            self._supported = True
 
     def prepared(self, node: PlanNode) -> PreparedTask:
         """The node's code. Raises HandlerNotFound; asked again later, it looks again."""
@@ -113,6 +121,13 @@ class Programs:
             workflow = canonical.decode(record.body)
             known = self._by_version[record.version] = Program(workflow, record.body, record.folder, self._kinds)
         return known
+
+
+def refuse_unsupported(workflow: Workflow) -> None:
+    """Raise DefinitionError for what the model knows and this version cannot run yet: never run it as something else."""
+    findings = unsupported(workflow)
+    if findings:
+        raise DefinitionError(findings)
 
 
 def refuse_faulty(workflow: Workflow) -> None:

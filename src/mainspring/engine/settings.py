@@ -36,6 +36,10 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     drain_inputs_max: int = 100
     """How many inputs are taken before the event loop gets its turn, so that commits and tasks overlap."""
 
+    drain_orders_max: int = 32
+    """How many orders (most of them start a task) are decided before the event loop gets its turn: what the first of many
+    turns leads to begins while the others are decided."""
+
     claim_max: int = 500
     """How many instances are loaded at a time at a takeover."""
 

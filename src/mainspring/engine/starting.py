@@ -39,10 +39,6 @@ class Starting:
         self._defined: dict[str, asyncio.Task[None]] = {}
         self.library = Library(host.store, host.programs)
 
-    def defined(self, program: Program) -> bool:
-        """Whether the definition was used in this session."""
-        return program.version in self._defined
-
     async def begin(
         self, program: Program, id: str, raw: bytes, values: bytes, key: str | None, origin: Origin = NOBODY
     ) -> None:

@@ -153,7 +153,10 @@ class Breaker(Limit):
         """Both at once. A closed breaker, on the way of every step that has one, only notes who calls."""
         if self.kept.state != "closed":
             return super().admit(lease, amount, now)
-        self.take(lease, amount, now)
+        if self.rules.retry_ratio is not None:
+            self.take(lease, amount, now)
+        else:  # as `take` does; how many have asked matters to one that recovers alone
+            self._leases.setdefault(lease, self._phase)
         return FREE
 
     def take(self, lease: Lease, amount: int, now: int) -> None:
@@ -216,13 +219,23 @@ class Breaker(Limit):
         phase = self._leases.pop(lease, None)
         if phase is None:
             return
+        outcome, slow_call = ended.outcome, self.rules.slow_call
         if self.kept.state != "closed":
             self.tick(now)
-        outcome = ended.outcome
+        elif (
+            outcome == "ok"
+            and not self._calls.total
+            and phase == self._phase
+            and (slow_call is None or ended.took <= slow_call)
+        ):
+            self._calls.add_unmarked(
+                now
+            )  # as below: where all is well, which is on the way of every call, nothing trips
+            return
         if phase != self._phase or outcome in ("stopped", "unused"):
             return
         rules, state = self.rules, self.kept.state
-        slow = rules.slow_call is not None and ended.took > rules.slow_call
+        slow = slow_call is not None and ended.took > slow_call
         if state == "closed":
             # Where slowness has a threshold of its own it is counted apart, else a slow call is a failed one.
             failed = outcome == "failed" or (slow and rules.slow_call_threshold is None)

@@ -61,6 +61,14 @@ class Gate:
             return FREE if lease in held else WAIT
         if lease in self.leases:
             return FREE
+        single = lane.single
+        if single is not None:
+            if single.queue is not None or single.kept_for is not None:
+                return WAIT
+            verdict = single.limit.admit(lease, lane.amount, now)
+            if verdict is FREE:
+                self.leases[lease] = lane
+            return verdict
         if not lane.in_turn:
             return self._admit_checked(lane, lease, now)
         for desk, amount in lane.all:
@@ -98,6 +106,10 @@ class Gate:
         only = lane.only
         if only is not None and only.queue is None:
             only.limit.held.pop(lease, None)
+            return True
+        single = lane.single
+        if single is not None and single.queue is None:
+            single.limit.give_back(lease, ended, now)
             return True
         for desk, _ in lane.all:
             desk.limit.give_back(lease, ended, now)

@@ -104,17 +104,22 @@ class Waiting:
 class Lane(Group):
     """Requests that need the same. `needs` are those of their own instance, `all` everything that they need.
 
-    `only` is the desk of the one pool, where a place of it is all that they need. `in_turn`: it can be taken from one limit
-    after the other, since what was taken can be put back from all but the last.
+    `only` is the desk of the one pool, where a place of it is all that they need; `single` that of the one limit of another
+    sort, of which they need `amount`. `in_turn`: it can be taken from one limit after the other, since what was taken can be
+    put back from all but the last.
     """
 
-    __slots__ = ("all", "family", "in_turn", "joined", "only", "waiting")
+    __slots__ = ("all", "amount", "family", "in_turn", "joined", "only", "single", "waiting")
 
     def __init__(self, family: Family, own: tuple[Need, ...]) -> None:
         super().__init__(family.priority, family.workflow, own)
         self.family = family
         self.all = (*own, *family.needs)
         self.only = _pool(self.all)
+        self.single: Desk | None = None
+        self.amount = 0
+        if self.only is None and len(self.all) == 1:
+            self.single, self.amount = self.all[0]
         self.in_turn = self.only is not None or all(isinstance(desk.limit, (Pool, Units)) for desk, _ in self.all[:-1])
         self.waiting: dict[Lease, Waiting] = {}
         self.joined = False

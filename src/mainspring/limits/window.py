@@ -13,25 +13,37 @@ class Window:
     marks there are in all, at the last look.
     """
 
-    __slots__ = ("_calls", "_marked", "_size", "_time", "total")
+    __slots__ = ("_calls", "_marked", "_time", "_unmarked", "total")
 
     def __init__(self, marks: int, size: int, time: int | None = None) -> None:
-        self._calls: deque[tuple[int, tuple[bool, ...]]] = deque()
+        self._calls: deque[tuple[int, tuple[bool, ...]]] = deque(maxlen=size)
         self._marked = [0] * marks
+        self._unmarked = (False,) * marks
         self.total = 0
-        self._size = size
         self._time = time
 
     def resize(self, size: int, time: int | None) -> None:
-        """Another bound holds from now on: whatever is over it by the next look is forgotten."""
-        self._size, self._time = size, time
+        """Another bound holds from now on: what is over it is forgotten, what is too old by the next look."""
+        while len(self._calls) > size:
+            self._drop()
+        self._calls = deque(self._calls, maxlen=size)
+        self._time = time
 
     def add(self, at: int, *marks: bool) -> None:
         """One more call."""
-        self._calls.append((at, marks))
+        calls = self._calls
+        if len(calls) == calls.maxlen:
+            self._drop()
+        calls.append((at, marks))
         if True in marks:  # mostly there is none, and nothing to count
             self._count(marks, 1)
         self._forget(at)
+
+    def add_unmarked(self, at: int) -> None:
+        """One more call without a mark, where none has any (`total` is 0): so none has to be uncounted."""
+        self._calls.append((at, self._unmarked))
+        if self._time is not None:
+            self._forget(at)
 
     def mark_last(self, index: int) -> None:
         """The call that was added last has this mark."""
@@ -63,11 +75,17 @@ class Window:
         self.total = 0
 
     def _forget(self, now: int) -> None:
-        calls = self._calls
-        while len(calls) > self._size or (self._time is not None and calls and calls[0][0] <= now - self._time):
-            _, marks = calls.popleft()
-            if True in marks:
-                self._count(marks, -1)
+        """Those that are too old by now."""
+        if self._time is not None:
+            calls, oldest = self._calls, now - self._time
+            while calls and calls[0][0] <= oldest:
+                self._drop()
+
+    def _drop(self) -> None:
+        """The oldest goes."""
+        _, marks = self._calls.popleft()
+        if True in marks:
+            self._count(marks, -1)
 
     def _count(self, marks: tuple[bool, ...], by: int) -> None:
         for index, mark in enumerate(marks):

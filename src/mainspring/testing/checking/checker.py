@@ -11,7 +11,7 @@ from typing import Any
 
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
-from mainspring.engine.library import refuse_unsupported
+from mainspring.engine.program import refuse_unsupported
 from mainspring.graph.check import load
 from mainspring.testing.checking.explorer import Budget, Explorer, Found, Tally, played
 from mainspring.testing.checking.faults import Case, parse
