@@ -226,3 +226,72 @@ def test_a_condemned_node_is_a_dead_letter() -> None:
     assert (letter.path, letter.run) == ("a", 1)
     assert "the process ended 3 times" in letter.reason
     assert dispatched(again(run)) == [("a", 1)], "it is no suspect any more"
+
+
+def test_what_has_taken_from_an_inbox_is_left_alone() -> None:
+    """This join by ports runs but once: it was reset, never began again, and the instance ended completed."""
+    run = started("a -:left-> c; b -:right-> c; c -> d", c={"join": {"kind": "ports"}})
+    run.finish("a")
+    run.finish("b")
+    run.fail("c")
+    with pytest.raises(Refused, match="c has an inbox"):
+        again(run, "c")
+    assert run.status == "failed"
+
+
+def test_the_error_of_a_body_is_that_of_a_failure_that_is_left() -> None:
+    body = {"nodes": [{"id": id, "type": "function"} for id in "xyz"]}
+    run = started("m", m={"type": "forEach", "config": {"items": [1], "body": body}})
+    run.fail("m[0].x", "First")
+    run.fail("m[0].y", "Second")
+    again(run, "m[0].x")
+    run.finish("m[0].x")
+    run.finish("m[0].z")
+    assert run.status == "failed"
+    assert run.state("m").error.type == "Second"
+
+
+def test_the_error_of_a_body_may_be_that_of_a_run() -> None:
+    body = {
+        "nodes": [{"id": id, "type": "function"} for id in "abxz"]
+        + [{"id": "e", "type": "function", "join": {"kind": "each"}}],
+        "connections": [{"source": id, "target": "e"} for id in "ab"],
+    }
+    run = started("m", m={"type": "forEach", "config": {"items": [1], "body": body}})
+    run.fail("m[0].x", "First")
+    run.finish("m[0].a")
+    run.fail("m[0].e", "Second")
+    again(run, "m[0].x")
+    for node in "xzb":
+        run.finish(f"m[0].{node}")
+    run.finish("m[0].e")
+    assert (run.status, run.state("m").error.type) == ("failed", "Second")
+
+
+def test_of_conditions_that_raised_no_error_is_left() -> None:
+    body = {
+        "nodes": [{"id": id, "type": "function"} for id in "xaby"]
+        + [{"id": "e", "join": {"kind": "each"}, "type": "log"}],
+        "connections": [
+            {"source": "a", "target": "b", "condition": "1 / 0 > 1"},
+            *({"source": id, "target": "e"} for id in "ab"),
+        ],
+    }
+    run = started("m", m={"type": "forEach", "config": {"items": [1], "body": body}})
+    run.fail("m[0].x", "First")
+    run.finish("m[0].a")
+    again(run, "m[0].x")
+    run.finish("m[0].x")
+    run.finish("m[0].y")
+    assert (run.status, run.state("m").error.type) == ("failed", "First")
+
+
+def test_what_something_else_stopped_in_the_same_millisecond_stays_stopped() -> None:
+    join = {"kind": "any", "cancelOthers": True}
+    run = started("a; b -> j; c -> j; j -> k", {"failure_policy": "continue"}, j={"join": join})
+    run.finish("b")
+    assert run.nodes["c"] == "cancelled"
+    run.fail("a")
+    assert run.state("a").ended_at == run.state("c").ended_at
+    turn = again(run)
+    assert [one.path for one in turn.events if isinstance(one, ev.NodeReset)] == ["a"]

@@ -23,6 +23,8 @@ from mainspring.machine.lifecycle import NODE_FINAL, IllegalTransition
 from mainspring.machine.moving import check_all, move, move_instance
 from mainspring.machine.scope import BodyScope, NodeState, Scope
 
+_decode_error = msgspec.json.Decoder(ev.ErrorRecord).decode
+
 
 def fold(instance: Instance, event: ev.Event, at: int) -> None:
     """Make `event`, which happened at `at` (UTC milliseconds), part of the instance's state.
@@ -340,12 +342,31 @@ def _node_reset(instance: Instance, event: ev.NodeReset, at: int) -> None:
     scope.unhandled -= (failed and not before.handled) + len(before.misrouted or ())
     if not scope.unhandled:
         scope.error = None
+    elif failed and scope.error == before.error:
+        scope.error = _first_error_but(scope, node) or scope.error
     instance.degraded -= before.degraded
     for connection in node.outgoing:  # the tokens that it had put: none of them was a message
         scope.state(scope.graph.nodes[connection.target]).tokens -= 1
     scope.nodes[node.index] = NodeState(
         run=event.run, tokens=before.tokens, messages=before.messages, bodies=before.bodies
     )
+
+
+def _first_error_but(scope: Scope, node: PlanNode) -> ev.ErrorRecord | None:
+    """The first failure that nobody took, but for this node's. None: it is a condition's, and of these no error is kept."""
+    found = [
+        (state.ended_at, state.error)
+        for index, state in enumerate(scope.nodes)
+        if index != node.index and state is not None and state.status == "failed" and not state.handled
+    ]
+    for index, inbox in scope.inboxes.items():
+        state, run = (
+            scope.nodes[index],
+            next((one for one in inbox.results if one.error is not None and not one.handled), None),
+        )
+        if state is not None and state.status == "gathering" and run is not None:
+            found.append((state.ended_at, _decode_error(run.error or b"")))
+    return min(found, key=lambda one: one[0])[1] if found else None
 
 
 FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {

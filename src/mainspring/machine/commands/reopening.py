@@ -60,6 +60,8 @@ def why_not(instance: Instance, path: str, run: int, now: int) -> str:
     if instance.saga is not None:
         return "what had completed has been undone"
     for one in _with_what_followed(scope, node):
+        if one.inbox is not None and not one.repeating:
+            return f"{scope.path(one)} has an inbox, and what it took from that is done with"
         receivers = [scope.graph.nodes[edge.target] for edge in one.outgoing]
         if one.repeating or any(receiver.inbox is not None for receiver in receivers):
             return f"{scope.path(one)} leads to nodes that run more than once: their inboxes are closed"
@@ -73,7 +75,7 @@ def _with_what_followed(scope: Scope, failed: PlanNode) -> list[PlanNode]:
     assert first is not None
     found: dict[int, PlanNode] = {failed.index: failed}
     for node, state in zip(scope.graph.nodes, states, strict=True):
-        if state is not None and _stopped_with(state, scope.path(failed), first.ended_at):
+        if state is not None and _stopped_with(state, scope.path(failed), first):
             found[node.index] = node
     line = list(found.values())
     while line:
@@ -85,8 +87,10 @@ def _with_what_followed(scope: Scope, failed: PlanNode) -> list[PlanNode]:
     return list(found.values())
 
 
-def _stopped_with(state: NodeState, path: str, at: int) -> bool:
-    """Whether it was stopped by what that node's failure meant for the whole."""
-    return (state.status == "cancelled" and state.ended_at == at) or (
-        state.status == "skipped" and state.because == path and state.ended_at == at
-    )
+def _stopped_with(state: NodeState, path: str, failed: NodeState) -> bool:
+    """Whether it was stopped by what that node's failure meant for the whole: not by what else came in that millisecond."""
+    if state.ended_at != failed.ended_at:
+        return False
+    if state.status == "cancelled":
+        return state.reason == failure.stopped_because(path, failed.reason)
+    return state.status == "skipped" and state.because == path

@@ -26,12 +26,17 @@ def carry_out(turn: Turn, path: str, reason: str, decision: Decision) -> None:
     """What does not terminate is only counted. `terminate`: what runs is cancelled, and nothing new starts."""
     if decision.what != TERMINATE or turn.instance.status != "running":
         return
-    why = f"{path} failed: {decision.rule}"
+    why = stopped_because(path, decision.rule)
     if turn.scope is not turn.instance:  # the rest of the body stops; what that means is its block's matter
         stop_nodes(turn, turn.scope.graph.nodes, why, path)
     else:
         turn.emit(ev.InstanceFailing(reason, path))
         stop_all(turn, why, path)
+
+
+def stopped_because(path: str, rule: str) -> str:
+    """What is said of nodes that the failure of one stops."""
+    return f"{path} failed: {rule}"
 
 
 def catch_up(turn: Turn) -> None:
