@@ -9,6 +9,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.assembly import open_store
+from mainspring.definition.model import CircuitBreaker, Workflow
 from mainspring.errors import CommandRefused
 from mainspring.journal import messages
 from mainspring.journal.records import InboxMessage, OutboxRow, Write
@@ -50,13 +51,13 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/store.db"
 
 
-async def condemned(url: str, key: str = "1") -> str:
+async def condemned(url: str, key: str = "1", flow: Workflow = FLOW) -> str:
     """An instance whose killer has been condemned."""
     id = f"w:{key}"
     for _ in range(lifecycle.CRASHES_MAX):
         engine = ms.Engine(open_store(url))
         await engine.__aenter__()
-        await engine.start(FLOW, key=key)
+        await engine.start(flow, key=key)
         while not any(path == "killer" for path, _ in CALLS):
             await asyncio.sleep(0)
         CALLS.clear()
@@ -143,6 +144,52 @@ async def test_a_refused_order_closes_the_instance_again(url: str) -> None:
         await asyncio.wait_for(engine.wait(id), 10)
         await engine.idle()
         assert [(one.status, one.open) for one in await engine.instances()] == [("completed", False)]
+        assert engine.host.lives == {}
+
+
+async def test_the_second_of_two_orders_writes_nothing_over_what_the_first_has_begun(url: str) -> None:
+    """It had read the record before that, and wrote `failed` over the one of an instance that was running again."""
+    id = await condemned(url)
+    CALLS.clear()
+    async with ms.Engine(url) as engine:
+        store, late = engine.host.store, asyncio.Event()
+        read, waits = store.definition, [late]
+
+        async def definition(version: str) -> object:
+            if waits:
+                await waits.pop().wait()
+            return await read(version)
+
+        store.definition = definition  # type: ignore[assignment, method-assign]
+        second = asyncio.create_task(engine.requeue(f"{id}/killer/1"))
+        while waits:
+            await asyncio.sleep(0)
+        first = asyncio.create_task(engine.requeue(f"{id}/killer/1"))
+        for _ in range(200):
+            await store.find(id)  # the store does one thing after another: the first one gets on meanwhile
+        late.set()
+        assert None in await asyncio.gather(first, second, return_exceptions=True)
+        while not CALLS:
+            await asyncio.sleep(0)
+        await engine.host.writer.drained()
+        assert [(one.status, one.open) for one in await engine.instances()] == [("running", True)]
+        GATE[-1].set()
+        assert (await asyncio.wait_for(engine.wait(id), 10)).status == "completed"
+        await engine.idle()
+        assert [(one.status, one.open) for one in await engine.instances()] == [("completed", False)]
+
+
+async def test_one_that_comes_to_the_same_end_in_the_turn_that_opens_it_is_closed(url: str) -> None:
+    """The new run is refused by a breaker that somebody has opened: the record stayed open."""
+    guarded = workflow(node("killer", "l_kills", circuit_breaker=CircuitBreaker(target="t")), id="w")
+    id = await condemned(url, flow=guarded)
+    async with ms.Engine(url) as engine:
+        await engine.open_breaker("t")
+        await engine.requeue(f"{id}/killer/1")
+        while await engine.dead_letters():
+            await asyncio.sleep(0)
+        await engine.idle()
+        assert [(one.status, one.open) for one in await engine.instances()] == [("failed", False)]
         assert engine.host.lives == {}
 
 

@@ -138,11 +138,15 @@ class TurnLoop:
                 write.rows = rows
                 write.blobs = blobs
                 live.seq += len(rows)
+                if turn.letters:
+                    write.buried, write.raised = letters.of_turn(live, turn.letters, turn.at)
+                    if write.raised:
+                        live.status_written = (
+                            ""  # it may have been opened, and come to the same end again in this very turn
+                        )
                 self._attach(live, write)
                 if turn.sends:
                     write.outbox = tuple(to_row(one, live.number, turn.at) for one in turn.sends)
-                if turn.letters:
-                    write.buried, write.raised = letters.of_turn(live, turn.letters, turn.at)
                 if type(input) is TaskFinished and input.keep:
                     write.cached = self._results(input, turn)
             if turn.message:
