@@ -16,6 +16,7 @@ from mainspring.machine.instance import capture
 from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
 from mainspring.testing.simulation.checks_breakers import Calls
+from mainspring.testing.simulation.checks_letters import Letters
 from mainspring.testing.simulation.checks_limits import Holdings
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.watched import SUSPECT_CRASHES, Watched
@@ -48,6 +49,7 @@ class Audit:
         self.suspect_left = -1.0
         self.holdings = Holdings(world)
         self.calls = Calls(world)
+        self.letters = Letters(world)
         self._consumed: dict[str, bool] = {}
         self._in_group: list[str] = []
         self._graphs: dict[str, Graph] = {}
@@ -85,6 +87,8 @@ class Audit:
                 self._row(watched, row, write, lease.epoch)
             for id in write.consumed:
                 self._consume(id)
+            if watched.given_up or watched.asked_again or write.buried or write.raised or not write.rows:
+                self.letters.written(watched, write)
             if write.snapshot is not None:
                 if write.snapshot.seq != watched.seq:
                     watched.flag("snapshots agree", f"a snapshot after row {write.snapshot.seq}")
@@ -147,6 +151,11 @@ class Audit:
         if record is None:
             return
         open_ = watched.open
+        if record.open and not open_ and not write.rows:
+            self.letters.opened(watched, record)
+            return
+        if not open_ and not record.open:
+            self.letters.reopened.discard(watched.number)
         if (record.status, record.open) != (watched.status, open_):
             # A later turn of the same group may have gone on: then its own change follows. Else it is wrong.
             watched.flag("records agree with rows", f"the record says {record.status}, the rows {watched.status}")
@@ -293,8 +302,9 @@ class Audit:
     def answered(self, id: str, result: InstanceResult) -> None:
         """Somebody was told a result: it must be durable, and the last word."""
         watched = self.by_id.get(id)
-        if watched is not None and watched.open and watched.saga is not None and watched.saga.round > 1:
-            return  # it was told of the end before somebody had the saga go on
+        again = watched is not None and (watched.reopenings or (watched.saga is not None and watched.saga.round > 1))
+        if watched is not None and watched.open and again:
+            return  # it was told of the end before somebody had it go on
         if watched is None or watched.open or result.status != watched.status:
             self.world.fail("results are durable", f"{id} was told as {result.status}: {watched and watched.status}")
         elif result.output != watched.output:

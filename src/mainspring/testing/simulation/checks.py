@@ -10,6 +10,7 @@ import msgspec
 from mainspring.machine import events as ev
 from mainspring.testing.simulation import checks_blocks as blocks
 from mainspring.testing.simulation import checks_ends as ends
+from mainspring.testing.simulation import checks_letters as letters
 from mainspring.testing.simulation import checks_nodes as nodes
 from mainspring.testing.simulation import checks_policies as policies
 from mainspring.testing.simulation import checks_runs as runs
@@ -24,7 +25,8 @@ from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScop
 def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any], epoch: int) -> None:
     """A row has become durable."""
     watched.must(seq == watched.seq + 1, "rows have no gaps", f"row {seq} follows row {watched.seq}")
-    reopens = bool(events) and isinstance(events[0], ev.CompensationStarted) and events[0].again
+    first = events[0] if events else None
+    reopens = isinstance(first, ev.InstanceReopened) or (isinstance(first, ev.CompensationStarted) and first.again)
     text = f"a row after the end: {[type(one).__name__ for one in events]}"
     watched.must(watched.open or reopens, "final is final", text)
     watched.seq, watched.at, watched.epoch, watched.resumed = seq, at, epoch, False
@@ -32,7 +34,7 @@ def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any
     if message:
         watched.must(message not in watched.messages, "a message has effect once", f"{message} again")
         watched.messages.add(message)
-    watched.events = events
+    watched.events, watched.message = events, message
     try:
         for watched.place, event in enumerate(events):
             check = CHECKS.get(type(event))
@@ -177,6 +179,8 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.NodesSkipped: stops.skipped,
     ev.NodesCancelled: stops.cancelled,
     ev.NodesRequeued: nodes.requeued,
+    ev.InstanceReopened: letters.reopened,
+    ev.NodeReset: letters.reset,
     ev.BlockStarted: blocks.block_started,
     ev.ItemsAdded: blocks.items_added,
     ev.ScopeStarted: blocks.scope_started,

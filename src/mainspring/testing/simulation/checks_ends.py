@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation.checks_blocks import block_completed, block_failed, block_gone
+from mainspring.testing.simulation.checks_letters import CRASH_LIMIT
 from mainspring.testing.simulation.checks_nodes import attempt_failed, attempt_of, joined, not_stopping, report
 from mainspring.testing.simulation.checks_policies import all_fell_back, decided, stood_in
 from mainspring.testing.simulation.checks_policies import fell_back as falls_back
@@ -147,7 +148,9 @@ def _did_not(scope: WatchedScope, id: str, node: WatchedNode, event: Failed) -> 
     if not event.handled:
         scope.fails(id, error)
     decided(scope, id, event, event.handled)
-    node.handled, node.ended_at = event.handled, scope.whole.at
+    node.handled, node.ended_at, node.ended_row = event.handled, scope.whole.at, scope.whole.seq
+    if event.error.type == CRASH_LIMIT:
+        scope.whole.given_up.append((event.path, event.run))
     note(scope, id, event.run, "failed", None)
     return fired
 

@@ -18,7 +18,7 @@ def decided(scope: WatchedScope, id: str, event: Any, handled: bool) -> None:
     text = f"{id}: {event.decision} by {event.rule!r}, not {wanted} by {rule!r}"
     scope.must((event.decision, event.rule[: len(rule)]) == (wanted, rule), "decisions are right", text)
     if not handled and wanted == "terminate":
-        scope.must_end = scope.must_end or scope.path(id)
+        scope.ending.append(scope.path(id))
         if rule.startswith("terminationThreshold"):
             _hit(scope, "the threshold is crossed")
         if scope.block is not None:

@@ -17,6 +17,7 @@ def skipped(watched: Watched, event: ev.NodesSkipped) -> None:
         scope.must(bool(skip.reason), "a skip has a reason", id)
         if watched.going:
             _skipped_while_all_goes_on(scope, id, skip, node)
+        node.because = skip.because
         _stop(scope, id, node, "skipped")
 
 
@@ -63,6 +64,7 @@ def cancelled(watched: Watched, event: ev.NodesCancelled) -> None:
         doubt = node.status == "running" and scope.graph.nodes[id].type == "function"
         scope.must(ref.in_doubt == doubt, "doubt is told", f"{id} is {node.status}: {ref}")
         block_gone(scope, id)
+        node.because = "" if _stoppers(scope, id) else scope.must_end or scope.whole.own.must_end
         if ref.in_doubt:
             note(scope, id, ref.run, "cancelled", None)
         _stop(scope, id, node, "cancelled")
@@ -81,6 +83,6 @@ def _cancelled_for(watched: Watched, scope: WatchedScope, id: str) -> None:
 
 
 def _stop(scope: WatchedScope, id: str, node: WatchedNode, status: str) -> None:
-    node.waits_for = ""
+    node.waits_for, node.ended_row = "", scope.whole.seq
     scope.whole.move(node, status)
     send(scope, id, set(), 1, last=True)

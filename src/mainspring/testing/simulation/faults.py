@@ -205,7 +205,11 @@ class FaultyStore:
         return await self._call("dead_letter", lambda: self.inner.dead_letter(id))
 
     async def purge(self, lease: Lease, ids: Sequence[str]) -> int:
-        return await self._call("purge", lambda: self.inner.purge(lease, ids))
+        return await self._call(
+            "purge",
+            lambda: self.inner.purge(lease, ids),
+            lambda count: self._world.audit.letters.purged(ids, count),
+        )
 
     async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
         await self._call("keep_limits", lambda: self.inner.keep_limits(lease, states))

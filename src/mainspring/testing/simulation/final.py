@@ -39,6 +39,7 @@ def check_all(world: World) -> None:
     for id in world.acked:
         if at_once(world.tool.find(id)) is None:
             world.fail("acknowledged is durable", f"{id} was acknowledged, and is not in the store")
+    world.audit.letters.left_at_the_end([one.id for one in at_once(world.tool.dead_letters(limit=1_000_000))])
     programs: dict[str, Program] = {}
     for watched in world.audit.instances.values():
         try:

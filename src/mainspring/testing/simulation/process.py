@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.definition.load import Definition
 from mainspring.engine.engine import Engine
-from mainspring.errors import DefinitionError, MainspringError, NotOwner, StoreError
+from mainspring.errors import CommandRefused, DefinitionError, MainspringError, NotOwner, StoreError
 from mainspring.machine.inputs import TaskFinished
 from mainspring.testing.simulation.faults import SLOW_READ_MAX, STORE_TASK, FaultyStore
 from mainspring.testing.simulation.work import WorkKind, describe
 from mainspring.testing.virtual import VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
+    from mainspring.testing.simulation.wishes import Wish
     from mainspring.testing.simulation.world import World
 
 LOSS_NOTICED_SECONDS = 0.05
@@ -209,6 +210,28 @@ class Process:
             await self.engine.compensate(id, by="simulated")
         except MainspringError as error:
             self.world.tell(f"{self.name}: compensating {id}: {error}")
+
+    async def requeue(self, wish: Wish) -> None:
+        """Have a letter put back to work."""
+        watched = self.world.audit.by_id[wish.letter.instance]
+        before = watched.seq
+        try:
+            await self.engine.requeue(wish.letter.id, by="simulated")
+        except CommandRefused as error:
+            wish.refused(self, str(error), watched.seq == before)
+        except MainspringError as error:
+            self.world.tell(f"{self.name}: requeueing {wish.letter.id}: {error}")
+        else:
+            wish.done()
+
+    async def purge(self, wish: Wish) -> None:
+        """Have a letter lost for good."""
+        try:
+            await self.engine.purge(wish.letter.id)
+        except MainspringError as error:
+            self.world.tell(f"{self.name}: purging {wish.letter.id}: {error}")
+        else:
+            wish.done()
 
     async def resume(self, id: str) -> None:
         """Have a parked instance go on."""

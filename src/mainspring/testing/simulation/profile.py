@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from mainspring.definition.model import Resources, Workflow
 from mainspring.engine.settings import EngineSettings
 from mainspring.testing.simulation.draw_blocks import with_blocks
+from mainspring.testing.simulation.draw_letters import with_killers
 from mainspring.testing.simulation.draw_limits import draw_pools, with_breakers, with_limits
 from mainspring.testing.simulation.draw_policies import with_fallbacks, with_policies
 from mainspring.testing.simulation.draw_undo import with_undo
@@ -74,6 +75,8 @@ def draw_profile(seed: int | str) -> Profile:
     workflows = [with_limits(limits, workflow) for workflow in workflows]
     breakers = Random(f"{seed}/breakers")
     workflows = [with_breakers(breakers, workflow) for workflow in workflows]
+    deadly = Random(f"{seed}/letters")
+    workflows = [with_killers(deadly, workflow) for workflow in workflows]
     settings = replace(
         settings,
         compensation_page=failing.choice((1, 2, 3, 500)),

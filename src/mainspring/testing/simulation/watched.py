@@ -52,7 +52,9 @@ class Watched:
     what undoes a run how often that was tried. `events` are those of the row that is looked at, `place` is where in it the
     event stands.
 
-    `degraded`: something stood in for one of its nodes. `retries` counts what was drawn of its budget.
+    `degraded`: something stood in for one of its nodes. `retries` counts what was drawn of its budget. `message` is what the
+    row answers, `given_up` the runs that it condemned for good, `asked_again` those that are followed by another one;
+    `reopenings` counts how often it went on after its end.
     """
 
     def __init__(self, audit: Audit, id: str, number: int, graph: Graph) -> None:
@@ -85,6 +87,10 @@ class Watched:
         self.degraded = False
         self.retries = 0
         self.events: Sequence[Any] = ()
+        self.message = ""
+        self.given_up: list[tuple[str, int]] = []
+        self.asked_again: list[tuple[str, int]] = []
+        self.reopenings = 0
 
     def flag(self, invariant: str, text: str) -> None:
         """Something is wrong."""
@@ -104,6 +110,10 @@ class Watched:
     def going(self) -> bool:
         """Whether it may start something."""
         return self.status in GOING
+
+    def reopened_now(self) -> bool:
+        """Whether the row that is looked at began at its end."""
+        return bool(self.events) and type(self.events[0]).__name__ == "InstanceReopened"
 
     @property
     def saga_now(self) -> WatchedSaga:

@@ -36,7 +36,8 @@ class WatchedNode(Struct):
     inbox, `lanes` are the queues, `closed` counts for each the connections that will bring nothing more, `taken` is what
     the run under way works on, `ends` how the runs before it ended. `waits_for` is what it waits for, `lock` what a mutex
     has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure. `holds`
-    are the limits that its attempt has something of.
+    are the limits that its attempt has something of. `ended_row` is the row in which it failed or was stopped, `because` by
+    whose failure it was stopped.
     """
 
     status: str = "pending"
@@ -63,6 +64,8 @@ class WatchedNode(Struct):
     bodies: int = 0
     handled: bool = False
     ended_at: int = 0
+    ended_row: int = 0
+    because: str = ""
     path: str = ""
     holds: tuple[tuple[Any, ...], ...] = ()
 
@@ -71,9 +74,9 @@ class WatchedScope:
     """One execution of a graph. `prefix` is what its paths begin with. Of a body: the `block` that it is of (None: it is the
     instance's own graph), and its `index` among the block's bodies in this run. Of what undoes a run: that run (`undoes`).
 
-    `input` is what its entry nodes get, `error` the first failure that nobody took, `variables` what was set in it. `raising`
-    are the connections by node whose condition could not be evaluated when the node last ended. `failed` are the nodes whose
-    failure nobody took, `must_end` is the one whose failure ends what is here.
+    `input` is what its entry nodes get, `faults` the failures that nobody took, by their nodes, `variables` what was set in
+    it. `raising` are the connections by node whose condition could not be evaluated when the node last ended. `ending` are
+    the nodes whose failure ends what is here.
     """
 
     def __init__(
@@ -95,13 +98,11 @@ class WatchedScope:
         self.prefix = f"{self.address}." if self.address else ""
         self.nodes = {id: _node(rule, self.prefix + id) for id, rule in graph.rules.items()}
         self.input: Any = None
-        self.unhandled = 0
-        self.error: Any = None
+        self.faults: list[tuple[str, Any]] = []
         self.variables: dict[str, Any] = {}
         self.blocks: dict[str, WatchedBlock] = {}
         self.raising: dict[str, set[int]] = {}
-        self.failed: set[str] = set()
-        self.must_end = ""
+        self.ending: list[str] = []
 
     @property
     def parent(self) -> WatchedScope | None:
@@ -132,9 +133,32 @@ class WatchedScope:
 
     def fails(self, id: str, error: Any) -> None:
         """A failure in it was left unhandled."""
-        self.unhandled += 1
-        self.failed.add(id)
-        self.error = self.error or error
+        self.faults.append((id, error))
+
+    def forget_failures(self, id: str) -> None:
+        """The node runs again: its failures are none any more."""
+        self.faults = [fault for fault in self.faults if fault[0] != id]
+        self.ending = [one for one in self.ending if one != self.path(id)]
+
+    @property
+    def unhandled(self) -> int:
+        """How many failures nobody took."""
+        return len(self.faults)
+
+    @property
+    def failed(self) -> set[str]:
+        """The nodes whose failure nobody took."""
+        return {id for id, _ in self.faults}
+
+    @property
+    def error(self) -> Any:
+        """The first failure that nobody took."""
+        return self.faults[0][1] if self.faults else None
+
+    @property
+    def must_end(self) -> str:
+        """The node whose failure ends what is here ("": none)."""
+        return self.ending[0] if self.ending else ""
 
     # --- what expressions see -----------------------------------------------------------------------------------------
 

@@ -29,8 +29,12 @@ Key = tuple[str, str, int, int]
 _ROUND = re.compile(r"(?<=\])~\d+")
 
 
+KILLS_AFTER_MS = 20
+"""No sooner does work end its process: who starts an instance without a key gets its answer, and starts no other one."""
+
+
 class Deed(Struct, frozen=True):
-    """What an attempt does. `kind`: ok, Flaky, Busy, Broken, block."""
+    """What an attempt does. `kind`: ok, Flaky, Busy, Broken, block, kill (it ends its process)."""
 
     kind: str
     ms: int
@@ -66,11 +70,11 @@ def deed(seed: int | str, node: Node, key: Key) -> Deed:
         kept = f"{seed}/{instance}/{path}/{run}".encode()
 
     def draw(what: bytes, below: int = 1000) -> int:
-        return (crc32(what + salt) * 2654435761 >> 7) % below
+        return _draw(what, salt, below)
 
     def made(what: bytes, below: int) -> int:
         """A part of what it gives: of what undoes, the same whenever it is done with the same key."""
-        return (crc32(what + kept) * 2654435761 >> 7) % below
+        return _draw(what, kept, below)
 
     def happens(trait: str) -> bool:
         return draw(trait.encode()) < 1000 * float(node.config.get(trait, 0))
@@ -79,6 +83,11 @@ def deed(seed: int | str, node: Node, key: Key) -> Deed:
     ms = draw(b"ms", 2 * usual) // 5 * 5 if usual else 0  # a coarse grid, so that several end at the same moment
     if happens("slow"):
         ms = 1_000 + draw(b"long", 4_000)
+    if (
+        "kills" in node.config
+        and _draw(b"kills", f"{seed}/{instance}/{path}/{run}".encode()) < 1000 * node.config["kills"]
+    ):
+        return Deed("kill", max(ms, KILLS_AFTER_MS))
     if happens("block"):
         return Deed("block", 0, late=draw(b"late", 400) if draw(b"is late") < 400 else -1)
     if happens("fatal"):
@@ -99,6 +108,10 @@ def deed(seed: int | str, node: Node, key: Key) -> Deed:
         draw(b"doubled", 300) if draw(b"is doubled") < 60 else -1,
         draw(b"late", 400) if draw(b"is late") < 400 else -1,
     )
+
+
+def _draw(what: bytes, salt: bytes, below: int = 1000) -> int:
+    return (crc32(what + salt) * 2654435761 >> 7) % below
 
 
 class Begin(Struct):
@@ -146,6 +159,8 @@ class Work:
                 points.hit("task is slow")
             if mine.ms:
                 await asyncio.sleep(mine.ms / 1000)
+            if mine.kind == "kill":
+                await self._process.die("task ends its process")
             world.audit.worked(self._process, call)
             self._end(begin, "ok" if mine.kind == "ok" else "failed", not mine.lost)
             if mine.lost:

@@ -18,6 +18,7 @@ from mainspring.stores.memory import MemoryStore
 from mainspring.stores.sqlite import SqliteStore
 from mainspring.testing.simulation.audit import Audit
 from mainspring.testing.simulation.by_hand import left_over
+from mainspring.testing.simulation.checks_letters import Seen
 from mainspring.testing.simulation.checks_limits import nothing_leaks
 from mainspring.testing.simulation.due import overdue
 from mainspring.testing.simulation.final import check_all, compare_lives
@@ -27,6 +28,7 @@ from mainspring.testing.simulation.process import Process
 from mainspring.testing.simulation.profile import Order, draw_profile
 from mainspring.testing.simulation.strikes import CLOCK_NOTICED_SECONDS, resume, strike
 from mainspring.testing.simulation.watched import Watched
+from mainspring.testing.simulation.wishes import Wishes
 from mainspring.testing.virtual import BEGINNING, Runaway, Scheduler, Stalled, at_once
 
 WATCH_SECONDS = 0.25
@@ -78,6 +80,7 @@ class World:
         self.compensations: dict[str, int] = {}
         self.to_do: set[str] = set()
         self.hand_random = Random(f"{seed}/by hand")
+        self.wishes = Wishes(self)
         self.acked: set[str] = set()
         self.healing = False
         self.closing = False
@@ -225,8 +228,18 @@ class World:
             allowance = 0.0 if heard else self.settings.lease_ms / 3000 + 0.1
             self.posts[message.id] = Post(message.instance, self.scheduler.now + allowance)
             self.tell(f"message {message.id} is posted")
+            self.wishes.posted(message)
         elif message.id not in self.posts:
             self.fail("messages are kept once", f"{message.id} is said to be known")
+
+    def buried(self, letter: Seen) -> None:
+        """A run of a node was given up: somebody may want it to run again."""
+        self.wishes.about(letter)
+
+    def now_at_owner(self) -> int:
+        """What the clock of the process says that owns the store."""
+        owner = self.owner()
+        return BEGINNING + int(self.scheduler.now * 1000) if owner is None else owner.clock.now()
 
     def left_over(self, watched: Watched) -> None:
         """A saga had to leave something: somebody may have it go on."""
@@ -277,14 +290,14 @@ class World:
         self.later(WATCH_SECONDS, self._watch)
 
     def _over(self, process: Process) -> bool:
-        if self.to_do or any(watched.open for watched in self.audit.instances.values()):
+        if self.to_do or self.wishes.left() or any(watched.open for watched in self.audit.instances.values()):
             return False
         return all(order.id for order in self.profile.orders) and all(waiter.done() for _, waiter in process.results)
 
     def _left(self) -> str:
         left = [f"{one.id} is {one.status}" for one in self.audit.instances.values() if one.open]
         unplaced = [f"{order.key} was never started" for order in self.profile.orders if not order.id]
-        return "; ".join([*left, *unplaced]) or "nothing is open"
+        return "; ".join([*left, *unplaced, *self.wishes.left()]) or "nothing is open"
 
     def _close_down(self) -> None:
         self.closing = True
