@@ -111,19 +111,6 @@ def the_failure_of_the_old_run_still_counts(stack: ExitStack) -> None:
     stack.enter_context(_patched(ev.NodeReset, reset))
 
 
-@mutant
-def what_took_from_an_inbox_is_reset(stack: ExitStack) -> None:
-    """It once was so: it never began again, and its instance ended completed."""
-    original = reopening.why_not
-
-    def why_not(given: Instance, path: str, run: int, now: int) -> str:
-        reason = original(given, path, run, now)
-        return "" if "has an inbox" in reason else reason
-
-    put(stack, reopening, "why_not", why_not)
-    put(stack, letters, "why_not", why_not)
-
-
 # --- orders ---------------------------------------------------------------------------------------------------------
 
 
