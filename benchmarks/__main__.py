@@ -94,6 +94,26 @@ def chain(bench: Bench) -> Row:
     }
 
 
+def postgres_chain(bench: Bench) -> Row:
+    """10-step chains on PostgreSQL, 50 in flight."""
+    from benchmarks import postgres
+
+    count = 300 if bench.quick else 1_000
+    mine, bare = bench.pair(lambda _: postgres.chains(count, 50, 10), lambda _: postgres.bare_chains(count, 50, 10))
+    rates = [count * 10 / seconds for seconds, _ in mine]
+    floors = [count * 10 / seconds for seconds, _ in bare]
+    ratio = statistics.median(a / b for a, b in zip(rates, floors, strict=True))
+    return {
+        "value": statistics.median(rates),
+        "floor": statistics.median(floors),
+        "unit": "steps/s",
+        "ratio": ratio,
+        "reach": "0.5 of the floor",
+        "ok": ratio >= 0.5,
+        **_percentiles([one for _, each in mine for one in each]),
+    }
+
+
 def single(bench: Bench) -> Row:
     """One 10-step chain alone, p50."""
     count = 100 if bench.quick else 200
@@ -341,6 +361,7 @@ ALL: dict[str, Callable[[Bench], Row]] = {
     "limits-handover": limits_handover,
     "limits-rates": limits_rates,
     "chain": chain,
+    "postgres-chain": postgres_chain,
     "single": single,
     "fan-out": fan,
     "layered-5000": layered_5000,

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import msgspec
@@ -22,6 +22,14 @@ from mainspring.machine import events as ev
 
 Row = tuple[int, int, int, bytes]
 _encode = msgspec.json.Encoder().encode
+
+
+class Adds(Protocol):
+    """What makes rows durable."""
+
+    def add(self, row: Row) -> asyncio.Future[None]:
+        """A future that is done when the row is."""
+        ...
 
 
 class BareWriter:
@@ -79,7 +87,7 @@ class BareWriter:
         connection.close()
 
 
-async def one_chain(writer: BareWriter, instance: int, length: int) -> float:
+async def one_chain(writer: Adds, instance: int, length: int) -> float:
     """A chain's rows, each durable before the next step is called; seconds."""
     began = time.perf_counter()
     for seq in range(1, length + 2):

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, *, read_only: bool = False, durability: str = "full") -> Store:
-    """The store that a URL names: `memory:`, `sqlite:///PATH`. Raises StoreError for any other, saying which there are."""
+    """The store that a URL names: `memory:`, `sqlite:///PATH`, `postgresql://…`. Raises StoreError for any other, saying
+    which there are, and where what it needs is not installed."""
+    if durability not in ("full", "normal"):
+        raise StoreError(f"durability is full or normal, not {durability!r}")
     if url == "memory:":
         from mainspring.stores.memory import MemoryStore
 
@@ -38,16 +41,27 @@ def open_store(url: str, *, read_only: bool = False, durability: str = "full") -
         from mainspring.stores.sqlite import SqliteStore
 
         path = _sqlite_path(url)
-        if durability not in ("full", "normal"):
-            raise StoreError(f"durability is full or normal, not {durability!r}")
         if read_only and not Path(path).is_file():
             raise StoreError(f"there is no store {path}: nothing has been run there yet")
         return SqliteStore(path, read_only=read_only, durability="normal" if durability == "normal" else "full")
+    if url.startswith(("postgresql:", "postgres:")):
+        return _postgres(url, read_only, durability)
     # A path alone is what people type first. Whoever wrote a scheme meant another store.
     meant = "" if "://" in url or not url else f"; did you mean sqlite:///{url}?"
     raise StoreError(
-        f"unknown store {url!r}: use memory: or sqlite:///PATH (sqlite:////PATH for an absolute one){meant}"
+        f"unknown store {url!r}: use memory:, sqlite:///PATH (sqlite:////PATH for an absolute one) or postgresql://USER@HOST/DATABASE"
+        f"{meant}"
     )
+
+
+def _postgres(url: str, read_only: bool, durability: str) -> Store:
+    try:
+        from mainspring.stores.postgres import PostgresStore
+    except ImportError as error:
+        if error.name != "asyncpg":
+            raise
+        raise StoreError("a PostgreSQL store needs asyncpg: pip install 'mainspring[postgres]'") from None
+    return PostgresStore(url, durability="normal" if durability == "normal" else "full", read_only=read_only)
 
 
 def examine_store(url: str, seconds: float) -> Health:

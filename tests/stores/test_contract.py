@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from mainspring.journal.store import Store
 from mainspring.stores.memory import MemoryStore
+from mainspring.stores.postgres import PostgresStore
 from mainspring.stores.sqlite import SqliteStore
-from mainspring.testing.store_contract import StoreContract
+from mainspring.testing.postgres_server import drop, fresh_url
+from mainspring.testing.store_contract import SharedStoreContract, StoreContract
 
 
 class TestMemory(StoreContract):
@@ -41,3 +44,26 @@ class TestSqlite(TestSqliteInline):
     """With threads, as engines have it."""
 
     inline = False
+
+
+class TestPostgres(SharedStoreContract):
+    """On a server for tests, each store in a schema of its own."""
+
+    @pytest.fixture
+    def new_store(self) -> Iterator[Callable[[], Store]]:
+        made: list[str] = []
+
+        def new() -> Store:
+            made.append(fresh_url())
+            return PostgresStore(made[-1])
+
+        async def drop_all() -> None:
+            for url in made:
+                await drop(url)
+
+        yield new
+        asyncio.run(drop_all())
+
+    def again(self, store: Store) -> Store:
+        assert isinstance(store, PostgresStore)
+        return PostgresStore(store.dsn)

@@ -19,6 +19,7 @@ import pytest
 
 from mainspring.errors import StoreCorrupt, StoreError, StoreTooNew
 from mainspring.journal.records import CacheRow, Lease, Write
+from mainspring.stores.migration_files import checksum, text_of
 from mainspring.stores.sqlite import SqliteStore, migrations
 from mainspring.stores.sqlite.connection import WAL_BYTES_MAX, WAL_PAGES
 from mainspring.testing.store_contract.ground import NOW, TTL, begin, blob, more, numbers_of, order
@@ -238,12 +239,12 @@ async def test_a_newer_schema(path: str) -> None:
 
 def _of_the_first_schema(path: str) -> None:
     """A file as the first version of mainspring made it, before there was a result cache."""
-    (text,) = [migrations._text(name) for name in migrations.MIGRATIONS[:1]]
+    (text,) = [text_of(migrations.PACKAGE, name) for name in migrations.MIGRATIONS[:1]]
     with sqlite3.connect(path, isolation_level=None) as other:
         other.execute("PRAGMA journal_mode = WAL")
         other.executescript(text)
         other.execute("CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT, checksum TEXT)")
-        row = (1, migrations.MIGRATIONS[0], migrations.checksum(text))
+        row = (1, migrations.MIGRATIONS[0], checksum(text))
         other.execute("INSERT INTO migration VALUES (?, ?, ?)", row)
         other.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
         other.execute("PRAGMA user_version = 1")

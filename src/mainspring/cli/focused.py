@@ -1,8 +1,8 @@
 """A store as one command sees it: only the instances that the command is about, and their children, are taken from it.
 
 An engine goes on with whatever is open in its store. That is right for a service, but a person who runs one file should
-not thereby start what another command was stopped at yesterday. What is claimed and not admitted stays open, and the next
-session finds it as it was.
+not thereby start what another command was stopped at yesterday. All the rest stays open, and whoever comes next finds it
+as it was; on a store that several engines share, they go on with it meanwhile.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mainspring.journal.records import Lease, Loaded, OutboxRow
     from mainspring.journal.store import Store
 
 
 class FocusedStore:
-    """Every verb is the store's own but `claim` and `outbox`. `ids` may grow. `children`: they are taken, too."""
+    """Every verb is the store's own but `claim`, `next_wake` and `outbox`. `ids` may grow; with `children`, theirs too."""
 
     def __init__(self, store: Store, ids: set[str], *, children: bool = True) -> None:
         self._store = store
@@ -29,15 +31,17 @@ class FocusedStore:
         """Whether it is one of ours, or a child of one, or a message from one: their ids begin with its own."""
         return id in self.ids or any(id.startswith(f"{one}/") for one in self.ids)
 
-    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
-        """Of what is due, only what we want. All of it is gone through: ours may be behind many others."""
-        wanted: list[Loaded] = []
-        while True:
-            claimed = await self._store.claim(lease, now, limit)
-            ours = self._is_ours if self._children else self.ids.__contains__
-            wanted += [loaded for loaded in claimed if ours(loaded.record.id)]
-            if len(claimed) < limit:
-                return wanted
+    def _among(self) -> list[str]:
+        below = [f"{id}/" for id in self.ids] if self._children else []
+        return [*self.ids, *below]
+
+    async def claim(self, lease: Lease, now: int, limit: int, among: Sequence[str] | None = None) -> list[Loaded]:
+        """Of what is due, only what we want: what others may have a use for is left to them."""
+        return await self._store.claim(lease, now, limit, self._among())
+
+    async def next_wake(self, lease: Lease, among: Sequence[str] | None = None) -> int | None:
+        """The earliest time of one of ours: for the others nobody here would wake."""
+        return await self._store.next_wake(lease, self._among())
 
     async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
         """Of what is to be sent, only what ours send: they may be behind many others."""

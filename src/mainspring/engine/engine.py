@@ -11,6 +11,7 @@ from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
 from mainspring.engine.breakers import BreakerStanding
 from mainspring.engine.clock import Clock, SystemClock
+from mainspring.engine.elsewhere import Elsewhere
 from mainspring.engine.host import Host
 from mainspring.engine.letters import Letter
 from mainspring.engine.library import parts
@@ -116,6 +117,7 @@ class Engine:
         self._followers: dict[int, set[asyncio.Event]] = {}
         self._watchers: dict[str, list[Callable[[str, float, str], None]]] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
+        self._elsewhere = Elsewhere(store, self._waited_elsewhere, self._ended_elsewhere)
 
     @property
     def host(self) -> Host:
@@ -135,6 +137,7 @@ class Engine:
         host.on_loss = self._on_loss
         host.on_turns = self._on_turns
         host.on_progress = self._on_progress
+        host.on_news = self._on_news
         self._host = host
         await host.start(self._wait, self._waiting, self._recover)
         return self
@@ -142,6 +145,7 @@ class Engine:
     async def __aexit__(self, *exc: object) -> None:
         host = self.host
         try:
+            await self._elsewhere.stop()
             await host.stop()
         finally:
             for kind in self._kinds.values():
@@ -421,6 +425,23 @@ class Engine:
     def _on_progress(self, live: Live, path: str, percent: float, text: str) -> None:
         for callback in tuple(self._watchers.get(live.id, ())):
             callback(path, percent, text)
+
+    def _on_news(self) -> None:
+        """Another session has committed something: those who follow or wait for what is not here look."""
+        for number, followers in self._followers.items():
+            if number not in self.host.lives:
+                for news in followers:
+                    news.set()
+        self._elsewhere.news()
+
+    def _waited_elsewhere(self) -> list[str]:
+        by_id = self.host.by_id
+        return [id for id in self._waiters if id not in by_id]
+
+    def _ended_elsewhere(self, id: str) -> None:
+        for waiter in self._waiters.pop(id, ()):
+            if not waiter.done():
+                waiter.set_result(None)  # it reads how it ended in the store
 
     def _on_loss(self, error: Exception) -> None:
         for waiters in self._waiters.values():

@@ -102,6 +102,7 @@ class Host:
         self.on_loss: Callable[[Exception], None] = lambda error: None
         self.on_turns: Callable[[list[Entry]], None] | None = None
         self.on_progress: Callable[[Live, str, float, str], None] | None = None
+        self.on_news: Callable[[], None] = lambda: None
         self._numbers = (0, 0)
         self._stopping = False
         self._unlisten: Callable[[], None] = lambda: None
@@ -139,7 +140,10 @@ class Host:
         def wake() -> None:
             loop.call_soon_threadsafe(self.recovery.want)
 
-        self._unlisten = self.store.listen(wake)
+        def news() -> None:
+            loop.call_soon_threadsafe(self._elsewhere)
+
+        self._unlisten = self.store.listen(wake, news)
         self.writer.start()
         self.recovery.start()
         self.sleep.start()
@@ -247,13 +251,27 @@ class Host:
     def remove(self, live: Live) -> None:
         """The instance leaves memory."""
         self.lives.pop(live.number, None)
-        self.by_id.pop(live.id, None)
+        if self.by_id.get(live.id) is live:  # one that another engine began under the same id may have come here since
+            del self.by_id[live.id]
         self.progress.pop(live.number, None)
         self.dispatcher.missing.pop(live.number, None)
         self.timers.forget(live)
         self.dispatcher.abandon_all(live)
         self.admission.forget(live)
         self.limits.forget(live)
+
+    def taken(self, live: Live, *, begun: bool = False) -> None:
+        """Another session has the instance: nothing of what we know of it counts any more, and its tasks are stopped.
+
+        `begun`: it was about to begin, and somebody else has begun it, which is as good for whoever asked for that.
+        """
+        self.loop.withdraw(live)
+        live.held = []  # what still comes for it is laid there, and what it ordered is not carried out
+        if not begun:
+            logger.warning("%s is another engine's by now: what it did here since is dropped", live.id)
+        live.begun(None if begun else CommandRefused(f"{live.id} is in another engine's hands"))
+        if self.lives.get(live.number) is live:
+            self.remove(live)
 
     @property
     def idle(self) -> bool:
@@ -272,7 +290,7 @@ class Host:
             live = entry.live
             live.uncommitted -= 1
             if live.number in committed.refused:
-                self.remove(live)
+                self.taken(live, begun=type(entry.input) is inputs.StartInstance)
                 continue
             if live.started is not None:
                 live.begun()
@@ -380,9 +398,15 @@ class Host:
         """As often as the lease is renewed: look for due work, and for code that was missing."""
         self.recovery.want()
         self.outbox.want()
+        self._elsewhere()
         self.look_for_code()
         self.cache.tick()
         self.breakers.tick()
+
+    def _elsewhere(self) -> None:
+        """Other sessions may have brought something further that somebody here waits for."""
+        if self.store.shared and self.loss is None:
+            self.on_news()
 
     def look_for_code(self) -> None:
         """Nodes that wait for their code go on where it has come."""

@@ -148,7 +148,11 @@ class Letters:
             raise CommandRefused(f"somebody else has seen to {id!r} meanwhile")
         row = OutboxRow(letter.subject, letter.instance, letter.path, letter.body, letter.created_at)
         try:
-            await host.store.commit(host.ownership.lease(), [Write(letter.instance, outbox=(row,), raised=(id,))])
+            write = Write(letter.instance, outbox=(row,), raised=(id,))
+            if (await host.store.commit(host.ownership.lease(), [write])).refused:
+                raise CommandRefused(
+                    f"{id!r} comes from an instance that another engine has: requeue it when that has ended"
+                )
         finally:
             host.outbox.want()
 

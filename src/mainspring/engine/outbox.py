@@ -104,8 +104,8 @@ class Outbox:
                 send = from_row(row)
             except StoreCorrupt as error:
                 logger.error("a message cannot be read, and is a dead letter now: %s", error)
-                await self._bury("outbox", row, str(error))
-                done.append(row.id)
+                if await self._bury("outbox", row, str(error)):
+                    done.append(row.id)
                 continue
             if send is not None:
                 lines.setdefault(send.to, []).append(send)
@@ -123,11 +123,15 @@ class Outbox:
             await self._deliveries[type(send.what)](send, send.what)
             done.append(send.id)
 
-    async def _bury(self, kind: str, row: OutboxRow, reason: str) -> None:
-        """Keep it where somebody can see it. Before it is taken out: a crash between the two has it buried once more."""
+    async def _bury(self, kind: str, row: OutboxRow, reason: str) -> bool:
+        """Keep it where somebody can see it. Before it is taken out: a crash between the two has it buried once more.
+
+        False where another session has the instance: then the row stays, for that one or for later.
+        """
         host = self._host
         letter = letters.of_message(kind, row, reason, host.clock.now())
-        await host.store.commit(host.ownership.lease(), [Write(row.instance, buried=(letter,))])
+        kept = await host.store.commit(host.ownership.lease(), [Write(row.instance, buried=(letter,))])
+        return not kept.refused
 
     async def _start(self, send: Send, start: StartChild) -> None:
         host = self._host
@@ -155,7 +159,9 @@ class Outbox:
             return
         parent = await self._host.store.find(start.parent)
         if parent is not None:
-            await self._bury("child", to_row(send, parent.number, self._host.clock.now()), reason)
+            row = to_row(send, parent.number, self._host.clock.now())
+            if not await self._bury("child", row, reason):
+                raise StoreError(f"{send.to} cannot be buried now: another engine has {start.parent}")
 
     async def _cancel(self, send: Send, order: CancelChild) -> None:
         await self._post(send.to, send.id, messages.Cancel(by=order.by, reason=order.reason))

@@ -16,7 +16,7 @@ from mainspring.engine.live import Entry, Live
 from mainspring.errors import DefinitionError, NotOwner, StoreCorrupt, StoreError, StoreTooNew
 from mainspring.journal.history import rebuild
 from mainspring.journal.messages import is_cancel, to_input
-from mainspring.journal.records import Change, InboxMessage, Loaded, Write
+from mainspring.journal.records import Change, InboxMessage, InstanceRecord, Loaded, Write
 from mainspring.limits.limit import Lease
 from mainspring.machine.inputs import (
     AdmissionGranted,
@@ -25,6 +25,7 @@ from mainspring.machine.inputs import (
     Input,
     Reattach,
     Recover,
+    StartInstance,
     TaskFailed,
     TaskFinished,
 )
@@ -279,9 +280,20 @@ class Recovery:
                 self._left.append(loaded)  # the next sweep finds it unreadable too, and sets it aside
                 self.want()
 
+    def _is_elsewhere(self, live: Live, record: InstanceRecord) -> bool:
+        """Whether the store is shared, and has given the instance to another session, or has it asleep for anybody."""
+        if not self._host.store.shared:
+            return False
+        ours = record.owner == self._host.ownership.epoch() or not record.open
+        return record.number != live.number or not ours
+
     def _replace(self, live: Live, loaded: Loaded | None) -> None:
         held, live.held = [*(live.held or ()), *self._host.loop.withdraw(live)], None
         self._reloading.discard(live)
+        if loaded is not None and self._is_elsewhere(live, loaded.record):
+            self._host.taken(live, begun=any(isinstance(one, StartInstance) for one in held))
+            self.want()  # it may be asleep, and due
+            return
         present = self._host.lives.get(live.number, live)
         if present is not live:  # it was asleep after all, and has been claimed again meanwhile
             for input in held:

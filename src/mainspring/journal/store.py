@@ -2,10 +2,11 @@
 
 A store has no clock: whoever calls says what time it is (UTC milliseconds). It never decides; what it guarantees is:
 
-- `commit` is all or nothing, durable when it returns, and refused as a whole (NotOwner) when a later epoch exists. An
-  instance that another session owns is cut out of the group and named in the answer instead. A session that was
-  released is over too. A group that has a row or an instance which exists already, or a final record without an end,
-  is refused (StoreError).
+- `commit` is all or nothing, durable when it returns, and refused as a whole (NotOwner) when its session is over: it was
+  released, a later epoch exists, or (in a shared store) somebody saw that its lease had expired. A group that has a row or
+  an instance which exists already, or a final record without an end, is refused (StoreError).
+- in a shared store, an instance that another session owns, or has begun under the same id, is cut out of the group with
+  all that is written for it, and named in the answer. The others of the group are written.
 - `post` keeps a message once, however often it is posted. Messages and outbox rows come out in the order in which they
   came in, whatever their times and ids are.
 - a snapshot whose checksum is wrong is never handed out: the one before it is, or none. Two are kept.
@@ -44,6 +45,9 @@ class Store(Protocol):
 
     url: str
 
+    shared: bool
+    """Whether several sessions can live at once, each with instances of its own. Where not, `acquire` waits for none."""
+
     async def open(self) -> None:
         """Create or migrate. Raises StoreTooNew (by a newer version), StoreCorrupt, StoreError."""
         ...
@@ -55,11 +59,14 @@ class Store(Protocol):
     # ownership
 
     async def acquire(self, holder: str, now: int, ttl: int) -> Lease:
-        """Begin a session with an epoch above all others. Raises StoreHeld while somebody else's lease lives."""
+        """Begin a session with an epoch above all others, and end those whose leases have expired by `now`.
+
+        Raises StoreHeld while somebody else's lease lives, unless the store is shared.
+        """
         ...
 
     async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
-        """The same epoch, for longer. Raises NotOwner where a later epoch exists."""
+        """The same epoch, for longer. Raises NotOwner where it was ended: by a later epoch, or (shared) after it expired."""
         ...
 
     async def release(self, lease: Lease) -> None:
@@ -136,25 +143,27 @@ class Store(Protocol):
 
     # due work
 
-    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+    async def claim(self, lease: Lease, now: int, limit: int, among: Sequence[str] | None = None) -> list[Loaded]:
         """Take open instances that no living session owns and that are due: those of dead owners, sleepers whose
-        `wake_at` has come, sleepers with mail."""
+        `wake_at` has come, sleepers with mail. With `among`, only those with these ids; an entry that ends with `/` stands
+        for all whose ids begin with it."""
         ...
 
     async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
         """Unconsumed messages for instances that this session owns, oldest first."""
         ...
 
-    async def next_wake(self, lease: Lease) -> int | None:
-        """The earliest `wake_at` of a sleeping instance."""
+    async def next_wake(self, lease: Lease, among: Sequence[str] | None = None) -> int | None:
+        """The earliest `wake_at` of a sleeping instance (of those that `claim` means by `among`)."""
         ...
 
     async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
         """What is still to be sent, oldest first."""
         ...
 
-    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Have `wake` called (in any thread) when there may be new mail or due work. Gives back how to stop. A hint only."""
+    def listen(self, wake: Callable[[], None], news: Callable[[], None] | None = None) -> Callable[[], None]:
+        """Have `wake` called (in any thread) when there may be new mail or due work, and `news` when another session may
+        have committed something. Gives back how to stop. Hints only: they may be lost, or come for nothing."""
         ...
 
     # reading
@@ -169,6 +178,10 @@ class Store(Protocol):
 
     async def find(self, id: str) -> InstanceRecord | None:
         """An instance's record by its public id."""
+        ...
+
+    async def ended(self, ids: Sequence[str]) -> list[str]:
+        """Those of these instances that are at their end, in any order."""
         ...
 
     async def load(self, id: str, *, until: int | None = None) -> Loaded | None:

@@ -49,6 +49,7 @@ class MemoryStore:
     """See `mainspring.journal.store.Store` for what each verb means."""
 
     url = "memory:"
+    shared = False
 
     def __init__(self) -> None:
         self._kept: dict[int, _Kept] = {}
@@ -253,14 +254,14 @@ class MemoryStore:
 
     # due work
 
-    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+    async def claim(self, lease: Lease, now: int, limit: int, among: Sequence[str] | None = None) -> list[Loaded]:
         """Take what is due."""
         self._check(lease)
         claimed: list[Loaded] = []
         for kept in self._kept.values():
             if len(claimed) == limit:
                 break
-            if _due(kept, lease.epoch, now):
+            if _due(kept, lease.epoch, now) and _is_among(kept.record.id, among):
                 kept.record = msgspec.structs.replace(kept.record, owner=lease.epoch, wake_at=None)
                 claimed.append(_loaded(kept))
         return claimed
@@ -270,16 +271,17 @@ class MemoryStore:
         owned = (kept for kept in self._kept.values() if kept.inbox and kept.record.owner == lease.epoch)
         return [message for _, message in sorted(entry for kept in owned for entry in kept.inbox.values())[:limit]]
 
-    async def next_wake(self, lease: Lease) -> int | None:
+    async def next_wake(self, lease: Lease, among: Sequence[str] | None = None) -> int | None:
         """The earliest sleeper's time."""
-        times = [kept.record.wake_at for kept in self._kept.values() if kept.record.open and kept.record.owner == 0]
-        return min((time for time in times if time is not None), default=None)
+        records = (kept.record for kept in self._kept.values())
+        sleepers = (one for one in records if one.open and one.owner == 0 and _is_among(one.id, among))
+        return min((one.wake_at for one in sleepers if one.wake_at is not None), default=None)
 
     async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
         """What is still to be sent."""
         return list(self._outbox.values())[:limit]
 
-    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, wake: Callable[[], None], news: Callable[[], None] | None = None) -> Callable[[], None]:
         """Wake-ups come from `post`."""
         self._listeners.append(wake)
         return lambda: self._listeners.remove(wake) if wake in self._listeners else None
@@ -299,6 +301,10 @@ class MemoryStore:
         """A record by its public id."""
         number = self._by_id.get(id)
         return None if number is None else self._kept[number].record
+
+    async def ended(self, ids: Sequence[str]) -> list[str]:
+        """Those at their end."""
+        return [id for id in ids if id in self._by_id and not self._kept[self._by_id[id]].record.open]
 
     async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
         """An instance, without taking it."""
@@ -361,6 +367,10 @@ def _due(kept: _Kept, epoch: int, now: int) -> bool:
     if record.owner != 0:  # its session is over: there is only one, and it is ours
         return True
     return bool(kept.inbox) or (record.wake_at is not None and record.wake_at <= now)
+
+
+def _is_among(id: str, among: Sequence[str] | None) -> bool:
+    return among is None or any(id.startswith(one) if one.endswith("/") else id == one for one in among)
 
 
 def _loaded(kept: _Kept, until: int | None = None) -> Loaded:

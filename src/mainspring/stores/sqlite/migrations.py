@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from importlib import resources
 
 from mainspring.errors import StoreCorrupt, StoreError, StoreTooNew
+from mainspring.stores.migration_files import checksum, text_of, verify
+
+PACKAGE = "mainspring.stores.sqlite"
 
 APPLICATION_ID = 0x6D737072  # "mspr": tells a mainspring store from any other SQLite file
 
@@ -34,7 +35,7 @@ def _migrate(connection: sqlite3.Connection, path: str) -> None:
         connection.execute("CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT, checksum TEXT)")
     for version, name in enumerate(MIGRATIONS, start=1):
         if version > done:
-            text = _text(name)
+            text = text_of(PACKAGE, name)
             for statement in _statements(text):
                 connection.execute(statement)
             connection.execute("INSERT INTO migration VALUES (?, ?, ?)", (version, name, checksum(text)))
@@ -56,9 +57,7 @@ def check(connection: sqlite3.Connection, path: str) -> int:
     if version > len(MIGRATIONS):
         raise StoreTooNew(f"{path} has schema {version}; this mainspring knows {len(MIGRATIONS)}: use a newer one")
     rows = connection.execute("SELECT version, name, checksum FROM migration ORDER BY version").fetchall()
-    for number, name, known in rows:
-        if known != checksum(_text(MIGRATIONS[number - 1])):
-            raise StoreCorrupt(f"{path}: migration {name} was applied with other contents than this mainspring's")
+    verify(PACKAGE, MIGRATIONS, rows, path)
     return int(version)
 
 
@@ -69,15 +68,6 @@ def check_begun(connection: sqlite3.Connection, path: str) -> int:
         state = f"has schema {version}; this mainspring reads {READABLE_FROM} and later" if version else "is empty"
         raise StoreError(f"{path} {state}: run something there first")
     return version
-
-
-def checksum(text: str) -> str:
-    """What a migration is known by, so that an edited one is found out."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _text(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _statements(text: str) -> list[str]:

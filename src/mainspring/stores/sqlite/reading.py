@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from mainspring.journal.records import (
@@ -214,9 +215,24 @@ def mail(connection: sqlite3.Connection, epoch: int, limit: int) -> list[InboxMe
     return [InboxMessage(*row) for row in rows]
 
 
-def next_wake(connection: sqlite3.Connection) -> int | None:
+def among(ids: Sequence[str] | None) -> tuple[str, list[str]]:
+    """A condition that holds for these instances, and what it is given. An entry that ends with `/` is how ids begin."""
+    if ids is None:
+        return "", []
+    each = ["instr(id, ?) = 1" if one.endswith("/") else "id = ?" for one in ids]
+    return f" AND ({' OR '.join(each) or 'FALSE'})", list(ids)
+
+
+def ended(connection: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
+    """Those at their end."""
+    asked = ((id, connection.execute("SELECT open FROM instance WHERE id = ?", (id,)).fetchone()) for id in ids)
+    return [id for id, row in asked if row is not None and not row[0]]
+
+
+def next_wake(connection: sqlite3.Connection, ids: Sequence[str] | None = None) -> int | None:
     """The earliest sleeper's time."""
-    row = connection.execute("SELECT min(wake_at) FROM instance WHERE open AND owner = 0").fetchone()
+    within, names = among(ids)
+    row = connection.execute(f"SELECT min(wake_at) FROM instance WHERE open AND owner = 0{within}", names).fetchone()
     return None if row[0] is None else int(row[0])
 
 

@@ -50,6 +50,8 @@ class SqliteStore:
     the file must exist, and is never changed.
     """
 
+    shared = False
+
     def __init__(
         self, path: str, *, durability: Durability = "full", read_only: bool = False, inline: bool = False
     ) -> None:
@@ -199,23 +201,23 @@ class SqliteStore:
 
     # due work
 
-    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+    async def claim(self, lease: Lease, now: int, limit: int, among: Sequence[str] | None = None) -> list[Loaded]:
         """Take what is due."""
-        return await self._write(lambda c: writing.claim(c, lease, now, limit))
+        return await self._write(lambda c: writing.claim(c, lease, now, limit, among))
 
     async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
         """Unconsumed messages for instances in memory here."""
         return await self._read(lambda c: reading.mail(c, lease.epoch, limit))
 
-    async def next_wake(self, lease: Lease) -> int | None:
+    async def next_wake(self, lease: Lease, among: Sequence[str] | None = None) -> int | None:
         """The earliest sleeper's time."""
-        return await self._read(reading.next_wake)
+        return await self._read(lambda c: reading.next_wake(c, among))
 
     async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
         """What is still to be sent."""
         return await self._read(lambda c: reading.outbox(c, limit))
 
-    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, wake: Callable[[], None], news: Callable[[], None] | None = None) -> Callable[[], None]:
         """Wake-ups come from `post` in this process; no other one writes to the file."""
         self._listeners.append(wake)
         return lambda: self._listeners.remove(wake) if wake in self._listeners else None
@@ -233,6 +235,10 @@ class SqliteStore:
     async def find(self, id: str) -> InstanceRecord | None:
         """A record by its public id."""
         return await self._read(lambda c: reading.find(c, id))
+
+    async def ended(self, ids: Sequence[str]) -> list[str]:
+        """Those at their end."""
+        return await self._read(lambda c: reading.ended(c, ids))
 
     async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
         """An instance, without taking it."""

@@ -269,20 +269,23 @@ def trim(connection: sqlite3.Connection, lease: Lease, now: int, entries_max: in
     return int(over + surplus)
 
 
-def claim(connection: sqlite3.Connection, lease: Lease, now: int, limit: int) -> list[Loaded]:
+def claim(
+    connection: sqlite3.Connection, lease: Lease, now: int, limit: int, among: Sequence[str] | None = None
+) -> list[Loaded]:
     """Take what is due. This file has one session at a time, so every other owner is a dead one."""
+    within, names = reading.among(among)
     with transaction(connection):
         fence(connection, lease)
         rows = connection.execute(
-            f"SELECT {reading.INSTANCE_COLUMNS} FROM instance WHERE open AND owner > 0 AND owner < ? LIMIT ?",
-            (lease.epoch, limit),
+            f"SELECT {reading.INSTANCE_COLUMNS} FROM instance WHERE open AND owner > 0 AND owner < ?{within} LIMIT ?",
+            (lease.epoch, *names, limit),
         ).fetchall()
         if len(rows) < limit:
             rows += connection.execute(
                 f"SELECT {reading.INSTANCE_COLUMNS} FROM instance"
                 " WHERE open AND owner = 0 AND (wake_at <= ? OR number IN (SELECT instance FROM inbox WHERE NOT consumed))"
-                " LIMIT ?",
-                (now, limit - len(rows)),
+                f"{within} LIMIT ?",
+                (now, *names, limit - len(rows)),
             ).fetchall()
         taken = [(lease.epoch, row[0]) for row in rows]
         connection.executemany("UPDATE instance SET owner = ?, wake_at = NULL WHERE number = ?", taken)

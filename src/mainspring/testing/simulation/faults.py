@@ -58,6 +58,7 @@ class FaultyStore:
 
     def __init__(self, inner: Store, process: Process) -> None:
         self.url = inner.url
+        self.shared = inner.shared
         self.inner = inner
         self._process = process
         self._world = process.world
@@ -219,10 +220,10 @@ class FaultyStore:
 
     # --- due work -----------------------------------------------------------------------------------------------------
 
-    async def claim(self, lease: Lease, now: int, limit: int) -> list[Loaded]:
+    async def claim(self, lease: Lease, now: int, limit: int, among: Sequence[str] | None = None) -> list[Loaded]:
         return await self._call(
             "claim",
-            lambda: self.inner.claim(lease, now, limit),
+            lambda: self.inner.claim(lease, now, limit, among),
             lambda claimed: self._world.audit.claimed(lease, claimed),
         )
 
@@ -231,13 +232,13 @@ class FaultyStore:
         self._world.audit.read(found)
         return found
 
-    async def next_wake(self, lease: Lease) -> int | None:
-        return await self._call("next_wake", lambda: self.inner.next_wake(lease))
+    async def next_wake(self, lease: Lease, among: Sequence[str] | None = None) -> int | None:
+        return await self._call("next_wake", lambda: self.inner.next_wake(lease, among))
 
     async def outbox(self, lease: Lease, limit: int) -> list[OutboxRow]:
         return await self._call("outbox", lambda: self.inner.outbox(lease, limit))
 
-    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, wake: Callable[[], None], news: Callable[[], None] | None = None) -> Callable[[], None]:
         """Some wake-ups do not arrive: they are hints, and the engine must do without."""
 
         def maybe() -> None:
@@ -246,7 +247,7 @@ class FaultyStore:
             else:
                 wake()
 
-        return self.inner.listen(maybe)
+        return self.inner.listen(maybe, news)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -258,6 +259,9 @@ class FaultyStore:
 
     async def find(self, id: str) -> InstanceRecord | None:
         return await self._call("find", lambda: self.inner.find(id))
+
+    async def ended(self, ids: Sequence[str]) -> list[str]:
+        return await self.inner.ended(ids)
 
     async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
         return await self._call("load", lambda: self.inner.load(id, until=until))

@@ -11,8 +11,9 @@
         def again(self, store):
             return MyStore(store.path)                                 # another handle on what this one keeps
 
-A store that forgets when it is closed says `durable = False` and need not override `again`. The tests ask for behaviour
-through the protocol alone, so they run on any store; what a test needs to know of time it says itself.
+A store that several sessions share (`store.shared`) is tested by `SharedStoreContract` instead, in the same way. A store that
+forgets when it is closed says `durable = False` and need not override `again`. The tests
+ask for behaviour through the protocol alone, so they run on any store; what a test needs to know of time it says itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import pytest
 
 _PARTS = (
+    "alone",
     "cache",
     "claim",
     "commit",
@@ -31,11 +33,13 @@ _PARTS = (
     "outbox",
     "ownership",
     "reading",
+    "shared",
     "snapshots",
     "together",
 )
 pytest.register_assert_rewrite(*[f"{__name__}.{part}" for part in (*_PARTS, "histories", "reopening")])
 
+from mainspring.testing.store_contract.alone import AloneContract  # noqa: E402
 from mainspring.testing.store_contract.cache import CacheContract  # noqa: E402
 from mainspring.testing.store_contract.claim import ClaimContract  # noqa: E402
 from mainspring.testing.store_contract.commit import CommitContract  # noqa: E402
@@ -49,13 +53,14 @@ from mainspring.testing.store_contract.outbox import OutboxContract  # noqa: E40
 from mainspring.testing.store_contract.ownership import OwnershipContract  # noqa: E402
 from mainspring.testing.store_contract.reading import ReadingContract  # noqa: E402
 from mainspring.testing.store_contract.reopening import ReopeningContract  # noqa: E402
+from mainspring.testing.store_contract.shared import SharedContract  # noqa: E402
 from mainspring.testing.store_contract.snapshots import SnapshotsContract  # noqa: E402
 from mainspring.testing.store_contract.together import TogetherContract  # noqa: E402
 
-__all__ = ["StoreContract"]
+__all__ = ["SharedStoreContract", "StoreContract"]
 
 
-class StoreContract(
+class _EveryStore(
     OwnershipContract,
     CommitContract,
     SnapshotsContract,
@@ -72,4 +77,12 @@ class StoreContract(
     ReopeningContract,
     HistoriesContract,
 ):
-    """All of it."""
+    """What holds for all of them."""
+
+
+class StoreContract(_EveryStore, AloneContract):
+    """All of it, for a store that one session has at a time."""
+
+
+class SharedStoreContract(_EveryStore, SharedContract):
+    """All of it, for a store that several sessions share."""

@@ -60,6 +60,25 @@ class ClaimContract(Ground):
         assert await _claimed(store, lease, NOW + 10_000) == [1]
         assert await store.next_wake(lease) is None
 
+    async def test_among_those_that_are_named(self, store: Store, lease: Lease) -> None:
+        ids = ["a", "a/x/1", "a/x/1/y/1", "ab", "b", "b/x/1", "c_d", "c%"]
+        await store.commit(lease, [begin(number, id=id) for number, id in enumerate(ids, start=1)])
+        sleeping = [Write(number, change=asleep(NOW + number)) for number in range(1, 9)]
+        await store.commit(lease, sleeping)
+        assert await store.next_wake(lease, ["b", "ab"]) == NOW + 4
+        assert await store.next_wake(lease, []) is None
+
+        async def claimed(*among: str) -> list[int]:
+            return sorted(one.record.number for one in await store.claim(lease, NOW + TTL, 10, list(among)))
+
+        assert await claimed() == []
+        assert await claimed("x", "b", "c%") == [5, 8]
+        assert await claimed("a", "a/") == [1, 2, 3]
+        await store.release(lease)
+        second = await store.acquire("second", NOW, TTL)
+        assert [one.record.number for one in await store.claim(second, NOW, 10, ["a"])] == [1]
+        assert await _claimed(store, second, NOW + TTL) == [2, 3, 4, 5, 6, 7, 8]
+
     async def test_a_claimed_sleeper_can_sleep_again(self, store: Store, lease: Lease) -> None:
         await store.commit(lease, [begin(1), Write(1, change=asleep(NOW))])
         assert await _claimed(store, lease) == [1]

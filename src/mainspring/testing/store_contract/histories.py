@@ -49,7 +49,7 @@ class Model(RuleBasedStateMachine):
         self.do(self.store.open)
         self.now = NOW
         self.leases: list[Lease] = []
-        self.held_until = 0
+        self.sessions: dict[int, int] = {}  # those that are not over, and until when their leases run
         self.gone = False  # whoever had the lease closed its store: one that knows that need not wait
         self.seqs: dict[int, int] = {}
         self.open: dict[int, bool] = {}
@@ -58,7 +58,7 @@ class Model(RuleBasedStateMachine):
         self.snaps: dict[int, list[tuple[int, bool]]] = {}
         self.inbox: list[tuple[str, int]] = []
         self.posted: set[str] = set()
-        self.outbox: list[str] = []
+        self.outbox: dict[str, int] = {}  # and the session that sent it
         self.log: list[tuple[int, int]] = []
         self.letters: list[str] = []
         self.limits: dict[str, bytes] = {}
@@ -76,7 +76,11 @@ class Model(RuleBasedStateMachine):
         self.runner.close()
 
     def _current(self, lease: Lease) -> bool:
-        return lease is self.leases[-1] and self.held_until > 0
+        return lease.epoch in self.sessions
+
+    def _sweep(self, but: int = 0) -> None:
+        """Whoever is late is over as soon as somebody else looks."""
+        self.sessions = {epoch: end for epoch, end in self.sessions.items() if end > self.now or epoch == but}
 
     @rule(by=st.integers(0, TTL))
     def time_passes(self, by: int) -> None:
@@ -84,16 +88,21 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def acquire(self) -> None:
+        held = not self.store.shared and any(end > self.now for end in self.sessions.values())
         try:
             lease = self.do(self.store.acquire, "model", self.now, TTL)
         except StoreHeld:
-            assert self.held_until > self.now
+            assert held
             return
-        assert self.held_until <= self.now or self.gone
+        assert not held or self.gone
         assert not self.leases or lease.epoch > self.leases[-1].epoch
         self.leases.append(lease)
         self.gone = False
-        self.held_until = self.now + TTL
+        if self.store.shared:
+            self._sweep()
+        else:
+            self.sessions.clear()
+        self.sessions[lease.epoch] = self.now + TTL
 
     @precondition(lambda self: self.leases)
     @rule(back=st.integers(0, 1), release=st.booleans())
@@ -102,7 +111,7 @@ class Model(RuleBasedStateMachine):
         current = self._current(lease)
         if release:
             self.do(self.store.release, lease)
-            self.held_until = 0 if current else self.held_until
+            self.sessions.pop(lease.epoch, None)
             return
         try:
             self.do(self.store.renew, lease, self.now, TTL)
@@ -111,7 +120,7 @@ class Model(RuleBasedStateMachine):
             return
         assert current
         self.gone = False
-        self.held_until = self.now + TTL
+        self.sessions[lease.epoch] = self.now + TTL
 
     @precondition(lambda self: self.leases)
     @rule(
@@ -151,12 +160,15 @@ class Model(RuleBasedStateMachine):
         writes[0].buried, writes[0].raised = tuple(letter(id, numbers[0]) for id in dead[0]), dead[1]
         if take:
             writes[0].consumed = tuple(id for id, number in self.inbox if number == numbers[0])
-        bad = spoil is not None and bool(self.seqs)
-        if bad:
+        cut = {number for number in {*numbers, *self.seqs} if self.owner.get(number, 0) not in (0, lease.epoch)}
+        cut = cut if self.store.shared else set()
+        bad = False
+        if spoil is not None and self.seqs:
             victim = min(self.seqs)
+            bad = victim not in cut
             writes.insert(spoil or 0, more(victim, 1))
         try:
-            self.do(self.store.commit, lease, writes)
+            done = self.do(self.store.commit, lease, writes)
         except NotOwner:
             assert not self._current(lease)
             return
@@ -165,8 +177,10 @@ class Model(RuleBasedStateMachine):
             return
         assert self._current(lease)
         assert not bad
+        assert done.refused == {write.instance for write in writes} & cut
         for write in writes:
-            self._keep(write, lease)
+            if write.instance not in cut:
+                self._keep(write, lease)
 
     def _keep(self, write: Write, lease: Lease) -> None:
         number = write.instance
@@ -182,7 +196,8 @@ class Model(RuleBasedStateMachine):
             self.snaps[number] = [*self.snaps.get(number, [])[-1:], (write.snapshot.seq, sound)]
         self.letters = [id for id in self.letters if id not in write.raised]
         self.letters.extend(one.id for one in write.buried if one.id not in self.letters)
-        self.outbox.extend(row.id for row in write.outbox if row.id not in self.outbox)
+        for row in write.outbox:
+            self.outbox.setdefault(row.id, lease.epoch)
         self.inbox = [entry for entry in self.inbox if entry[0] not in write.consumed]
 
     @precondition(lambda self: self.leases)
@@ -239,7 +254,7 @@ class Model(RuleBasedStateMachine):
             assert not self._current(self.leases[-1])
             return
         assert self._current(self.leases[-1])
-        self.outbox = [id for id in self.outbox if id not in ids]
+        self.outbox = {id: epoch for id, epoch in self.outbox.items() if id not in ids}
 
     @precondition(lambda self: self.leases)
     @rule(limit=st.integers(1, 6))
@@ -251,6 +266,7 @@ class Model(RuleBasedStateMachine):
             assert not self._current(lease)
             return
         assert self._current(lease)
+        self._sweep(but=lease.epoch)
         due = {number for number in self.seqs if self._due(number, lease.epoch)}
         given = {loaded.record.number for loaded in claimed}
         assert given <= due
@@ -265,7 +281,9 @@ class Model(RuleBasedStateMachine):
             return False
         wake = self.wake[number]
         mail = any(to == number for _, to in self.inbox)
-        return self.owner[number] != 0 or mail or (wake is not None and wake <= self.now)
+        if self.owner[number] != 0:
+            return self.owner[number] not in self.sessions
+        return mail or (wake is not None and wake <= self.now)
 
     def _agrees(self, number: int, loaded: Any) -> None:
         record = loaded.record
@@ -293,7 +311,8 @@ class Model(RuleBasedStateMachine):
         lease = self.leases[-1] if self.leases else Lease(0, "", 0)
         followed = [(place.instance, place.seq) for place, _ in self.do(self.store.follow, 0, 10_000)]
         assert followed == self.log
-        assert [row.id for row in self.do(self.store.outbox, lease, 100)] == self.outbox
+        mine = [id for id, epoch in self.outbox.items() if epoch == lease.epoch or epoch not in self.sessions]
+        assert [row.id for row in self.do(self.store.outbox, lease, 100)] == mine
         mail = [waiting.id for waiting in self.do(self.store.mail, lease, 100)]
         assert mail == [id for id, to in self.inbox if self.owner[to] == lease.epoch]
         sleepers = [self.wake[number] for number in self.seqs if self.open[number] and self.owner[number] == 0]

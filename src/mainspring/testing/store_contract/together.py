@@ -53,12 +53,6 @@ class TogetherContract(Ground):
         given = [first + offset for first in firsts for offset in range(7)]
         assert len(set(given)) == len(given)
 
-    async def test_one_of_many_takeovers_wins(self, store: Store, lease: Lease) -> None:
-        answers = await asyncio.gather(
-            *[store.acquire(f"heir {heir}", NOW + TTL, TTL) for heir in range(8)], return_exceptions=True
-        )
-        assert sum(isinstance(answer, Lease) for answer in answers) == 1
-
     async def test_a_takeover_among_commits_leaves_a_clean_cut(self, store: Store, lease: Lease) -> None:
         async def write(number: int) -> int:
             try:
