@@ -68,6 +68,10 @@ class StoreError(MainspringError):
     """The store could not do what was asked."""
 
 
+class NothingYet(StoreError):
+    """There is no store there yet, and whoever only looks makes none."""
+
+
 class StoreCorrupt(StoreError):
     """A record's checksum or form is wrong. Nothing was changed."""
 

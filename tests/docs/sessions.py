@@ -7,11 +7,14 @@ lines. A last line `exit N` is the exit code; without one it is 0. After a chang
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -20,9 +23,9 @@ ANYTHING = "…"
 
 
 class Session:
-    """A folder in which a page is gone through."""
+    """A folder in which a page is gone through. `url`: of a server that the page calls DATABASE_URL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         programs = folder / ".bin"
         programs.mkdir()
         for name in ("mainspring", "python"):
@@ -32,6 +35,8 @@ class Session:
         self.folder = folder
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAINSPRING_", "PYTEST_"))}
         self.env = {**kept, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+        if url:
+            self.env["DATABASE_URL"] = url
         self.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
     def said(self, command: str) -> str:
@@ -76,9 +81,24 @@ def same(shown: str, said: str) -> bool:
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in alike(said).splitlines())) is not None
 
 
-def recorded(text: str, folder: Path) -> str:
+@contextmanager
+def server_for(text: str) -> Iterator[str]:
+    """The URL of an empty store on a server, for a page that speaks of one ("" for any other)."""
+    if "DATABASE_URL" not in text:
+        yield ""
+        return
+    from mainspring.testing.postgres_server import drop, fresh_url
+
+    url = fresh_url()
+    try:
+        yield url
+    finally:
+        asyncio.run(drop(url))
+
+
+def recorded(text: str, folder: Path, url: str = "") -> str:
     """The page with what is said now; sessions with a `…` are left as they are."""
-    session = Session(folder)
+    session = Session(folder, url)
 
     def again(match: re.Match[str]) -> str:
         results = session.block(match[1], match[2])
@@ -94,5 +114,6 @@ def recorded(text: str, folder: Path) -> str:
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]):
-        with tempfile.TemporaryDirectory() as place:
-            page.write_text(recorded(page.read_text("utf-8"), Path(place)), "utf-8")
+        before = page.read_text("utf-8")
+        with tempfile.TemporaryDirectory() as place, server_for(before) as url:
+            page.write_text(recorded(before, Path(place), url), "utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sessions import BLOCK, ROOT, Session, alike, same
+from sessions import BLOCK, ROOT, Session, alike, same, server_for
 
 PAGES = {
     "docs/start.md": 10,
@@ -15,6 +15,7 @@ PAGES = {
     "docs/guides/custom-kinds.md": 4,
     "docs/guides/production.md": 5,
     "docs/guides/waiting.md": 10,
+    "docs/guides/stores.md": 4,
     "docs/guides/failures.md": 6,
     "docs/guides/sagas.md": 5,
     "docs/guides/breakers.md": 15,
@@ -25,11 +26,13 @@ PAGES = {
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_command_says_what_the_page_shows(page: str, tmp_path: Path) -> None:
-    session, commands = Session(tmp_path), 0
-    for language, text in BLOCK.findall((ROOT / page).read_text("utf-8")):
-        for command, shown, said in session.block(language, text):
-            assert same(shown, said), f"{command}\n--- shown\n{alike(shown)}\n--- said\n{alike(said)}"
-            commands += 1
+    whole = (ROOT / page).read_text("utf-8")
+    with server_for(whole) as url:
+        session, commands = Session(tmp_path, url), 0
+        for language, text in BLOCK.findall(whole):
+            for command, shown, said in session.block(language, text):
+                assert same(shown, said), f"{command}\n--- shown\n{alike(shown)}\n--- said\n{alike(said)}"
+                commands += 1
     assert commands >= PAGES[page]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,18 @@ import pytest
 from mainspring.assembly import open_store
 from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.journal.store import Store
+from mainspring.testing.postgres_server import drop, fresh_url
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that is empty."""
-    return open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db")
+    if request.param != "postgres":
+        yield open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db")
+        return
+    url = fresh_url()
+    yield open_store(url)
+    asyncio.run(drop(url))
 
 
 def node(id: str, handler: Any = None, *depends_on: str, type: str = "function", **more: Any) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -14,14 +15,18 @@ from typing import TYPE_CHECKING
 from mainspring.cli import places
 from mainspring.cli.checkup import Check
 from mainspring.cli.words import clean, count, duration, now_ms
-from mainspring.errors import StoreError, StoreTooNew
+from mainspring.errors import NothingYet, StoreError, StoreTooNew
 
 if TYPE_CHECKING:
-    from mainspring.journal.records import Lease
+    from mainspring.journal.records import Lease, StoreFacts
     from mainspring.stores.sqlite.health import Health
 
 LOOK_SECONDS_MAX = 5.0
 """For the whole store: what takes longer is left, and said to be."""
+
+QUESTIONS = 5
+ANSWER_MS_MANY = 20.0
+"""A server that is so far away makes each commit, and so each step of a chain, that long at least."""
 
 FSYNCS = 5
 FSYNC_MS_MIN = 0.02
@@ -44,6 +49,9 @@ def store(url: str) -> Iterator[Check]:
     if url == "memory:":
         yield Check("store", "store", "ok", "memory: is gone with its process; there is nothing to look at")
         return
+    if url.startswith(("postgresql:", "postgres:")):
+        yield from server(url)
+        return
     from mainspring.assembly import store_path
 
     try:
@@ -57,6 +65,48 @@ def store(url: str) -> Iterator[Check]:
         return
     yield from _disk(folder)
     yield from _file(url, path)
+
+
+def server(url: str) -> Iterator[Check]:
+    """A store on a server: whether it lets us in, how far away it is, what is in it. Nothing is created."""
+    try:
+        facts, took = asyncio.run(asyncio.wait_for(_asked(url), LOOK_SECONDS_MAX))
+    except StoreTooNew as error:
+        yield Check("store", "store", "problem", clean(str(error)), "pip install --upgrade mainspring")
+        return
+    except NothingYet as error:
+        yield Check("store", "store", "ok", clean(str(error)))
+        return
+    except (StoreError, TimeoutError) as error:
+        yield Check("store", "store", "problem", clean(str(error)) or f"no answer in {LOOK_SECONDS_MAX:.0f} s")
+        return
+    yield Check("store", "store", "ok", f"{clean(facts.url)}, schema {facts.schema}, {_size(facts.bytes)}")
+    if took > ANSWER_MS_MANY:
+        hint = "each commit waits for it: run the engines nearer to the server"
+        yield Check("store", "answer", "warning", f"a question takes {took:.0f} ms", hint)
+    else:
+        yield Check("store", "answer", "ok", f"a question takes {took:.1f} ms")
+    yield Check("store", "instances", "ok", f"{facts.instances:,}, {facts.open:,} of them open")
+    if facts.lease is None:
+        yield Check("store", "engines", "ok", "none runs on it")
+    else:
+        yield Check("store", "engines", "ok", f"the latest is {clean(facts.lease.holder)}, session {facts.lease.epoch}")
+
+
+async def _asked(url: str) -> tuple[StoreFacts, float]:
+    from mainspring.assembly import open_store
+
+    store = open_store(url, read_only=True)
+    try:
+        await store.open()
+        times = []
+        for _ in range(QUESTIONS):
+            began = time.perf_counter()
+            await store.find("")
+            times.append((time.perf_counter() - began) * 1000)
+        return await store.facts(), sorted(times)[QUESTIONS // 2]
+    finally:
+        await store.close()
 
 
 def _folder(path: Path) -> Path | None:

@@ -16,6 +16,9 @@ from mainspring.journal.store import Store
 
 logger = logging.getLogger("mainspring.engine")
 
+TRIES_PER_RENEWAL = 10
+"""After a renewal that failed, how many are tried in the time that is usually between two."""
+
 
 class Ownership:
     """`lost` is told when somebody else owns the store; `ticked` after each renewal, for whatever should happen as often."""
@@ -67,8 +70,9 @@ class Ownership:
         self._task = asyncio.create_task(self._keep(), name="mainspring-lease")
 
     async def _keep(self) -> None:
+        pause = usual = self._ttl / 3000
         while True:
-            await asyncio.sleep(self._ttl / 3000)
+            await asyncio.sleep(pause)
             try:
                 self._lease = await self._store.renew(self.lease(), self._clock.now(), self._ttl)
             except NotOwner as error:
@@ -76,7 +80,9 @@ class Ownership:
                 return
             except StoreError as error:
                 logger.warning("the lease could not be renewed, and will be tried again: %s", error)
+                pause = usual / TRIES_PER_RENEWAL  # soon: others may think that we are gone
                 continue
+            pause = usual
             self._ticked()
 
     async def end(self, release: bool) -> None:

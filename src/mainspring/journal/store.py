@@ -10,6 +10,9 @@ A store has no clock: whoever calls says what time it is (UTC milliseconds). It 
 - `post` keeps a message once, however often it is posted. Messages and outbox rows come out in the order in which they
   came in, whatever their times and ids are.
 - a snapshot whose checksum is wrong is never handed out: the one before it is, or none. Two are kept.
+- in a shared store, `claim` ends a session whose lease has expired only where the claiming one had the store itself when the
+  other did not renew, or for a whole lease since. After an outage of the store all leases have expired, and whoever is back
+  first would end all others.
 - a record that was handed out by `claim` is handed out to no other session while the claiming lease lives.
 - a cached result whose checksum is wrong, or whose time is over, is never handed out. A later one with the same key takes
   the place of the one before. Losing one costs time only.

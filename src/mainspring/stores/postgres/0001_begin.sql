@@ -2,10 +2,13 @@
 
 -- One row a session. `over`: it was released, or somebody saw that its lease had expired; it may write nothing any more. Its
 -- row stays until the last of its open instances has a new owner, so that whoever looks for due work finds them by index.
+-- `steady_since`: from when on its lease has never run out. `ttl`: for how long it is renewed at a time.
 CREATE TABLE session (
     epoch BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     holder TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
+    steady_since BIGINT NOT NULL,
+    ttl BIGINT NOT NULL,
     over BOOLEAN NOT NULL DEFAULT false
 );
 

@@ -15,20 +15,39 @@ CREATE FUNCTION tell(in_what TEXT) RETURNS void LANGUAGE sql AS $$
     SELECT pg_notify('mainspring:' || current_schema(), in_what);
 $$;
 
--- End whoever's lease has expired. One that is just writing is alive after all, and looked at again the next time: to wait
--- for it could have two wait for each other.
+-- End those whose leases have expired. One that is just writing is alive after all, and looked at again the next time: to
+-- wait for it could have two wait for each other.
+-- After an outage of this server all leases have expired, and nobody is to blame: whoever is back first must not end the
+-- others. So only a session judges that had the server itself when the other did not come, or for a whole lease since.
 CREATE FUNCTION end_expired(in_now BIGINT, in_own BIGINT) RETURNS void LANGUAGE sql AS $$
     UPDATE session SET over = true WHERE epoch IN (
-        SELECT epoch FROM session WHERE NOT over AND expires_at <= in_now AND epoch <> in_own FOR UPDATE SKIP LOCKED
+        SELECT late.epoch FROM session AS late JOIN session AS own
+            ON own.epoch = in_own AND own.expires_at > in_now
+            AND (own.steady_since <= late.expires_at OR own.steady_since + own.ttl <= in_now)
+        WHERE NOT late.over AND late.expires_at <= in_now AND late.epoch <> in_own FOR UPDATE OF late SKIP LOCKED
     );
 $$;
 
+-- A session that begins ends those whose leases have expired: mostly it is the same program, started again.
 CREATE FUNCTION begin_session(in_holder TEXT, in_now BIGINT, in_ttl BIGINT) RETURNS BIGINT LANGUAGE plpgsql AS $$
 DECLARE given BIGINT;
 BEGIN
-    PERFORM end_expired(in_now, 0);
-    INSERT INTO session (holder, expires_at) VALUES (in_holder, in_now + in_ttl) RETURNING epoch INTO given;
+    UPDATE session SET over = true WHERE epoch IN (
+        SELECT epoch FROM session WHERE NOT over AND expires_at <= in_now FOR UPDATE SKIP LOCKED
+    );
+    INSERT INTO session (holder, expires_at, steady_since, ttl)
+        VALUES (in_holder, in_now + in_ttl, in_now, in_ttl) RETURNING epoch INTO given;
     RETURN given;
+END $$;
+
+CREATE FUNCTION renew_session(in_epoch BIGINT, in_now BIGINT, in_ttl BIGINT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE session SET expires_at = in_now + in_ttl, ttl = in_ttl,
+                       steady_since = CASE WHEN expires_at < in_now THEN in_now ELSE steady_since END
+        WHERE epoch = in_epoch AND NOT over;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'this session (epoch %) is over', in_epoch USING ERRCODE = 'MS001';
+    END IF;
 END $$;
 
 CREATE FUNCTION end_session(in_epoch BIGINT) RETURNS void LANGUAGE plpgsql AS $$

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mainspring.errors import StoreError
+from mainspring.errors import NothingYet, StoreError
 from mainspring.stores.migration_files import checksum, text_of, verify
 from mainspring.stores.postgres.address import Address
 from mainspring.stores.postgres.connection import Connection
@@ -40,8 +40,11 @@ async def version_of(connection: Connection, address: Address) -> int:
 
 
 async def check_begun(connection: Connection, address: Address) -> None:
-    """The same for whoever only looks. Raises StoreError where there is nothing yet to look at, or too old a schema."""
+    """The same for whoever only looks. Raises NothingYet, and StoreError where the schema is too old."""
     version = await version_of(connection, address)
+    if not version:
+        raise NothingYet(f"{address.shown}: there is no store yet: run something there first")
     if version < len(MIGRATIONS):
-        state = f"has schema {version}; this mainspring reads {len(MIGRATIONS)}" if version else "has no store yet"
-        raise StoreError(f"{address.shown} {state}: run something there first")
+        raise StoreError(
+            f"{address.shown} has schema {version}; this mainspring reads {len(MIGRATIONS)}: run something there first"
+        )

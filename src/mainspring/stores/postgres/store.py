@@ -149,15 +149,8 @@ class PostgresStore:
 
     async def renew(self, lease: Lease, now: int, ttl: int) -> Lease:
         """The same epoch, for longer."""
-        expires_at = now + ttl
-        renewed = await self._call(
-            "UPDATE session SET expires_at = $2 WHERE epoch = $1 AND NOT over RETURNING epoch", lease.epoch, expires_at
-        )
-        if renewed is None:
-            raise NotOwner(
-                f"this session (epoch {lease.epoch}) is over: its lease had expired, and others took its work"
-            )
-        return Lease(lease.epoch, lease.holder, expires_at)
+        await self._call("SELECT renew_session($1, $2, $3)", lease.epoch, now, ttl)
+        return Lease(lease.epoch, lease.holder, now + ttl)
 
     async def release(self, lease: Lease) -> None:
         """End the session, and wake whoever can go on with what it had."""

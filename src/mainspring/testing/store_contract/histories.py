@@ -50,6 +50,7 @@ class Model(RuleBasedStateMachine):
         self.now = NOW
         self.leases: list[Lease] = []
         self.sessions: dict[int, int] = {}  # those that are not over, and until when their leases run
+        self.steady: dict[int, int] = {}  # and from when on they never ran out
         self.gone = False  # whoever had the lease closed its store: one that knows that need not wait
         self.seqs: dict[int, int] = {}
         self.open: dict[int, bool] = {}
@@ -78,9 +79,13 @@ class Model(RuleBasedStateMachine):
     def _current(self, lease: Lease) -> bool:
         return lease.epoch in self.sessions
 
-    def _sweep(self, but: int = 0) -> None:
-        """Whoever is late is over as soon as somebody else looks."""
-        self.sessions = {epoch: end for epoch, end in self.sessions.items() if end > self.now or epoch == but}
+    def _sweep(self, own: int) -> None:
+        """Whoever is late is over as soon as somebody looks who was not late himself."""
+        since = self.steady[own]
+        if self.store.shared and self.sessions[own] > self.now:
+            for epoch, end in tuple(self.sessions.items()):
+                if end <= self.now and (since <= end or since + TTL <= self.now):
+                    del self.sessions[epoch]
 
     @rule(by=st.integers(0, TTL))
     def time_passes(self, by: int) -> None:
@@ -98,11 +103,9 @@ class Model(RuleBasedStateMachine):
         assert not self.leases or lease.epoch > self.leases[-1].epoch
         self.leases.append(lease)
         self.gone = False
-        if self.store.shared:
-            self._sweep()
-        else:
-            self.sessions.clear()
+        self.sessions = {epoch: end for epoch, end in self.sessions.items() if end > self.now and self.store.shared}
         self.sessions[lease.epoch] = self.now + TTL
+        self.steady[lease.epoch] = self.now
 
     @precondition(lambda self: self.leases)
     @rule(back=st.integers(0, 1), release=st.booleans())
@@ -120,6 +123,8 @@ class Model(RuleBasedStateMachine):
             return
         assert current
         self.gone = False
+        if self.sessions[lease.epoch] < self.now:
+            self.steady[lease.epoch] = self.now
         self.sessions[lease.epoch] = self.now + TTL
 
     @precondition(lambda self: self.leases)
@@ -266,7 +271,7 @@ class Model(RuleBasedStateMachine):
             assert not self._current(lease)
             return
         assert self._current(lease)
-        self._sweep(but=lease.epoch)
+        self._sweep(lease.epoch)
         due = {number for number in self.seqs if self._due(number, lease.epoch)}
         given = {loaded.record.number for loaded in claimed}
         assert given <= due

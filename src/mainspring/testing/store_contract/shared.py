@@ -192,6 +192,27 @@ class SharedContract(Ground):
         assert (await store.commit(again, [more(1, 2)])).refused == {1}
         assert await _rows(store, 1) == [1]
 
+    async def test_after_an_outage_nobody_ends_the_others(
+        self, store: Store, other: Store, lease: Lease, second: Lease
+    ) -> None:
+        await store.commit(lease, [begin(1, lease.epoch)])
+        later = NOW + 3 * TTL
+        assert await _claimed(other, second, later) == [], "it has not renewed its own lease yet"
+        await other.renew(second, later, TTL)
+        assert await _claimed(other, second, later + 1) == []
+        await store.renew(lease, later + 2, TTL)
+        await store.commit(lease, [more(1, 2)])
+
+    async def test_whoever_does_not_come_back_after_an_outage_is_ended(
+        self, store: Store, other: Store, lease: Lease, second: Lease
+    ) -> None:
+        await store.commit(lease, [begin(1, lease.epoch)])
+        later = NOW + 3 * TTL
+        for step in range(4):
+            now = later + step * TTL // 3 + step // 3
+            await other.renew(second, now, TTL)
+            assert await _claimed(other, second, now) == ([1] if step == 3 else [])
+
     async def test_what_was_given_back_goes_to_others_at_once(
         self, store: Store, other: Store, lease: Lease, second: Lease
     ) -> None:
