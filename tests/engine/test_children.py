@@ -129,7 +129,7 @@ async def test_one_that_nobody_waits_for_lives_on(store: Store) -> None:
 async def test_the_timeout_of_a_node_cancels_its_child(store: Store) -> None:
     async with ms.Engine(store) as engine:
         engine.register(WAITING)
-        run = await engine.start(workflow(sub("s", "waiting", timeout=50)))
+        run = await engine.start(workflow(sub("s", "waiting", timeout=500)))  # long enough for the child to begin
         assert (await soon(run.result())).errors["s"].type == "NodeTimeout"
         assert (await soon(engine.wait(f"{run.id}/s/1"))).status == "cancelled"
 
