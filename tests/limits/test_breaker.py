@@ -296,6 +296,22 @@ def test_a_call_is_counted_once_and_nobody_waits_for_a_time() -> None:
     assert (retries.due(1, 0), tuple(retries.holders()), retries.figures(0)) == (None, (), before)
 
 
+def test_a_call_that_was_never_made_is_none_of_the_calls_of_a_budget() -> None:
+    """It once was one, though its node had failed before its work began: so there were more retries than there may be."""
+    breaker = Breaker("breaker of t", Rules(minimum_throughput=2, retry_ratio=0.4, window=3))
+    for lease, retry in ((1, False), (2, False), (3, True)):
+        assert ask(breaker, lease, lease, retry=retry) is FREE
+    assert breaker.retry_figures(3) == {"calls": 3, "retries": 1}
+    end(breaker, 3, "unused", 4)
+    assert breaker.retry_figures(4) == {"calls": 2, "retries": 0}
+    end(breaker, 1, "unused", 4)
+    assert breaker.retry_figures(4) == {"calls": 1, "retries": 0}
+    for lease in (4, 5, 6):
+        ask(breaker, lease, lease)
+    end(breaker, 2, "unused", 7)  # the window has forgotten it
+    assert breaker.retry_figures(7) == {"calls": 3, "retries": 0}
+
+
 class BreakerAgainstNaive(RuleBasedStateMachine):
     """Whatever is done to them, the breaker and the naive one say the same."""
 

@@ -105,7 +105,7 @@ class Transition(Struct, frozen=True):
 class Breaker(Limit):
     """One target's: a `Limit` like any other. `changed` is told of each change of `kept`, with its transition if any."""
 
-    __slots__ = ("_asked", "_calls", "_leases", "_phase", "_starts", "changed", "kept", "key", "rules")
+    __slots__ = ("_asked", "_begun", "_calls", "_leases", "_phase", "_starts", "changed", "kept", "key", "rules")
     timed = False
 
     def __init__(self, key: str, rules: Rules, kept: Kept | None = None) -> None:
@@ -115,6 +115,7 @@ class Breaker(Limit):
         self.changed: Callable[[Transition | None], None] = lambda transition: None
         self._calls = Window(2, rules.calls, rules.window_time)  # failed, slow
         self._starts = Window(1, rules.calls, rules.window_time)  # a retry
+        self._begun: dict[Lease, tuple[int, bool]] = {}  # where there is a budget: when, and whether it is a retry
         self._leases: dict[Lease, int] = {}
         self._phase = 0
         self._asked = 0
@@ -166,6 +167,7 @@ class Breaker(Limit):
             self._asked += 1
             if self.rules.retry_ratio is not None:
                 self._starts.add(now, False)
+                self._begun[lease] = now, False
 
     def declined(self, refusal: Refusal) -> None:
         """Somebody was turned away. That counts where only some are let through, and `check` alone cannot know it."""
@@ -207,10 +209,10 @@ class Breaker(Limit):
         """How many of the calls in the window were retries. They are counted where there is a `retry_ratio`."""
         return {"calls": self._starts.count(now), "retries": self._starts.marked(now)[0]}
 
-    def take_retry(self) -> None:
-        """The call that was taken last is a retry."""
+    def take_retry(self, lease: Lease) -> None:
+        """The call that was taken last, which is this one, is a retry."""
         if self.rules.retry_ratio is not None:  # the last definition of the target may say nothing of retries
-            self._starts.mark_last(0)
+            self._begun[lease] = self._starts.mark_last(0), True
 
     # --- what became of a call ----------------------------------------------------------------------------------------
 
@@ -219,6 +221,10 @@ class Breaker(Limit):
         phase = self._leases.pop(lease, None)
         if phase is None:
             return
+        if self._begun:
+            begun = self._begun.pop(lease, None)
+            if begun is not None and ended.outcome == "unused":  # no call was made, so none counts in the budget
+                self._starts.take_back(*begun)
         outcome, slow_call = ended.outcome, self.rules.slow_call
         if self.kept.state != "closed":
             self.tick(now)
@@ -343,7 +349,7 @@ class Retries(Limit):
 
     def take(self, lease: Lease, amount: int, now: int) -> None:
         """One more."""
-        self._breaker.take_retry()
+        self._breaker.take_retry(lease)
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
         """A retry that was made has been made."""

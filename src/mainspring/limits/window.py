@@ -45,14 +45,21 @@ class Window:
         if self._time is not None:
             self._forget(at)
 
-    def mark_last(self, index: int) -> None:
-        """The call that was added last has this mark."""
+    def mark_last(self, index: int) -> int:
+        """The call that was added last has this mark; gives when it was."""
         at, marks = self._calls.pop()
         if not marks[index]:
             self._marked[index] += 1
             self.total += 1
             marks = (*marks[:index], True, *marks[index + 1 :])
         self._calls.append((at, marks))
+        return at
+
+    def take_back(self, at: int, *marks: bool) -> None:
+        """One call of that time and with these marks was none. It changes nothing where none of these is left."""
+        if (at, marks) in self._calls:
+            self._calls.remove((at, marks))
+            self._count(marks, -1)
 
     def count(self, now: int) -> int:
         """How many calls are in the window."""
