@@ -14,6 +14,7 @@ from tests.simulator import mutants_letters as _letters  # noqa: F401
 from tests.simulator import mutants_limits as _limits  # noqa: F401
 from tests.simulator import mutants_policies as _policies  # noqa: F401
 from tests.simulator import mutants_sagas as _sagas  # noqa: F401
+from tests.simulator import mutants_windows as _windows  # noqa: F401
 from tests.simulator.mutants import MUTANTS
 
 SEEDS_MAX = 1_000

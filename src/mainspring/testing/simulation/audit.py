@@ -18,6 +18,7 @@ from mainspring.testing.simulation.checks import take_row
 from mainspring.testing.simulation.checks_breakers import Calls
 from mainspring.testing.simulation.checks_letters import Letters
 from mainspring.testing.simulation.checks_limits import Holdings
+from mainspring.testing.simulation.checks_windows import Windows
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.watched import SUSPECT_CRASHES, Watched
 from mainspring.testing.simulation.watched_scope import WatchedScope, timeout_of
@@ -49,6 +50,7 @@ class Audit:
         self.suspect_left = -1.0
         self.holdings = Holdings(world)
         self.calls = Calls(world)
+        self.windows = Windows(world)
         self.letters = Letters(world)
         self._consumed: dict[str, bool] = {}
         self._in_group: list[str] = []

@@ -21,8 +21,8 @@ OPEN = "CircuitOpen"
 
 
 class Calls:
-    """`failed` counts the attempts that failed at each target, `shut` has from when to when it was open in an epoch, `made`
-    when which calls were let through in one."""
+    """`failed` counts the attempts that failed (or were slow) at each target, `shut` has from when to when it was open in an
+    epoch, `made` when which calls were let through in one."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -31,7 +31,7 @@ class Calls:
         self.made: dict[Any, set[int]] = {}
 
     def fails(self, scope: WatchedScope, id: str) -> None:
-        """An attempt that was made has failed."""
+        """An attempt that was made has failed, or was slow."""
         told = scope.graph.nodes[id].circuit_breaker
         if told is not None:
             self.failed[_target(scope, id, told)] += 1
@@ -51,7 +51,8 @@ class Calls:
             scope.must(False, "failures have a cause", f"{id} has no breaker, and is refused by one")
             return None
         target = _target(scope, id, told)
-        least = math.ceil(told.failure_threshold * told.minimum_throughput)
+        share = min(told.failure_threshold, told.slow_call_threshold or 1.0)
+        least = math.ceil(share * told.minimum_throughput)
         text = f"{id} is refused, and {self.failed[target]} of {target} have failed"
         scope.must(self.failed[target] >= least, "failures have a cause", text)
         self.world.points.hit("a breaker refuses")

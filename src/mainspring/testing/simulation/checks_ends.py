@@ -14,6 +14,7 @@ from mainspring.testing.simulation.checks_policies import all_fell_back, decided
 from mainspring.testing.simulation.checks_policies import fell_back as falls_back
 from mainspring.testing.simulation.checks_runs import all_ended, is_whole, run_ended
 from mainspring.testing.simulation.checks_saga import note
+from mainspring.testing.simulation.checks_windows import SPENT
 from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.oracle import delay_of, mapped_input, ports_of
 from mainspring.testing.simulation.standing import send
@@ -57,6 +58,7 @@ def _did(scope: WatchedScope, id: str, node: WatchedNode, event: Completed) -> t
         output = stated
     elif definition.type == "function":
         _worked(scope, id, event, output)
+        scope.whole.audit.windows.ended(scope, id, node, failed=False)
     elif scope.graph.bodies[id]:
         output = block_completed(scope, id, node, event, output)
     else:
@@ -174,10 +176,15 @@ def _cause(scope: WatchedScope, id: str, node: WatchedNode, event: Failed | ev.N
         mine = deed(scope.whole.audit.world.seed, definition, key)
         report(scope, id, event)
         scope.whole.audit.calls.fails(scope, id)
+        scope.whole.audit.windows.ended(scope, id, node, failed=True)
         known = {edge.port for edge in scope.graph.outgoing[id]}
         scope.must(mine.port not in known, "routing is right", f"{id} fails for port {mine.port!r}, and has {known}")
     elif type == "CrashLimit":
         scope.must(node.crashes >= CRASHES_MAX, "the crash limit holds", f"{id} after {node.crashes} crashes")
+    elif type == SPENT:
+        early = 0 if node.due is None else node.due - scope.whole.at
+        scope.must(node.status in ("retrying", "ready") and early <= 0, "failures have a cause", f"{id}: {node.status}")
+        scope.whole.audit.windows.spent(scope, id, node, event.error.message)
     elif type == "AdmissionRefused":
         there = definition.pool in scope.whole.audit.world.settings.pools
         scope.must(not there, "failures have a cause", f"{id} is refused, and there is a pool {definition.pool}")

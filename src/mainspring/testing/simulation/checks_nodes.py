@@ -74,9 +74,11 @@ def started(watched: Watched, event: ev.NodeStarted) -> None:
     scope.must(node.failures < most, "no attempt beyond maxAttempts", f"{id} after {node.failures} failures")
     scope.must(node.crashes < CRASHES_SHARED_MAX, "the crash limit holds", f"{id} after {node.crashes} crashes")
     node.attempt, node.started_at, node.epoch, node.due = event.attempt, watched.at, watched.epoch, None
+    waited = node.status in ("ready", "waiting")
     watched.move(node, "running")
     if not _is_refused(watched, event):
         watched.audit.holdings.take(scope, id, node)
+        watched.audit.windows.started(scope, id, node, waited)
 
 
 def _is_refused(watched: Watched, event: ev.NodeStarted) -> bool:
@@ -149,6 +151,7 @@ def attempt_failed(scope: WatchedScope, id: str, node: WatchedNode, event: Any) 
         scope.must(right, "failures come from work", f"{id}: {fault.type}, {mine}, {end!r}")
     if fault.type != OPEN:
         scope.whole.audit.calls.fails(scope, id)
+        scope.whole.audit.windows.ended(scope, id, node, failed=True)
     scope.must(fault.attempt == attempt_of(node, event), "errors name their attempt", f"{id}: {fault}")
     budget = scope.graph.policies.bound("retry_budget")
     if budget is not None and scope.undoing is None and scope.whole.retries >= budget:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mainspring.definition.model import CircuitBreaker, Node, RateLimit, Resources, Workflow
+from mainspring.definition.model import CircuitBreaker, Node, RateLimit, Resources, Retry, Workflow
 from mainspring.testing.simulation.draw_undo import everywhere
 
 SHARE = 0.35
@@ -66,6 +66,50 @@ def with_breakers(random: Random, workflow: Workflow) -> Workflow:
 
     nodes, connections = everywhere(
         workflow.nodes, workflow.connections, lambda nodes, edges: ([guarded(one) for one in nodes], edges)
+    )
+    return replace(workflow, nodes=tuple(nodes), connections=tuple(connections))
+
+
+CALLS = (
+    CircuitBreaker(target="slow", minimum_throughput=3, open_for=300, half_open_successes=2, slow_call=60, window=8),
+    CircuitBreaker(
+        target="late",
+        minimum_throughput=3,
+        failure_threshold=0.8,
+        open_for=300,
+        half_open_successes=1,
+        slow_call=60,
+        slow_call_threshold=0.5,
+    ),
+    CircuitBreaker(target="tired", minimum_throughput=3, failure_threshold=1.0, retry_ratio=0.4, window=6),
+    CircuitBreaker(target="weary", minimum_throughput=6, failure_threshold=1.0, retry_ratio=0.25),
+)
+"""Targets that may be slow, and targets that all who call them share a budget of retries of."""
+
+CALLS_SHARE = 0.3
+
+
+def with_calls(random: Random, workflow: Workflow) -> Workflow:
+    """The workflow; in a share of them nodes call targets that count what is slow, or have a budget of retries."""
+    if random.random() >= CALLS_SHARE:
+        return workflow
+    share, told = random.choice((0.4, 0.9)), random.choice(CALLS)
+
+    def calling(node: Node) -> Node:
+        if node.type != "function" or node.circuit_breaker is not None or random.random() >= share:
+            return node
+        traits: dict[str, Any] = {"ms": random.choice((5, 40, 40, 200))}
+        some: dict[str, Any] = {}
+        if told.retry_ratio is not None and random.random() < 0.7:
+            traits["fail"] = random.choice((0.2, 0.5, 0.5))
+            some["retry"] = Retry(
+                strategy="fixed", max_attempts=random.randint(2, 5), initial_delay=random.choice((5, 40)), jitter=0.0
+            )
+        made: Node = replace(node, circuit_breaker=told, config={**node.config, **traits}, **some)
+        return made
+
+    nodes, connections = everywhere(
+        workflow.nodes, workflow.connections, lambda nodes, edges: ([calling(one) for one in nodes], edges)
     )
     return replace(workflow, nodes=tuple(nodes), connections=tuple(connections))
 

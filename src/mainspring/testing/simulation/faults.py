@@ -95,6 +95,7 @@ class FaultyStore:
         elif 0.03 <= fate < 0.05 and verb == "commit":
             self._hit("commit fails though written", 0.3)
             self._world.audit.doubt()
+            self._world.audit.windows.doubt()
             raise StoreError("simulated: nobody knows whether the commit was made")
         await self._dawdle()
         return result
@@ -116,6 +117,7 @@ class FaultyStore:
         # Turns pile up behind a slow commit, so much is lost when it fails.
         if 0.012 <= fate < 0.03 or (late and self._random.random() < 0.4):
             self._hit("commit fails unwritten", 0.3)
+            self._world.audit.windows.doubt()
             raise StoreError("simulated: the commit failed")
 
     async def _dawdle(self) -> None:
@@ -213,7 +215,11 @@ class FaultyStore:
         )
 
     async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
-        await self._call("keep_limits", lambda: self.inner.keep_limits(lease, states))
+        await self._call(
+            "keep_limits",
+            lambda: self.inner.keep_limits(lease, states),
+            lambda _: self._world.audit.windows.written(self._process, dict(states)),
+        )
 
     async def kept_limits(self) -> dict[str, bytes]:
         return await self._call("kept_limits", lambda: self.inner.kept_limits())

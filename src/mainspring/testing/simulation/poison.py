@@ -39,6 +39,7 @@ def poison(world: World) -> None:
     world.points.hit(point)
     world.tell(f"{process.name}: {point}: {live.id}")
     world.poisoned[live.id] = world.poisoned.get(live.id, 0) + 1
+    world.audit.windows.doubt()
     process.engine.host.loop.post(live, spoilt or Poison())
     world.later(0.05 + 3 * world.random.random(), lambda: resume_parked(world, live.id))
 

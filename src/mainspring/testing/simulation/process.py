@@ -62,6 +62,10 @@ class Process:
         self.up_at = self.world.scheduler.now
         self.disturb(self.allowance)
         self.world.tell(f"{self.name}: up with epoch {self.epoch}")
+        if self.epoch == self.world.epoch and host.loss is None:
+            windows = self.world.audit.windows
+            self.engine.watch_breakers(lambda target, change: windows.changed(self, target, change))
+            windows.up(self)
         ended, lost = host.ended, host.on_loss
 
         def on_end(live: Any) -> None:
@@ -102,6 +106,8 @@ class Process:
         else:
             self.spoilt = self.engine.host.loss is not None or self.world.scheduler.now < self.disturbed_until
             await self.engine.__aexit__(None, None, None)
+            if not self.spoilt:
+                self.world.audit.windows.stopped_well(self)
         self.up = False
         left: list[asyncio.Task[Any]] = []
         for _ in range(1 + int(SLOW_READ_MAX / 0.02)):
@@ -232,6 +238,11 @@ class Process:
             self.world.tell(f"{self.name}: purging {wish.letter.id}: {error}")
         else:
             wish.done()
+
+    async def look_at_breakers(self) -> None:
+        """Compare what has been counted, while nothing goes on."""
+        if self.serving and self.engine.host.idle:
+            self.world.audit.windows.look(self)
 
     async def resume(self, id: str) -> None:
         """Have a parked instance go on."""

@@ -12,8 +12,9 @@ from mainspring.definition.model import Resources, Workflow
 from mainspring.engine.settings import EngineSettings
 from mainspring.testing.simulation.draw_blocks import with_blocks
 from mainspring.testing.simulation.draw_letters import with_killers
-from mainspring.testing.simulation.draw_limits import draw_pools, with_breakers, with_limits
+from mainspring.testing.simulation.draw_limits import draw_pools, with_breakers, with_calls, with_limits
 from mainspring.testing.simulation.draw_policies import with_fallbacks, with_policies
+from mainspring.testing.simulation.draw_reruns import with_reruns
 from mainspring.testing.simulation.draw_undo import with_undo
 from mainspring.testing.simulation.workflows import draw_workflow
 
@@ -77,6 +78,10 @@ def draw_profile(seed: int | str) -> Profile:
     workflows = [with_breakers(breakers, workflow) for workflow in workflows]
     deadly = Random(f"{seed}/letters")
     workflows = [with_killers(deadly, workflow) for workflow in workflows]
+    calls = Random(f"{seed}/calls")
+    workflows = [with_calls(calls, workflow) for workflow in workflows]
+    reruns = Random(f"{seed}/reruns")
+    workflows = [with_reruns(reruns, workflow, number) for number, workflow in enumerate(workflows)]
     settings = replace(
         settings,
         compensation_page=failing.choice((1, 2, 3, 500)),

@@ -169,6 +169,8 @@ class Watched:
         """The node's status changes."""
         if node.status == "running" and node.crashes >= SUSPECT_CRASHES:
             self.audit.suspect_left = self.audit.world.scheduler.now
+        if node.status == "running" and status in ("ready", "waiting", "cancelled"):
+            self.audit.windows.stopped(self.id, node.path)
         if node.holds and status != "running":
             self.audit.holdings.give_back(self.id, node.path, node)
         node.status = status

@@ -272,6 +272,9 @@ class World:
             late = next(overdue(self, process), None)
             if late is not None:
                 self.fail("nothing due is left lying", f"{process.name}: {late}")
+        counted = process is not None and now > process.disturbed_until and self.audit.windows.targets
+        if process is not None and counted and process.engine.host.idle:
+            process.do(process.look_at_breakers(), "client look")
         if process is not None and self.random.random() < 0.2:
             compare_lives(self, process)
         if self.healing:
