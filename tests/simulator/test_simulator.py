@@ -2,7 +2,8 @@
 
 R4, R5, Q1: the drawn workflows have ports, all joins, inboxes with bounds; the auditor holds each row against the rules.
 N5: they have blocks, two deep, whose bodies are followed by their addresses. Sagas undo what they did, in
-them too; fallbacks stand in, and the policies of failures decide. Limits hold, and what is free is used at once.
+them too; fallbacks stand in, and the policies of failures decide. Limits hold, and what is free is used at once. Breakers
+count what there was, budgets of targets hold, and what is condemned is a letter, which runs again once.
 """
 
 from __future__ import annotations
@@ -79,6 +80,13 @@ QUICKLY_FOUND = (
     "a_restart_gives_a_burst",
     "limits_of_an_instance_ignored",
     "an_open_breaker_lets_some_through",
+    "what_was_skipped_because_of_it_stays_skipped",
+    "tokens_of_the_old_run_are_not_taken_back",
+    "what_runs_again_stays_a_letter",
+    "the_budget_of_a_target_is_not_asked",
+    "slow_calls_are_not_seen",
+    "a_restart_forgets_the_window",
+    "what_undoes_a_later_run_is_of_another_branch",
 )
 
 
@@ -168,7 +176,7 @@ def test_a_defect_is_found(name: str) -> None:
 
 
 def test_there_are_enough_defects_and_a_bound_on_finding_them() -> None:
-    assert len(MUTANTS) >= 140
+    assert len(MUTANTS) >= 170
     assert SEEDS_MAX == 1_000
 
 

@@ -105,6 +105,7 @@ def waiting(watched: Watched, event: ev.NodeWaiting) -> None:
         scope.must(port is None, "milestones are between two nodes", f"{id} waits, and could leave by {port}")
     else:
         watched.audit.holdings.unused(scope, id)
+        watched.audit.windows.unused(scope, id, node)
         named = event.what == "handler" and "absent" in definition.config
         scope.must(named, "waits are named", f"{id}: {event.what}")
     node.due, node.waits_for = event.until, event.what

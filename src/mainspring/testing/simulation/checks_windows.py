@@ -58,10 +58,11 @@ class Call(Struct):
 class Target:
     """What a breaker should know in this epoch.
 
-    `window` is what it has counted while closed, `ended` what it may not have counted yet, `tried` the ends of the calls
-    since it left that state, `passed` the trial calls that went well in epochs before. `phase` counts its changes, `began` has in
-    which of them each call that is under way began. `starts` are the last calls, true for a retry; the last `vague` of them
-    may be other ones. `sure`: it is known what its window holds.
+    `window` is what it has counted while closed, `ended` what it may not have counted yet, `tried` the ends of the
+    calls since it left that state, `passed` the trial calls that went well in epochs before. `phase` counts its
+    changes, the last of which was at `changed_at` by the engine's clock, `began` has in which of them each call that
+    is under way began. `starts` are the last calls, true for a retry; the last `vague` of them may be other ones.
+    `sure`: it is known what its window holds.
     """
 
     def __init__(self, told: CircuitBreaker, kept: list[Any] | None) -> None:
@@ -78,6 +79,7 @@ class Target:
         self.tried: list[Call] = []
         self.phase = 0
         self.changed_at = -DOUBT_MS - 1
+        self.changed_seen = 0.0
         self.began: dict[tuple[str, str], int] = {}
         self.vague = 0
         self.sure = True
@@ -111,6 +113,7 @@ class Windows:
         self.targets: dict[str, Target] = {}
         self._epoch = 0
         self._changed: dict[str, tuple[str, int]] = {}
+        self._busy: set[str] = set()
 
     def _target(self, told: CircuitBreaker | None) -> Target | None:
         """The one that a node calls. Those with a window of time are not counted again: it depends on when one looks."""
@@ -123,6 +126,8 @@ class Windows:
             if told.target in self._changed:  # when somebody looked at it
                 target.state, target.since = self._changed[told.target]
                 target.window.clear()
+            if told.target in self._busy:
+                target.doubt()
         return target
 
     def _here(self, process: Process) -> bool:
@@ -136,6 +141,7 @@ class Windows:
             self._epoch = self.world.epoch
             self.targets.clear()
             self._changed.clear()
+            self._busy.clear()
 
     def doubt(self) -> None:
         """A commit has failed, or an instance was thrown away."""
@@ -185,6 +191,16 @@ class Windows:
         for target in self.targets.values():
             target.began.pop((whole, path), None)
 
+    def unused(self, scope: WatchedScope, id: str, node: WatchedNode) -> None:
+        """A call could not begin, as its code is not there: it was none."""
+        target = self._target(scope.graph.nodes[id].circuit_breaker)
+        again = node.failures > 0
+        if target is not None and again in target.starts:
+            target.starts.reverse()
+            target.starts.remove(again)
+            target.starts.reverse()
+            target.vague = target.starts.maxlen or 0  # others may have left the window for it
+
     def spent(self, scope: WatchedScope, id: str, node: WatchedNode, message: str) -> None:
         """A retry was refused: the target has had enough of them."""
         target = self._target(scope.graph.nodes[id].circuit_breaker)
@@ -222,7 +238,7 @@ class Windows:
         target.state, target.since = change.after, change.at
         target.phase += 1
         target.passed = 0
-        target.changed_at = change.at
+        target.changed_at, target.changed_seen = change.at, self.world.scheduler.now
         target.window.clear()
         target.ended.clear()
         target.tried.clear()
@@ -255,13 +271,17 @@ class Windows:
         for target in self.targets.values():
             target.doubt()  # it may have changed before anybody could watch
         for name, kept in self.kept.items():
-            touched = name in self.targets
+            touched = name in self.targets or " of " in name  # a node's own: nobody follows what becomes of these
             standing = next((one for one in process.engine.breakers() if one.target == name), None)
             if touched or standing is None:
                 continue
             if kept[0] == standing.state == "half_open":
                 text = f"the breaker of {name} knows {standing.figures}, and was left with {kept[4]} trial calls passed"
                 self._must(standing.figures["passed"] == kept[4], "breakers survive a restart", text)
+            if standing.active:
+                self._busy.add(name)
+            if standing.state != kept[0]:
+                self._changed[name] = (standing.state, standing.since)
             rested = kept[0] == "open" and standing.state == "half_open"
             text = f"the breaker of {name} is {standing.state}, and was left {kept[:3]}"
             self._must(rested or standing.state == kept[0], "breakers survive a restart", text)
@@ -281,6 +301,10 @@ class Windows:
         named = {one.target: one for one in process.engine.breakers()} if self.targets else {}
         for name, target in self.targets.items():
             standing = named.get(name)
+            if target.phase and target.changed_seen < long_ago:
+                kept = self.kept.get(name, ["nothing"])[0]
+                text = f"the breaker of {name} is {target.state}, and {kept} is written"
+                self._must(kept == target.state, "breakers survive a restart", text)
             if standing is None or not target.sure or target.state != "closed":
                 continue
             if standing.state != "closed" or any(call.seen >= long_ago for call in target.ended):
