@@ -209,6 +209,7 @@ def _not_begun(scope: WatchedScope, id: str, node: WatchedNode, event: Failed | 
     scope.must(event.run == node.run, "runs are counted", f"{id}: run {event.run}, not {node.run}")
     joined(scope, id, node)
     not_stopping(scope, id)
+    scope.whole.audit.windows.in_vain(scope, id)
     scope.whole.audit.world.points.hit("template raises")
 
 
