@@ -119,9 +119,9 @@ def lead(naive: Naive, input: inputs.Input, events: list[ev.Event]) -> None:
     match input:
         case inputs.StartInstance():
             naive.begin()
-        case inputs.ParkInstance() if events:
+        case inputs.ParkInstance() | inputs.PauseInstance() if events:
             naive.park()
-        case inputs.ResumeInstance() if events:
+        case inputs.ResumeInstance() | inputs.TimerFired(purpose="resume") if events:
             naive.resume()
         case inputs.SignalArrived(name=name, payload=payload, kind=kind):
             naive.signal(kind, name, json.loads(payload))

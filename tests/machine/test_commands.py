@@ -20,6 +20,7 @@ START = inputs.StartInstance(workflow="w", version="v1", input=b"7", key="k", me
 COMMANDS: dict[str, inputs.Input] = {
     "InstanceStarted": START,
     "InstanceCancelRequested": inputs.CancelInstance(by="ann", reason="enough", message="m"),
+    "InstancePauseRequested": inputs.PauseInstance(by="ann", reason="a look", message="m"),
     "InstanceParked": inputs.ParkInstance(reason="a fault", fault="Traceback", message="m"),
     "InstanceResumed": inputs.ResumeInstance(by="ann", message="m"),
 }

@@ -182,7 +182,7 @@ class World:
         choices += [(self.read_back, self.reading)] if self.reading else []
         if self.waits and (self.signals < SIGNALS_MAX or not choices):
             choices.append((self.signal, None))
-        if self.run.status == "parked":
+        if self.run.status in ("parked", "pausing", "paused"):
             choices = [(self.resume, None), *choices]
         assert choices, f"it waits for nothing: {self.run.open_nodes}"
         what, subject = self.random.choice(choices)
@@ -327,5 +327,10 @@ class World:
             self.take(inputs.HandlerMissing(path=path, run=run, attempt=attempt, handler="shop:ship"))
 
     def park(self) -> None:
-        if self.run.status in ("running", "compensating"):
+        """It stands still: for a fault, or because somebody said so."""
+        if self.run.status == "running" and self.random.random() < 0.6:
+            until = self.run.now + self.random.choice((0, 5, 5_000)) if self.random.random() < 0.3 else None
+            clocks = self.random.random() < 0.6
+            self.take(inputs.PauseInstance(by="ann", reason="a look", stop_clocks=clocks, until=until))
+        elif self.run.status in ("running", "compensating"):
             self.take(inputs.ParkInstance(reason="a fault of ours"))

@@ -18,7 +18,15 @@ from mainspring.journal import messages
 from mainspring.journal.outgoing import from_row, to_row
 from mainspring.journal.payload import encode_payload
 from mainspring.journal.records import InboxMessage, InstanceRecord, OutboxRow, Write
-from mainspring.machine.effects import CancelChild, CompensateChild, Send, StartChild, TellParent
+from mainspring.machine.effects import (
+    CancelChild,
+    CompensateChild,
+    PauseChild,
+    ResumeChild,
+    Send,
+    StartChild,
+    TellParent,
+)
 from mainspring.machine.inputs import Compensate
 
 if TYPE_CHECKING:
@@ -42,6 +50,8 @@ class Outbox:
         self._deliveries: dict[type[Any], Callable[[Send, Any], Awaitable[None]]] = {
             StartChild: self._start,
             CancelChild: self._cancel,
+            PauseChild: self._pause,
+            ResumeChild: self._resume,
             CompensateChild: self._compensate,
             TellParent: self._tell,
         }
@@ -165,6 +175,13 @@ class Outbox:
 
     async def _cancel(self, send: Send, order: CancelChild) -> None:
         await self._post(send.to, send.id, messages.Cancel(by=order.by, reason=order.reason))
+
+    async def _pause(self, send: Send, order: PauseChild) -> None:
+        message = messages.Pause(by=order.by, reason=order.reason, stop_clocks=order.stop_clocks)
+        await self._post(send.to, send.id, message)
+
+    async def _resume(self, send: Send, order: ResumeChild) -> None:
+        await self._post(send.to, send.id, messages.Resume(by=order.by, paused_by=order.parent))
 
     async def _compensate(self, send: Send, order: CompensateChild) -> None:
         """A child at its end is open again until it has undone itself. One that is open is told when it is not."""

@@ -16,10 +16,20 @@ class Cancel(Struct, frozen=True, tag="cancel"):
     reason: str = ""
 
 
-class Resume(Struct, frozen=True, tag="resume"):
-    """A parked or paused instance goes on."""
+class Pause(Struct, frozen=True, tag="pause", omit_defaults=True):
+    """Start nothing new. `until`: UTC milliseconds."""
 
     by: str = ""
+    reason: str = ""
+    stop_clocks: bool = True
+    until: int | None = None
+
+
+class Resume(Struct, frozen=True, tag="resume", omit_defaults=True):
+    """A parked or paused instance goes on; with `paused_by` only where it was paused by that one."""
+
+    by: str = ""
+    paused_by: str = ""
 
 
 class Signal(Struct, frozen=True, tag="signal"):
@@ -50,7 +60,7 @@ class RetryNode(Struct, frozen=True, tag="retry node"):
     reason: str = ""
 
 
-Message = Cancel | Resume | Signal | ChildEnded | RetryNode
+Message = Cancel | Pause | Resume | Signal | ChildEnded | RetryNode
 
 _decoder = msgspec.json.Decoder(Message)
 
@@ -94,4 +104,13 @@ def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
         return inputs.RetryNode(
             path=message.path, run=message.run, by=message.by, reason=message.reason, seed=seed, message=id
         )
-    return inputs.ResumeInstance(by=message.by, seed=seed, message=id)
+    if isinstance(message, Pause):
+        return inputs.PauseInstance(
+            by=message.by,
+            reason=message.reason,
+            stop_clocks=message.stop_clocks,
+            until=message.until,
+            seed=seed,
+            message=id,
+        )
+    return inputs.ResumeInstance(by=message.by, paused_by=message.paused_by, seed=seed, message=id)

@@ -6,11 +6,21 @@ import msgspec
 
 from mainspring.errors import StoreCorrupt
 from mainspring.journal.records import OutboxRow
-from mainspring.machine.effects import CancelChild, CompensateChild, Send, StartChild, TellParent
+from mainspring.machine.effects import (
+    CancelChild,
+    CompensateChild,
+    PauseChild,
+    ResumeChild,
+    Send,
+    StartChild,
+    TellParent,
+)
 
 _KINDS: dict[type[object], str] = {
     StartChild: "child start",
     CancelChild: "child cancel",
+    PauseChild: "child pause",
+    ResumeChild: "child resume",
     CompensateChild: "child compensate",
     TellParent: "child end",
 }

@@ -45,6 +45,19 @@ def cancel_child(turn: Turn, node: PlanNode, state: NodeState) -> None:
         turn.send(fx.Send(f"{child}/cancel", child, fx.CancelChild(f"{turn.path(node)} was stopped", turn.instance.id)))
 
 
+def open_children(turn: Turn) -> list[str]:
+    """The children that nodes wait for now."""
+    return [
+        child_id(turn.instance.id, scope.path(node), state.run)
+        for scope in turn.instance.scopes
+        for node, state in zip(scope.graph.nodes, scope.nodes, strict=True)
+        if state is not None
+        and state.status == "waiting"
+        and node.machine_kind == "subflow"
+        and isinstance(node.told, Child)
+    ]
+
+
 def tell_parent(turn: Turn) -> None:
     """The instance is at its end: a parent that waits for that is told, once; and again where it has had the child undone."""
     instance = turn.instance

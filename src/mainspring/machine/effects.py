@@ -109,6 +109,21 @@ class CancelChild(Struct, frozen=True, tag="cancel"):
     by: str
 
 
+class PauseChild(Struct, frozen=True, tag="pause"):
+    """The parent is paused: so is the child that it waits for."""
+
+    by: str
+    reason: str
+    stop_clocks: bool = True
+
+
+class ResumeChild(Struct, frozen=True, tag="resume"):
+    """The parent goes on: so does the child, where it was paused with it. `by` is who said so to the parent."""
+
+    parent: str
+    by: str
+
+
 class CompensateChild(Struct, frozen=True, tag="compensate"):
     """Have a child that is at its end undo what it did. The node at `path` waits for that."""
 
@@ -132,7 +147,7 @@ class Send(Effect, frozen=True):
 
     id: str
     to: str
-    what: StartChild | CancelChild | CompensateChild | TellParent
+    what: StartChild | CancelChild | PauseChild | ResumeChild | CompensateChild | TellParent
 
 
 class ReadBack(Effect, frozen=True):
@@ -186,3 +201,4 @@ RETRY = "retry"
 DELAY = "delay"
 BODIES = "bodies"
 INSTANCE_TIMEOUT = "instance timeout"
+RESUME = "resume"

@@ -21,6 +21,7 @@ from mainspring.machine.inbox import RunResult
 from mainspring.machine.instance import CONSUMED_MAX, Instance
 from mainspring.machine.lifecycle import NODE_FINAL, IllegalTransition
 from mainspring.machine.moving import check_all, move, move_instance
+from mainspring.machine.pause import Pause, went_on
 from mainspring.machine.scope import BodyScope, NodeState, Scope
 
 _decode_error = msgspec.json.Decoder(ev.ErrorRecord).decode
@@ -64,9 +65,23 @@ def _instance_reasoned(instance: Instance, event: Any, at: int) -> None:
     instance.reason = event.reason
 
 
+def _instance_pausing(instance: Instance, event: ev.InstancePauseRequested, at: int) -> None:
+    move_instance(instance, event, at)
+    instance.reason = event.reason
+    instance.pause = Pause(at, event.by, event.reason, event.stop_clocks, event.until)
+    instance.pauses += 1
+
+
+def _instance_stopping(instance: Instance, event: ev.InstanceFailing | ev.InstanceCancelRequested, at: int) -> None:
+    _instance_reasoned(instance, event, at)
+    instance.pause = None
+
+
 def _instance_resumed(instance: Instance, event: ev.InstanceResumed, at: int) -> None:
     move_instance(instance, event, at)
     instance.reason = ""
+    if instance.pause is not None:
+        went_on(instance, at, event.stopped_for)
     if instance.saga is not None and not instance.saga.over:
         instance.status = "compensating"  # it was parked in the middle of its saga, which goes on
 
@@ -371,12 +386,12 @@ def _first_error_but(scope: Scope, node: PlanNode) -> ev.ErrorRecord | None:
 
 FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.InstanceStarted: _instance_started,
-    ev.InstancePauseRequested: move_instance,
+    ev.InstancePauseRequested: _instance_pausing,
     ev.InstancePaused: move_instance,
     ev.InstanceResumed: _instance_resumed,
     ev.InstanceParked: _instance_reasoned,
-    ev.InstanceFailing: _instance_reasoned,
-    ev.InstanceCancelRequested: _instance_reasoned,
+    ev.InstanceFailing: _instance_stopping,
+    ev.InstanceCancelRequested: _instance_stopping,
     ev.InstanceCompleted: _instance_ended,
     ev.InstancePartiallySucceeded: _instance_ended,
     ev.InstanceFailed: _instance_ended,

@@ -89,10 +89,23 @@ class ParkInstance(Input, frozen=True, kw_only=True):
     fault: str = ""
 
 
-class ResumeInstance(Input, frozen=True, kw_only=True):
-    """A parked or paused instance goes on."""
+class PauseInstance(Input, frozen=True, kw_only=True):
+    """Start nothing new, and let finish what runs. `until` (UTC milliseconds): it goes on by itself then.
+
+    `stop_clocks`: delays, retries, waits and timeouts stand still too; else their time goes on passing.
+    """
 
     by: str = ""
+    reason: str = ""
+    stop_clocks: bool = True
+    until: int | None = None
+
+
+class ResumeInstance(Input, frozen=True, kw_only=True):
+    """A parked or paused instance goes on; with `paused_by` only where it was paused by that one."""
+
+    by: str = ""
+    paused_by: str = ""
 
 
 class RetryNode(Input, frozen=True, kw_only=True):
@@ -222,6 +235,7 @@ AnyInput = (
     | Interrupt
     | CancelInstance
     | ParkInstance
+    | PauseInstance
     | ResumeInstance
     | RetryNode
     | TaskFinished

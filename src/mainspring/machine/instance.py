@@ -13,6 +13,7 @@ from mainspring.machine.block import Block, BlockState, capture_block, merge_wri
 from mainspring.machine.events import ErrorRecord
 from mainspring.machine.inbox import InboxState, capture_inbox, restore_inbox
 from mainspring.machine.lifecycle import ACTIVE, NODE_FINAL
+from mainspring.machine.pause import Pause
 from mainspring.machine.saga import NOTHING, Saga, UndoScope, outermost
 from mainspring.machine.scope import BodyScope, NodeState, Scope
 from mainspring.machine.signals import ALONE, NOBODY, Awaited, KeptSignal, Lineage
@@ -60,6 +61,9 @@ class InstanceState(Struct, omit_defaults=True, kw_only=True):
     undoable: dict[str, int] = {}
     saga: Saga | None = None
     retries: int = 0
+    pause: Pause | None = None
+    pauses: int = 0
+    stood: tuple[tuple[int, int], ...] = ()
 
 
 _NO_BODIES: dict[str, BodyScope] = {}
@@ -71,7 +75,8 @@ class Instance(Scope):
     charged with, where it has one.
 
     `waits` has who waits for somebody, by path, in the order in which they began to; `kept` what came before anybody did.
-    `undoable` counts the runs that a saga would undo, by the node of the instance's own graph that they belong to.
+    `undoable` counts the runs that a saga would undo, by the node of the instance's own graph that they belong to. `pauses`
+    counts its pauses, `stood` has from when to when its clocks stood still.
     """
 
     __slots__ = (
@@ -83,12 +88,15 @@ class Instance(Scope):
         "lineage",
         "open",
         "output",
+        "pause",
+        "pauses",
         "plan",
         "reason",
         "retries",
         "saga",
         "started_at",
         "status",
+        "stood",
         "undoable",
         "variables",
         "waits",
@@ -113,6 +121,9 @@ class Instance(Scope):
         self.undoable: dict[str, int] = NOTHING
         self.saga: Saga | None = None
         self.retries = 0
+        self.pause: Pause | None = None
+        self.pauses = 0
+        self.stood: tuple[tuple[int, int], ...] = ()
 
     def locate(self, path: str) -> tuple[Scope, PlanNode]:
         """The node at a path, and the scope it is in. Raises KeyError where there is none, or its scope has ended."""
@@ -223,6 +234,9 @@ def capture(instance: Instance) -> InstanceState:
         undoable=dict(instance.undoable),
         saga=_capture_saga(instance),
         retries=instance.retries,
+        pause=instance.pause,
+        pauses=instance.pauses,
+        stood=instance.stood,
     )
 
 
@@ -264,6 +278,9 @@ def restore(plan: Plan, id: str, captured: InstanceState) -> Instance:
     instance.kept = captured.kept
     instance.lineage = captured.lineage
     instance.retries = captured.retries
+    instance.pause = captured.pause
+    instance.pauses = captured.pauses
+    instance.stood = captured.stood
     for path, state in captured.nodes.items():
         scope, node = instance.locate(path)
         scope.nodes[node.index] = state

@@ -11,7 +11,7 @@ from typing import Any
 
 from mainspring.graph.plan import Plan
 from mainspring.machine import inputs
-from mainspring.machine.commands import admission, children, compensation, lifecycle, reopening, signals
+from mainspring.machine.commands import admission, children, compensation, lifecycle, pausing, reopening, signals
 from mainspring.machine.fold import consume
 from mainspring.machine.instance import Instance
 from mainspring.machine.nodes import task, timer
@@ -24,6 +24,7 @@ RULES: dict[type[inputs.Input], Callable[[Turn, Any], None]] = {
     inputs.Interrupt: lifecycle.interrupt,
     inputs.CancelInstance: lifecycle.cancel,
     inputs.ParkInstance: lifecycle.park,
+    inputs.PauseInstance: pausing.pause,
     inputs.ResumeInstance: lifecycle.resume,
     inputs.RetryNode: reopening.retry_node,
     inputs.TaskFinished: task.finished,

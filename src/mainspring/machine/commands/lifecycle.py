@@ -10,10 +10,12 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs, waves
+from mainspring.machine.commands import pausing
 from mainspring.machine.instance import NodeState
 from mainspring.machine.leases import given_back
 from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL, STARTING
 from mainspring.machine.nodes import bodies, fallback, running, single, task
+from mainspring.machine.open_nodes import OpenNode, open_nodes
 from mainspring.machine.policies import failure, saga
 from mainspring.machine.scope import BodyScope, Scope
 from mainspring.machine.turn import Refused, Turn
@@ -57,11 +59,11 @@ def recover(turn: Turn, request: inputs.Recover) -> None:
     instance = turn.instance
     if instance.status in INSTANCE_FINAL or instance.status == "pending":
         return
-    open_nodes = _open_nodes(turn)
-    crashed = [one for one in open_nodes if one[2].status == "running"]
+    nodes = open_nodes(turn)
+    crashed = [one for one in nodes if one[2].status == "running"]
     if crashed:
         turn.emit(ev.NodesRequeued(_refs(crashed), alone=request.alone))
-    _go_on(turn, open_nodes, [one for one in crashed if _is_killer(one[2], request.alone)])
+    _go_on(turn, nodes, [one for one in crashed if _is_killer(one[2], request.alone)])
 
 
 def _is_killer(state: NodeState, alone: bool) -> bool:
@@ -82,38 +84,39 @@ def reattach(turn: Turn, request: inputs.Reattach) -> None:
         return
     if turn.instance.status == "pending" or request.ended:
         return
-    open_nodes = _open_nodes(turn)
-    for scope, node, state in open_nodes:
+    nodes = open_nodes(turn)
+    for scope, node, state in nodes:
         if state.status != "running" or not _is_open(turn, scope):
             continue
         turn.scope = scope
         lost = (turn.path(node), state.run, state.attempt) not in request.known
         if lost:
             waves.follow(turn, node, running.order_again(turn, node, state))
-    _go_on(turn, open_nodes)
+    _go_on(turn, nodes)
 
 
-def _go_on(turn: Turn, open_nodes: list[OpenNode], killers: Sequence[OpenNode] = ()) -> None:
+def _go_on(turn: Turn, nodes: list[OpenNode], killers: Sequence[OpenNode] = ()) -> None:
     """Order again whatever the open nodes need: attempts, timers, admissions. None of it has rows of its own.
 
     An instance that may start nothing, because it is parked or paused, has all this done when it is resumed. Until then it
     keeps the locks that it holds.
     """
     if turn.instance.status not in STARTING:
-        for scope, node, state in open_nodes:
+        for scope, node, state in nodes:
             turn.scope = scope
             _keep_lock(turn, node, state)
+        pausing.stand(turn, nodes)
         failure.settle(turn)
         return
     if turn.plan.timeout is not None:
-        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.instance.started_at + turn.plan.timeout))
+        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, pausing.instance_due(turn)))
     for scope, node, state in killers:
         if state.status != "ready" or not _is_open(turn, scope):
             continue  # the end of one before it has stopped it
         turn.scope = scope
         message = f"the process ended {state.crashes} times while this node ran (crashes_max is {CRASHES_MAX})"
         waves.follow(turn, node, running.fail_with(turn, node, state, running.CRASH_LIMIT, message, fatal=True))
-    for scope, node, state in open_nodes:
+    for scope, node, state in nodes:
         if turn.instance.status not in STARTING:
             break
         if not _is_open(turn, scope):
@@ -121,14 +124,13 @@ def _go_on(turn: Turn, open_nodes: list[OpenNode], killers: Sequence[OpenNode] =
         turn.scope = scope
         if state.status == "ready":
             waves.follow(turn, node, running.start(turn, node))
-        elif state.status == "retrying":
-            turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, state.due or turn.at))
-        elif state.status == "waiting" and node.machine_kind == "delay":
-            turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.DELAY, state.due or turn.at))
         elif state.status == "waiting" and state.waits_for.startswith("handler"):
             task.begin_again(turn, node, state)
-        elif state.status == "waiting":
-            _wait_on(turn, node, state)
+        elif state.status in ("retrying", "waiting"):
+            for timer in pausing.clocks_of(turn, (scope, node, state)):
+                turn.ask(timer)
+            if state.status == "waiting" and node.machine_kind != "delay":
+                _wait_on(turn, node, state)
         elif state.status == "falling_back":
             fallback.ask_for_time(turn, node, scope.blocks[node.index])
     saga.ask_for_more(turn)
@@ -136,10 +138,8 @@ def _go_on(turn: Turn, open_nodes: list[OpenNode], killers: Sequence[OpenNode] =
 
 
 def _wait_on(turn: Turn, node: PlanNode, state: NodeState) -> None:
-    """What a block or a wait needs of the outside: its clock, its lock, a turn for further bodies."""
+    """What a block or a wait needs of the outside beside its clock: its lock, a turn for further bodies."""
     path = turn.path(node)
-    if node.timeout is not None:
-        turn.ask(fx.ArmTimer(path, state.run, state.attempt, fx.NODE_TIMEOUT, state.started_at + node.timeout))
     block = turn.scope.blocks.get(node.index)
     if state.waits_for.startswith(single.LOCK):
         turn.ask(fx.AskAdmission(path, state.run, state.waits_for.replace(" ", ":", 1)))
@@ -155,20 +155,6 @@ def _keep_lock(turn: Turn, node: PlanNode, state: NodeState) -> None:
         turn.ask(fx.AskAdmission(turn.path(node), state.run, single.lock_of(block), held=True))
 
 
-OpenNode = tuple[Scope, PlanNode, NodeState]
-_OPEN_STATES = frozenset({"ready", "running", "retrying", "waiting", "falling_back"})
-
-
-def _open_nodes(turn: Turn) -> list[OpenNode]:
-    """The nodes under way in all scopes, in the order in which these began."""
-    return [
-        (scope, node, state)
-        for scope in turn.instance.scopes
-        for node, state in zip(scope.graph.nodes, scope.nodes, strict=True)
-        if state is not None and state.status in _OPEN_STATES
-    ]
-
-
 def _refs(nodes: list[OpenNode]) -> tuple[ev.Ref, ...]:
     return tuple(ev.Ref(scope.path(node), state.run) for scope, node, state in nodes)
 
@@ -180,9 +166,11 @@ def _is_open(turn: Turn, scope: Scope) -> bool:
 
 def interrupt(turn: Turn, request: inputs.Interrupt) -> None:
     """The process stops in good order: what runs becomes ready, and no crash is counted."""
-    running_now = [one for one in _open_nodes(turn) if one[2].status == "running"]
+    running_now = [one for one in open_nodes(turn) if one[2].status == "running"]
     if running_now:
         turn.emit(ev.NodesRequeued(_refs(running_now), crashed=False))
+        if turn.instance.status == "pausing":
+            failure.settle(turn)
 
 
 def cancel(turn: Turn, request: inputs.CancelInstance) -> None:
@@ -201,7 +189,7 @@ def park(turn: Turn, request: inputs.ParkInstance) -> None:
     if turn.instance.status not in INSTANCE["InstanceParked"]:
         raise Refused(f"the instance is {turn.instance.status}: only one that is open can be parked")
     turn.emit(ev.InstanceParked(request.reason, request.fault))
-    for scope, node, state in _open_nodes(turn):
+    for scope, node, state in open_nodes(turn):
         if state.status == "ready":  # nobody is kept waiting by one that can't start; it asks again when it is resumed
             turn.scope = scope
             turn.ask(given_back(turn, node, state, "unused"))
@@ -209,10 +197,8 @@ def park(turn: Turn, request: inputs.ParkInstance) -> None:
 
 def resume(turn: Turn, request: inputs.ResumeInstance) -> None:
     """Go on: start what became startable meanwhile, and order again what was under way."""
-    if turn.instance.status not in INSTANCE["InstanceResumed"]:
-        raise Refused(f"the instance is {turn.instance.status}: only one that is paused or parked can be resumed")
-    turn.emit(ev.InstanceResumed(request.by))
+    pausing.resumes(turn, request)
     failure.catch_up(turn)
-    open_nodes = _open_nodes(turn)
+    nodes = open_nodes(turn)
     waves.go_on(turn)
-    _go_on(turn, open_nodes)
+    _go_on(turn, nodes)

@@ -10,9 +10,11 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import waves
+from mainspring.machine.commands.pausing import instance_due
 from mainspring.machine.inputs import RetryNode
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL
+from mainspring.machine.pause import stood_still
 from mainspring.machine.policies import failure
 from mainspring.machine.scope import NodeState, Scope
 from mainspring.machine.turn import Refused, Turn
@@ -29,7 +31,7 @@ def retry_node(turn: Turn, request: RetryNode) -> None:
     if instance.status in INSTANCE_FINAL:
         turn.emit(ev.InstanceReopened(request.by, request.reason))
         if turn.plan.timeout is not None:
-            turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance.started_at + turn.plan.timeout))
+            turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
     for one in again:
         turn.emit(ev.NodeReset(scope.path(one), scope.state(one).run + 1, request.by))
     turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
@@ -44,7 +46,7 @@ def why_not(instance: Instance, path: str, run: int, now: int) -> str:
     if instance.status == "cancelled":
         return "the instance was cancelled"
     timeout = instance.plan.timeout
-    if timeout is not None and now >= instance.started_at + timeout:
+    if timeout is not None and now >= instance.started_at + timeout + stood_still(instance, instance.started_at):
         return f"the instance's timeout ({timeout} ms) is over"
     try:
         scope, node = instance.locate(path)

@@ -20,11 +20,13 @@ from mainspring.machine.children import cancel_child
 from mainspring.machine.inputs import TaskFault
 from mainspring.machine.instance import NodeState
 from mainspring.machine.leases import given_back
+from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.names import Names, mapping_fault
 from mainspring.machine.nodes import fallback, reading
 from mainspring.machine.nodes.kinds import BEGIN
 from mainspring.machine.nodes.outcome import Fails, Leaves, Stops
 from mainspring.machine.nodes.own_config import COMPUTING, config_of
+from mainspring.machine.pause import clock
 from mainspring.machine.policies import failure, retry
 from mainspring.machine.policies.deciding import HANDLED, decide
 from mainspring.machine.routing import route_completed, route_failed
@@ -94,14 +96,21 @@ def refused(turn: Turn, node: PlanNode, state: NodeState, refusal: Refusal) -> b
 def fail_attempt(turn: Turn, node: PlanNode, state: NodeState, fault: TaskFault) -> bool:
     """The attempt under way has failed: the node is tried again, or fails for good. True where it ended."""
     decision = _out_of_budget(turn) or retry.decide(
-        node.retry, state.failures + 1, fault, turn.at, seed=turn.seed, path=turn.path(node), attempt=state.attempt
+        node.retry,
+        state.failures + 1,
+        fault,
+        clock(turn.instance, turn.at),
+        seed=turn.seed,
+        path=turn.path(node),
+        attempt=state.attempt,
     )
     error = record(fault, state.attempt, node.max_attempts)
     if isinstance(decision, retry.Again):
         release(turn, node, state, "failed")
         rule = turn.plan.policies.retry_rule(node)
         turn.emit(ev.NodeRetrying(turn.path(node), state.run, state.attempt, error, decision.due, rule))
-        turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, decision.due))
+        if turn.instance.status in STARTING:  # else it is armed when the instance goes on
+            turn.ask(fx.ArmTimer(turn.path(node), state.run, state.attempt, fx.RETRY, decision.due))
         return False
     return fail(turn, node, state, error)
 

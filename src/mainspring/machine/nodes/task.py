@@ -13,7 +13,7 @@ from mainspring.machine.inputs import HandlerMissing, HandlersFound, TaskFailed,
 from mainspring.machine.instance import NodeState
 from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import running
-from mainspring.machine.policies import retry
+from mainspring.machine.policies import failure, retry
 from mainspring.machine.turn import Turn
 
 
@@ -73,6 +73,7 @@ def handler_missing(turn: Turn, report: HandlerMissing) -> None:
         node, state = found
         running.release(turn, node, state, "unused")
         turn.emit(ev.NodeWaiting(turn.path(node), state.run, "handler", report.handler))
+        failure.settle(turn)
 
 
 def handlers_found(turn: Turn, report: HandlersFound) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import waves
-from mainspring.machine.inputs import TimerFired
+from mainspring.machine.commands import lifecycle, pausing
+from mainspring.machine.inputs import ResumeInstance, TimerFired
 from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import blocks, running, task
+from mainspring.machine.pause import STANDING, clocks_stopped, stood_still
 from mainspring.machine.policies import failure
 from mainspring.machine.turn import Turn
+
+BY_ITSELF = "its time"
+"""By whom an instance is said to go on whose pause had an end."""
 
 
 def fired(turn: Turn, timer: TimerFired) -> None:
@@ -32,10 +37,24 @@ def fired(turn: Turn, timer: TimerFired) -> None:
             waves.follow(turn, found[0], running.start(turn, found[0]))
     elif timer.purpose == fx.DELAY:
         found = turn.current(timer.path, timer.run, timer.attempt, "waiting")
-        if found is not None and not _early(turn, timer, found[1].due):
+        if found is not None and clocks_stopped(turn.instance):
+            turn.dropped = f"the instance is {turn.instance.status}"  # resuming it arms the timer again
+        elif found is not None and not _early(turn, timer, found[1].due):
             waves.follow(turn, found[0], running.pass_through(turn, *found))
+    elif timer.purpose == fx.RESUME:
+        _pause_over(turn)
     else:
         turn.dropped = "stale"
+
+
+def _pause_over(turn: Turn) -> None:
+    pause = turn.instance.pause
+    if pause is None or pause.until is None or turn.instance.status not in STANDING:
+        turn.dropped = "stale"
+    elif turn.at < pause.until:
+        turn.ask(fx.ArmTimer("", 0, 0, fx.RESUME, pause.until))
+    else:
+        lifecycle.resume(turn, ResumeInstance(by=BY_ITSELF))
 
 
 def _node_timed_out(turn: Turn, timer: TimerFired) -> None:
@@ -43,16 +62,16 @@ def _node_timed_out(turn: Turn, timer: TimerFired) -> None:
     if found is None:
         return
     node, state = found
+    due, standing = state.started_at + (node.timeout or 0), turn.instance.status not in STARTING
     if state.status == "waiting" and not node.machine_kind:
         turn.dropped = "stale"  # it waits for its code
-    # Or it was set for an earlier beginning of the same attempt, which waited for its code meanwhile.
-    elif _early(turn, timer, state.started_at + (node.timeout or 0)):
-        return
     elif state.status == "running":
-        task.timed_out(turn, node, state)
-    elif turn.instance.status not in STARTING:
+        # It may have been set for an earlier beginning of the same attempt, which waited for its code meanwhile.
+        if not _early(turn, timer, due):
+            task.timed_out(turn, node, state)
+    elif standing and (turn.instance.status not in STANDING or clocks_stopped(turn.instance)):
         turn.dropped = f"the instance is {turn.instance.status}"  # resuming it arms the timer again
-    else:
+    elif not _early(turn, timer, due + stood_still(turn.instance, state.started_at)):
         waves.follow(turn, node, running.out_of_time(turn, node, state))
 
 
@@ -65,8 +84,8 @@ def _early(turn: Turn, timer: TimerFired, due: int | None) -> bool:
 
 
 def _instance_timed_out(turn: Turn) -> None:
-    due = turn.instance.started_at + (turn.plan.timeout or 0)
-    if turn.instance.status not in ("running", "pausing", "paused"):
+    due = pausing.instance_due(turn)
+    if turn.instance.status not in ("running", *STANDING) or clocks_stopped(turn.instance):
         turn.dropped = "stale"
         return
     if turn.at < due:

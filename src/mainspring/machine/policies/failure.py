@@ -14,6 +14,7 @@ from mainspring.machine import events as ev
 from mainspring.machine.children import tell_parent
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.names import Names, mapping_fault
+from mainspring.machine.pause import is_drained
 from mainspring.machine.policies import saga
 from mainspring.machine.policies.deciding import TERMINATE, Decision, ending
 from mainspring.machine.scope import NodeState, Scope
@@ -79,8 +80,13 @@ def stop_all(turn: Turn, reason: str, because: str) -> None:
 
 
 def settle(turn: Turn) -> None:
-    """End the instance where nothing is left that could go on: no token, task, timer or child."""
+    """End the instance where nothing is left that could go on: no token, task, timer or child. Say that it is drained, where
+    it is pausing and nothing runs any more."""
     instance = turn.instance
+    if instance.status == "pausing":
+        if is_drained(instance):
+            turn.emit(ev.InstancePaused())
+        return
     if instance.active or instance.status in INSTANCE_FINAL:
         return
     end: ev.Event | None

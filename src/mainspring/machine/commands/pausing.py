@@ -1,0 +1,95 @@
+"""Pause and resume: nothing new starts, what runs finishes, and the clocks stop or go on (SEMANTICS 86 to 91)."""
+
+from __future__ import annotations
+
+from mainspring.machine import effects as fx
+from mainspring.machine import events as ev
+from mainspring.machine import inputs
+from mainspring.machine.children import open_children
+from mainspring.machine.leases import given_back
+from mainspring.machine.lifecycle import INSTANCE
+from mainspring.machine.open_nodes import OpenNode, open_nodes
+from mainspring.machine.pause import STANDING, clocks_stopped, stood_still
+from mainspring.machine.policies import failure
+from mainspring.machine.turn import Refused, Turn
+
+
+def pause(turn: Turn, request: inputs.PauseInstance) -> None:
+    """From here on nothing starts. Drained is told in the turn in which the last attempt has ended: perhaps this one."""
+    instance = turn.instance
+    if instance.status not in INSTANCE["InstancePauseRequested"]:
+        raise Refused(f"the instance is {instance.status}: only one that is running can be paused")
+    turn.emit(ev.InstancePauseRequested(request.by, request.reason, request.stop_clocks, request.until))
+    for one in open_nodes(turn):
+        turn.scope, node, state = one
+        if state.status == "ready":  # nobody is kept waiting by one that can't start; it asks again when it goes on
+            turn.ask(given_back(turn, node, state, "unused"))
+        elif request.stop_clocks and state.status != "running":
+            for timer in clocks_of(turn, one):
+                turn.ask(fx.DisarmTimer(timer.path, timer.run, timer.attempt, timer.purpose))
+    if request.stop_clocks and turn.plan.timeout is not None:
+        turn.ask(fx.DisarmTimer("", 0, 0, fx.INSTANCE_TIMEOUT))
+    _arm_resume(turn)
+    for child in open_children(turn):
+        what = fx.PauseChild(instance.id, request.reason, request.stop_clocks)
+        turn.send(fx.Send(f"{child}/pause/{instance.pauses}", child, what))
+    failure.settle(turn)
+
+
+def stand(turn: Turn, nodes: list[OpenNode]) -> None:
+    """It was loaded while it stands still: it goes on by itself at its time, and clocks run that did not stop."""
+    if turn.instance.status not in STANDING:
+        return
+    _arm_resume(turn)
+    if clocks_stopped(turn.instance):
+        return
+    if turn.plan.timeout is not None:
+        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
+    for one in nodes:
+        if one[2].status != "running":
+            for timer in clocks_of(turn, one):
+                turn.ask(timer)
+
+
+def resumes(turn: Turn, request: inputs.ResumeInstance) -> None:
+    """Say that it goes on. What that leads to is `lifecycle.resume`'s."""
+    instance = turn.instance
+    if instance.status not in INSTANCE["InstanceResumed"]:
+        raise Refused(f"the instance is {instance.status}: only one that is paused or parked can be resumed")
+    pause = instance.pause
+    if request.paused_by and (pause is None or pause.by != request.paused_by):
+        raise Refused(f"the instance was not paused by {request.paused_by}")
+    stopped_for = max(turn.at - pause.since, 0) if pause is not None and pause.stop_clocks else 0
+    turn.emit(ev.InstanceResumed(request.by, stopped_for))
+    if pause is not None:
+        if pause.until is not None:
+            turn.ask(fx.DisarmTimer("", 0, 0, fx.RESUME))
+        for child in open_children(turn):
+            what = fx.ResumeChild(instance.id, request.by)
+            turn.send(fx.Send(f"{child}/resume/{instance.pauses}", child, what))
+
+
+def clocks_of(turn: Turn, one: OpenNode) -> list[fx.ArmTimer]:
+    """The timers that an open node needs that is not running, as they stand."""
+    scope, node, state = one
+    path, timers = scope.path(node), []
+    if state.status == "retrying":
+        timers.append(fx.ArmTimer(path, state.run, state.attempt, fx.RETRY, state.due or turn.at))
+    elif state.status == "waiting" and node.machine_kind == "delay":
+        timers.append(fx.ArmTimer(path, state.run, state.attempt, fx.DELAY, state.due or turn.at))
+    elif state.status == "waiting" and node.machine_kind and node.timeout is not None:
+        due = state.started_at + node.timeout + stood_still(turn.instance, state.started_at)
+        timers.append(fx.ArmTimer(path, state.run, state.attempt, fx.NODE_TIMEOUT, due))
+    return timers
+
+
+def instance_due(turn: Turn) -> int:
+    """When the workflow's timeout is over, which counts downtime, but no pause that stopped its clocks."""
+    instance = turn.instance
+    return instance.started_at + (turn.plan.timeout or 0) + stood_still(instance, instance.started_at)
+
+
+def _arm_resume(turn: Turn) -> None:
+    pause = turn.instance.pause
+    if pause is not None and pause.until is not None:
+        turn.ask(fx.ArmTimer("", 0, 0, fx.RESUME, pause.until))
