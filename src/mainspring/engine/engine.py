@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
-from mainspring.engine.breakers import BreakerStanding
 from mainspring.engine.clock import Clock, SystemClock
+from mainspring.engine.commands import Commands
 from mainspring.engine.elsewhere import Elsewhere
 from mainspring.engine.host import Host
-from mainspring.engine.letters import Letter
 from mainspring.engine.library import parts
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.program import Program
 from mainspring.engine.result import InstanceResult, Recorded, recorded
 from mainspring.engine.settings import EngineSettings
-from mainspring.engine.signalling import Signalling
 from mainspring.errors import (
-    CommandRefused,
     InputInvalid,
     MainspringError,
     NotOwner,
     UnknownInstance,
 )
 from mainspring.graph.schemas import Check
-from mainspring.journal import messages
 from mainspring.journal.history import rebuild
 from mainspring.journal.payload import encode_payload
 from mainspring.journal.records import InstanceRecord, StoreFacts
 from mainspring.journal.store import Store
-from mainspring.limits.breaker import Transition
 from mainspring.limits.standing import Standing
-from mainspring.machine.inputs import Compensate
 from mainspring.machine.policies.health import Health
 from mainspring.messaging.task import FaultDescriber, TaskKind
 
@@ -67,6 +62,16 @@ class Run:
         """All events from row `after` on, as they become durable; ends with the instance."""
         return self._engine.events(self.id, after=after)
 
+    async def pause(self, reason: str = "", *, stop_clocks: bool = True, for_ms: int | None = None) -> str:
+        """Have it start nothing new, and wait until nothing of it runs any more. Gives its status: `paused`, where it has
+        not come to its end meanwhile. See `Engine.pause`."""
+        await self._engine.pause(self.id, reason=reason, stop_clocks=stop_clocks, for_ms=for_ms)
+        return await self._engine.standstill(self.id)
+
+    async def resume(self) -> None:
+        """Have it go on. Raises CommandRefused where it is not paused or parked."""
+        await self._engine.resume(self.id)
+
     async def cancel(self, reason: str = "") -> None:
         """Have it ended. Raises CommandRefused where it has ended already."""
         await self._engine.cancel(self.id, reason=reason)
@@ -83,7 +88,7 @@ class Run:
         return f"<Run {self.id}>"
 
 
-class Engine:
+class Engine(Commands):
     """Runs workflows on one store. `async with` it; leaving gives what runs back in good order.
 
     Raises StoreHeld at the start where another engine has the store and `wait` is False.
@@ -112,7 +117,6 @@ class Engine:
         self._recover = recover
         self._pin = pin
         self._host: Host | None = None
-        self._signalling: Signalling | None = None
         self._waiters: dict[str, list[asyncio.Future[InstanceResult | None]]] = {}
         self._followers: dict[int, set[asyncio.Event]] = {}
         self._watchers: dict[str, list[Callable[[str, float, str], None]]] = {}
@@ -237,9 +241,7 @@ class Engine:
     async def events(self, id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Events as they become durable. A slow reader reads from the store: nothing is buffered for it."""
         number = (await self._record(id)).number
-        news = asyncio.Event()
-        self._followers.setdefault(number, set()).add(news)
-        try:
+        with self._news_of(number) as news:
             while True:
                 news.clear()
                 page = await self._store.turns(id, after=after, limit=EVENTS_AT_ONCE)
@@ -255,6 +257,14 @@ class Engine:
                     await news.wait()
                     if self.host.loss is not None:
                         raise self.host.loss
+
+    @contextmanager
+    def _news_of(self, number: int) -> Iterator[asyncio.Event]:
+        """An event that is set when the instance has a new durable turn, or the engine is lost."""
+        news = asyncio.Event()
+        self._followers.setdefault(number, set()).add(news)
+        try:
+            yield news
         finally:
             followers = self._followers.get(number, set())
             followers.discard(news)
@@ -301,104 +311,6 @@ class Engine:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await host.writer.drained()
             await asyncio.sleep(0)
-
-    # --- commands -----------------------------------------------------------------------------------------------------
-
-    async def cancel(self, id: str, *, by: str = "", reason: str = "") -> None:
-        """Have an instance ended. Raises UnknownInstance, CommandRefused."""
-        await self._command(id, messages.Cancel(by=by, reason=reason))
-
-    async def resume(self, id: str, *, by: str = "") -> None:
-        """Have a parked or paused instance go on. Raises UnknownInstance, CommandRefused."""
-        record = await self._record(id)
-        if record.status not in ("parked", "paused", "pausing"):
-            raise CommandRefused(f"{id} is {record.status}: only one that is paused or parked can be resumed")
-        await self._command(id, messages.Resume(by=by))
-
-    async def compensate(self, id: str, *, by: str = "") -> None:
-        """Have an instance at its end undo what it had to leave; `wait` tells how it ends then.
-
-        That it has begun is durable when this returns. Raises UnknownInstance, CommandRefused (it is not at its end, or
-        nothing is left to be undone).
-        """
-        await self.host.reviving.compensate(id, Compensate(by=by, seed=self.host.clock.seed()))
-
-    async def signal(self, id: str, name: str, payload: Any = None, *, by: str = "", key: str | None = None) -> bool:
-        """Send an instance a signal; it is durable when this returns. A wait takes it, now or when it begins.
-
-        With a `key`, the same one a second time is not a second signal: then it gives False. Raises UnknownInstance,
-        CommandRefused (the instance is at its end), PayloadError, PayloadTooLarge.
-        """
-        sender = self._sender
-        return await sender.send(id, messages.Signal(name, sender.encoded(payload), "signal", by), key)
-
-    async def approve(self, id: str, name: str, approved: bool, comment: str = "", *, by: str = "") -> None:
-        """Decide what an instance waits for: `approved` or not. Raises as `signal` does."""
-        payload = self._sender.encoded({"approved": approved, "comment": comment, "by": by})
-        await self._sender.send(id, messages.Signal(name, payload, "approval", by))
-
-    async def publish(self, name: str, payload: Any = None, *, by: str = "", key: str | None = None) -> int:
-        """Send an event to all open instances whose workflow may wait for it, and give how many these are.
-
-        Each of them has it durably when this returns. Were it to fail half way, publish again with the same `key`: nobody
-        gets it twice. Raises PayloadError, PayloadTooLarge.
-        """
-        return await self._sender.publish(name, self._sender.encoded(payload), key, by)
-
-    # --- dead letters -------------------------------------------------------------------------------------------------
-
-    async def dead_letters(self) -> list[Letter]:
-        """What was given up and waits for somebody to decide about it: nodes, children, messages, parked instances."""
-        return await self.host.letters.all()
-
-    async def dead_letter(self, id: str) -> Letter:
-        """One of them. Raises CommandRefused where there is none of that id."""
-        return await self.host.letters.find(id)
-
-    async def requeue(self, id: str, *, by: str = "", reason: str = "") -> None:
-        """Put a dead letter back to work: it is durable when this returns, and has its effect once.
-
-        A node runs again, in a new run with a new idempotency key, its instance being reopened where it is at its end; what
-        was skipped because the node had failed decides anew. A parked instance is resumed, a message sent again. Raises
-        CommandRefused, which says why it cannot be.
-        """
-        await self.host.letters.requeue(id, by, reason)
-
-    async def purge(self, *ids: str) -> int:
-        """Lose these dead letters for good; gives how many there were. A parked instance is cancelled instead."""
-        return await self.host.letters.purge(list(ids))
-
-    # --- circuit breakers ---------------------------------------------------------------------------------------------
-
-    def breakers(self) -> list[BreakerStanding]:
-        """How each circuit breaker stands that this engine, or one before it on this store, has made calls by."""
-        return self.host.breakers.standings()
-
-    async def open_breaker(self, target: str, *, by: str = "", reason: str = "") -> BreakerStanding:
-        """The emergency switch: nobody calls this target any more, until somebody closes the breaker by hand.
-
-        Calls that are under way go on. It is durable when this returns. Raises NotOwner, StoreError.
-        """
-        return await self.host.breakers.switch(target, shut=False, why=_by_hand(by, reason))
-
-    async def close_breaker(self, target: str, *, by: str = "", reason: str = "") -> BreakerStanding:
-        """Have calls of this target made again, whatever state its breaker is in. What it has counted is forgotten."""
-        return await self.host.breakers.switch(target, shut=True, why=_by_hand(by, reason))
-
-    def watch_breakers(self, callback: Callable[[str, Transition], None]) -> Callable[[], None]:
-        """Have `callback(target, transition)` called when a breaker goes to another state. Gives back how to stop."""
-        watchers = self.host.breakers.watchers
-        watchers.append(callback)
-        return lambda: watchers.remove(callback) if callback in watchers else None
-
-    @property
-    def _sender(self) -> Signalling:
-        if self._signalling is None:
-            self._signalling = Signalling(self.host)
-        return self._signalling
-
-    async def _command(self, id: str, message: messages.Message) -> None:
-        await self._sender.send(id, message)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -462,11 +374,6 @@ def refuse_invalid(check: Check | None, input: bytes) -> None:
     faults = () if check is None else check(input)
     if faults:
         raise InputInvalid(faults)
-
-
-def _by_hand(by: str, reason: str) -> str:
-    said = f"by {by}" if by else "by hand"
-    return f"{said}: {reason}" if reason else said
 
 
 def _tail(clock: Clock) -> str:

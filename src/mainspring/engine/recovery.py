@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mainspring.engine.live import Entry, Live
 from mainspring.errors import DefinitionError, NotOwner, StoreCorrupt, StoreError, StoreTooNew
 from mainspring.journal.history import rebuild
-from mainspring.journal.messages import is_cancel, to_input
+from mainspring.journal.messages import stops, to_input
 from mainspring.journal.records import Change, InboxMessage, InstanceRecord, Loaded, Write
 from mainspring.limits.limit import Lease
 from mainspring.machine.inputs import (
@@ -197,7 +197,7 @@ class Recovery:
         for live, loaded, seq in admitted:
             for message in loaded.inbox:
                 self._delivered.discard(message.id)  # if at all, it was delivered to one on its way to sleep
-                if is_cancel(message.body):  # first, or what waits for a start would be started only to be stopped
+                if stops(message.body):  # first, or what waits for a start would be started only to be stopped
                     self._deliver(live, message)
             self._host.loop.post(live, Recover(seq=seq, alone=alone, seed=self._host.clock.seed()))
             for message in loaded.inbox:

@@ -49,6 +49,14 @@ class Signalling:
                 sent += await self._post(record, event, f"{ident}/{record.id}")
         return sent
 
+    async def to_all(self, status: str, workflow: str | None, message: messages.Message) -> list[str]:
+        """Post it to all instances in a state, or to those of one workflow; gives their ids."""
+        ident, sent = self._fresh(), []
+        async for record in self._in_state(status, workflow):
+            if await self._post(record, message, f"{ident}/{record.id}"):
+                sent.append(record.id)
+        return sent
+
     def encoded(self, payload: Any) -> Raw:
         """A payload as JSON. Raises PayloadError, PayloadTooLarge."""
         raw = encode_payload(payload, "payload")
@@ -70,16 +78,21 @@ class Signalling:
         """All open instances, each once: by status, and one that changes its status meanwhile may be met twice."""
         met: set[int] = set()
         for status in INSTANCE_STATES:
-            before: int | None = None
-            while status not in INSTANCE_FINAL:
-                page = await self._host.store.instances(status=status, before=before, limit=PAGE)
-                for record in page:
+            if status not in INSTANCE_FINAL:
+                async for record in self._in_state(status):
                     if record.number not in met:
                         met.add(record.number)
                         yield record
-                if len(page) < PAGE:
-                    break
-                before = page[-1].number
+
+    async def _in_state(self, status: str, workflow: str | None = None) -> AsyncIterator[InstanceRecord]:
+        before: int | None = None
+        while True:
+            page = await self._host.store.instances(status=status, workflow=workflow, before=before, limit=PAGE)
+            for record in page:
+                yield record
+            if len(page) < PAGE:
+                break
+            before = page[-1].number
 
     async def _may_take(self, record: InstanceRecord, name: str) -> bool:
         known = self._takers.get((record.version, name))

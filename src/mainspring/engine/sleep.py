@@ -76,8 +76,8 @@ class Sleep:
 
 
 def waits_for_others(instance: Instance) -> bool:
-    """Whether it is a message that will wake it: one from outside, or of a child's end."""
-    return instance.status in STARTING and bool(instance.waits)
+    """Whether it is a message that will wake it: one from outside, or of a child's end; or that it goes on after a pause."""
+    return instance.status == "paused" or (instance.status in STARTING and bool(instance.waits))
 
 
 def _idle(live: Live) -> bool:

@@ -70,10 +70,10 @@ def encode(message: Message) -> bytes:
     return msgspec.json.encode(message)
 
 
-def is_cancel(body: bytes) -> bool:
-    """Whether an inbox row asks for the end."""
+def stops(body: bytes) -> bool:
+    """Whether an inbox row asks for the end, or for a pause."""
     try:
-        return isinstance(_decoder.decode(body), Cancel)
+        return isinstance(_decoder.decode(body), (Cancel, Pause))
     except msgspec.MsgspecError:
         return False
 

@@ -1,0 +1,189 @@
+"""What an engine can be told, beside what it is to run: the commands of its face."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from mainspring.engine.breakers import BreakerStanding
+from mainspring.engine.host import Host
+from mainspring.engine.letters import Letter
+from mainspring.engine.signalling import Signalling
+from mainspring.errors import CommandRefused
+from mainspring.journal import messages
+from mainspring.journal.records import InstanceRecord
+from mainspring.limits.breaker import Transition
+from mainspring.machine.inputs import Compensate
+
+STILL = frozenset({"parked", "paused", "pausing"})
+"""The states in which an instance stands still, or is about to."""
+
+
+class Commands:
+    """The commands. `Engine` has them, and what they need of it."""
+
+    _signalling: Signalling | None = None
+
+    @property
+    def host(self) -> Host:
+        """What is behind the face."""
+        raise NotImplementedError
+
+    async def _record(self, id: str) -> InstanceRecord:
+        raise NotImplementedError
+
+    def _news_of(self, number: int) -> AbstractContextManager[asyncio.Event]:
+        raise NotImplementedError
+
+    @property
+    def _sender(self) -> Signalling:
+        if self._signalling is None:
+            self._signalling = Signalling(self.host)
+        return self._signalling
+
+    # --- instances ----------------------------------------------------------------------------------------------------
+
+    async def cancel(self, id: str, *, by: str = "", reason: str = "") -> None:
+        """Have an instance ended. Raises UnknownInstance, CommandRefused."""
+        await self._sender.send(id, messages.Cancel(by=by, reason=reason))
+
+    async def pause(
+        self, id: str, *, by: str = "", reason: str = "", stop_clocks: bool = True, for_ms: int | None = None
+    ) -> None:
+        """Have an instance start nothing new; what runs finishes. `standstill` waits until that is so.
+
+        Its clocks (delays, retries, waits, the workflow's timeout) stop too, unless `stop_clocks` is False. It goes on by
+        itself after `for_ms` milliseconds, where that is said. The children that it waits for are paused with it. The wish
+        is durable when this returns. Raises UnknownInstance, CommandRefused (it is not running).
+        """
+        record = await self._record(id)
+        if record.status != "running":
+            raise CommandRefused(f"{id} is {record.status}: only one that is running can be paused")
+        await self._sender.send(id, self._pause(by, reason, stop_clocks, for_ms))
+
+    async def pause_all(
+        self,
+        workflow: str | None = None,
+        *,
+        by: str = "",
+        reason: str = "",
+        stop_clocks: bool = True,
+        for_ms: int | None = None,
+    ) -> list[str]:
+        """Pause all that is running, or all of one workflow; gives their ids. One that starts later is not paused."""
+        return await self._sender.to_all("running", workflow, self._pause(by, reason, stop_clocks, for_ms))
+
+    async def resume(self, id: str, *, by: str = "") -> None:
+        """Have a parked or paused instance go on. Raises UnknownInstance, CommandRefused."""
+        record = await self._record(id)
+        if record.status not in STILL:
+            raise CommandRefused(f"{id} is {record.status}: only one that is paused or parked can be resumed")
+        await self._sender.send(id, messages.Resume(by=by))
+
+    async def resume_all(self, workflow: str | None = None, *, by: str = "") -> list[str]:
+        """Have all that is paused go on, or all of one workflow; gives their ids. What is parked waits for its own word."""
+        ids = await self._sender.to_all("pausing", workflow, messages.Resume(by=by))
+        return ids + await self._sender.to_all("paused", workflow, messages.Resume(by=by))
+
+    async def standstill(self, id: str) -> str:
+        """Wait until an instance is paused and drained, parked, or at its end, and give its status.
+
+        Raises UnknownInstance, NotOwner where this engine loses its store meanwhile.
+        """
+        record = await self._record(id)
+        with self._news_of(record.number) as news:
+            while True:
+                news.clear()
+                record = await self._record(id)
+                if not record.open or record.status in ("paused", "parked"):
+                    return record.status
+                await news.wait()
+                if self.host.loss is not None:
+                    raise self.host.loss
+
+    def _pause(self, by: str, reason: str, stop_clocks: bool, for_ms: int | None) -> messages.Pause:
+        until = None if for_ms is None else self.host.clock.now() + for_ms
+        return messages.Pause(by=by, reason=reason, stop_clocks=stop_clocks, until=until)
+
+    async def compensate(self, id: str, *, by: str = "") -> None:
+        """Have an instance at its end undo what it had to leave; `wait` tells how it ends then.
+
+        That it has begun is durable when this returns. Raises UnknownInstance, CommandRefused (it is not at its end, or
+        nothing is left to be undone).
+        """
+        await self.host.reviving.compensate(id, Compensate(by=by, seed=self.host.clock.seed()))
+
+    async def signal(self, id: str, name: str, payload: Any = None, *, by: str = "", key: str | None = None) -> bool:
+        """Send an instance a signal; it is durable when this returns. A wait takes it, now or when it begins.
+
+        With a `key`, the same one a second time is not a second signal: then it gives False. Raises UnknownInstance,
+        CommandRefused (the instance is at its end), PayloadError, PayloadTooLarge.
+        """
+        sender = self._sender
+        return await sender.send(id, messages.Signal(name, sender.encoded(payload), "signal", by), key)
+
+    async def approve(self, id: str, name: str, approved: bool, comment: str = "", *, by: str = "") -> None:
+        """Decide what an instance waits for: `approved` or not. Raises as `signal` does."""
+        payload = self._sender.encoded({"approved": approved, "comment": comment, "by": by})
+        await self._sender.send(id, messages.Signal(name, payload, "approval", by))
+
+    async def publish(self, name: str, payload: Any = None, *, by: str = "", key: str | None = None) -> int:
+        """Send an event to all open instances whose workflow may wait for it, and give how many these are.
+
+        Each of them has it durably when this returns. Were it to fail half way, publish again with the same `key`: nobody
+        gets it twice. Raises PayloadError, PayloadTooLarge.
+        """
+        return await self._sender.publish(name, self._sender.encoded(payload), key, by)
+
+    # --- dead letters -------------------------------------------------------------------------------------------------
+
+    async def dead_letters(self) -> list[Letter]:
+        """What was given up and waits for somebody to decide about it: nodes, children, messages, parked instances."""
+        return await self.host.letters.all()
+
+    async def dead_letter(self, id: str) -> Letter:
+        """One of them. Raises CommandRefused where there is none of that id."""
+        return await self.host.letters.find(id)
+
+    async def requeue(self, id: str, *, by: str = "", reason: str = "") -> None:
+        """Put a dead letter back to work: it is durable when this returns, and has its effect once.
+
+        A node runs again, in a new run with a new idempotency key, its instance being reopened where it is at its end; what
+        was skipped because the node had failed decides anew. A parked instance is resumed, a message sent again. Raises
+        CommandRefused, which says why it cannot be.
+        """
+        await self.host.letters.requeue(id, by, reason)
+
+    async def purge(self, *ids: str) -> int:
+        """Lose these dead letters for good; gives how many there were. A parked instance is cancelled instead."""
+        return await self.host.letters.purge(list(ids))
+
+    # --- circuit breakers ---------------------------------------------------------------------------------------------
+
+    def breakers(self) -> list[BreakerStanding]:
+        """How each circuit breaker stands that this engine, or one before it on this store, has made calls by."""
+        return self.host.breakers.standings()
+
+    async def open_breaker(self, target: str, *, by: str = "", reason: str = "") -> BreakerStanding:
+        """The emergency switch: nobody calls this target any more, until somebody closes the breaker by hand.
+
+        Calls that are under way go on. It is durable when this returns. Raises NotOwner, StoreError.
+        """
+        return await self.host.breakers.switch(target, shut=False, why=_by_hand(by, reason))
+
+    async def close_breaker(self, target: str, *, by: str = "", reason: str = "") -> BreakerStanding:
+        """Have calls of this target made again, whatever state its breaker is in. What it has counted is forgotten."""
+        return await self.host.breakers.switch(target, shut=True, why=_by_hand(by, reason))
+
+    def watch_breakers(self, callback: Callable[[str, Transition], None]) -> Callable[[], None]:
+        """Have `callback(target, transition)` called when a breaker goes to another state. Gives back how to stop."""
+        watchers = self.host.breakers.watchers
+        watchers.append(callback)
+        return lambda: watchers.remove(callback) if callback in watchers else None
+
+
+def _by_hand(by: str, reason: str) -> str:
+    said = f"by {by}" if by else "by hand"
+    return f"{said}: {reason}" if reason else said
