@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
+from mainspring.engine.control import ControlSocket
 from mainspring.engine.engine import Engine as BareEngine
 from mainspring.engine.engine import Run
 from mainspring.engine.library import parts
@@ -112,6 +113,19 @@ class Engine(BareEngine):
             pin=pinned,
         )
         self._checked: dict[int, object] = {}
+        self._control: ControlSocket | None = None
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        if self._store.control is not None:  # nobody else can write to the store: whoever wants something says so to us
+            self._control = ControlSocket(self, self._store.control)
+            await self._control.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._control is not None:
+            await self._control.stop()
+        await super().__aexit__(*exc)
 
     async def start(
         self,

@@ -12,6 +12,7 @@ from mainspring.cli.words import iso
 from mainspring.engine.result import InstanceResult, NodeResult
 from mainspring.journal.records import InstanceRecord
 from mainspring.machine.events import ErrorRecord
+from mainspring.machine.pause import Pause
 
 
 def of_instance(result: InstanceResult, store: str, status: str = "", reason: str = "") -> dict[str, Any]:
@@ -35,8 +36,20 @@ def of_instance(result: InstanceResult, store: str, status: str = "", reason: st
         "output": result.output if result.done else None,
         "variables": result.variables,
         "nodes": {path: of_node(node) for path, node in result.nodes.items()},
+        **({} if result.instance.pause is None else {"pause": _of_pause(result.instance.pause)}),
         **({} if result.compensation is None else {"compensation": undone.as_json(result.compensation)}),
         "errors": [{"node": path, **of_error(error)} for path, error in result.errors.items()],
+    }
+
+
+def _of_pause(pause: Pause) -> dict[str, Any]:
+    """Since when it stands still, and until when if it goes on by itself."""
+    return {
+        "since": iso(pause.since),
+        "by": pause.by,
+        "reason": pause.reason,
+        "clocks": "stop" if pause.stop_clocks else "run",
+        "until": iso(pause.until),
     }
 
 

@@ -120,11 +120,11 @@ def _show(found: dict[str, Kept], url: str) -> None:
 def _switch(target: str, store: str | None, reason: str, by: str | None, as_json: bool, *, shut: bool) -> int:
     import asyncio
 
-    from mainspring.cli import preparing, sending
+    from mainspring.cli import operating, preparing
 
     url = places.store_url(store)
     with preparing.log_lines():
-        who = sending.user() if by is None else by
+        who = operating.user() if by is None else by
         stands = asyncio.run(_switched(url, target, who, reason, shut))
     if as_json:
         import json
@@ -144,24 +144,16 @@ def _switch(target: str, store: str | None, reason: str, by: str | None, as_json
 
 
 async def _switched(url: str, target: str, by: str, reason: str, shut: bool) -> BreakerStanding:
-    from typing import cast
+    import msgspec
 
-    from mainspring.assembly import Engine, open_store
-    from mainspring.cli.focused import FocusedStore
+    from mainspring.cli.operating import operate
     from mainspring.definition.findings import did_you_mean
-    from mainspring.errors import CommandRefused, StoreHeld
+    from mainspring.engine.breakers import BreakerStanding
+    from mainspring.errors import CommandRefused
+    from mainspring.messaging.control import SwitchBreaker
 
     known = await _read(url)
     if shut and target not in known:
         hint = did_you_mean(target, list(known))
         raise CommandRefused(f"there is no breaker of {target} in {url}{f'; {hint}' if hint else ''}")
-    try:
-        # The engine is there for the store's sake: it takes no instance, so nothing is begun here.
-        async with Engine(cast(Any, FocusedStore(open_store(url), set())), wait=False, recover=False) as engine:
-            if shut:
-                return await engine.close_breaker(target, by=by, reason=reason)
-            return await engine.open_breaker(target, by=by, reason=reason)
-    except StoreHeld as held:
-        raise StoreHeld(
-            f"{held}: do it from within that engine (`engine.open_breaker`), or stop it (Ctrl-C) before"
-        ) from None
+    return msgspec.convert(await operate(url, SwitchBreaker(target, shut, by, reason)), BreakerStanding)

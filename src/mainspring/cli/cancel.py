@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from mainspring.cli import exits, places
+
+END_MS_MAX = 10_000
+"""The end of an instance that has nothing to undo is decided at once; of one that has, this waits so long."""
 
 
 @click.command("cancel", short_help="End an instance.")
 @click.argument("id")
 @click.option("--store", metavar="URL", help=f"Where it is. [default: {places.DEFAULT_STORE}]")
 @click.option("--reason", default="", help="Why; it is kept in the journal.")
+@click.option("--by", help="Who ends it; it is kept in the journal. [default: your login name]")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
-def command(id: str, store: str | None, reason: str, as_json: bool) -> int:
-    """End an instance that nothing runs now, and the children that it waits for; what is done stays done.
+def command(id: str, store: str | None, reason: str, by: str | None, as_json: bool) -> int:
+    """End an instance, and the children that it waits for; what is done stays done.
 
-    ID is an id, the beginning of one, or `last`.
+    ID is an id, the beginning of one, or `last`. It may be running in another process: that one is told.
 
     \b
     mainspring cancel order-7f3k --reason "ordered twice"
     """
     import asyncio
 
-    from mainspring.cli import look, preparing
+    from mainspring.cli import look, operating, preparing
 
     url = places.store_url(store)
     with preparing.log_lines():
-        known, status = asyncio.run(_cancel(url, id, reason))
+        known, status = asyncio.run(_cancel(url, id, reason, operating.user() if by is None else by))
     if as_json:
         import json
 
@@ -37,34 +43,31 @@ def command(id: str, store: str | None, reason: str, as_json: bool) -> int:
     return exits.COMPLETED
 
 
-async def _cancel(url: str, wanted: str, reason: str) -> tuple[str, str]:
-    from typing import Any, cast
+async def _cancel(url: str, wanted: str, reason: str, by: str) -> tuple[str, str]:
+    from contextlib import suppress
 
-    from mainspring.assembly import Engine, open_store
-    from mainspring.cli.focused import FocusedStore
-    from mainspring.cli.reading import opened
-    from mainspring.errors import CommandRefused, StoreHeld
+    from mainspring.cli.operating import operate, resolved
+    from mainspring.errors import CommandRefused, UnknownInstance
     from mainspring.machine.children import children_ids
+    from mainspring.messaging.control import Cancel
 
-    async with opened(url) as store:
-        record = await places.resolve(store, wanted)
+    record = await resolved(url, wanted)
     if not record.open:
         raise CommandRefused(f"{record.id} is {record.status}: it is at its end")
-    try:
-        line = [record.id]
-        status = ""
-        for id in line:
-            # `recover=False`: the instance is taken by the sweep that the message causes, and so reads it at once. Each has a
-            # session of its own: a child that was taken along with its parent would go on before it hears of the end.
-            focused = FocusedStore(open_store(url), {id}, children=False)
-            async with Engine(cast(Any, focused), wait=False, recover=False) as engine:
-                await engine.cancel(id, by="mainspring cancel", reason=reason)
-                result = await engine.wait(id)
-                status = status or result.status
-                for child in children_ids(result.instance, detached=False):
-                    found = await focused.find(child)
-                    if found is not None and found.open:
+    line = [record.id]
+    status = ""
+    for id in line:
+        # Each has a session of its own: a child that was taken along with its parent would go on before it hears of the end.
+        # `alone` takes the instance by the sweep that the message causes, and so has it read that at once.
+        async def end(engine: Any, id: str = id) -> dict[str, str]:
+            await engine.cancel(id, by=by, reason=reason)
+            result = await engine.wait(id)
+            for child in children_ids(result.instance, detached=False):
+                with suppress(UnknownInstance):
+                    if not (await engine.inspect(child)).done:
                         line.append(child)
-        return record.id, status
-    except StoreHeld as held:
-        raise StoreHeld(f"{held}: stop that engine (Ctrl-C), then cancel, or cancel from within it") from None
+            return {"status": result.status}
+
+        told = await operate(url, Cancel(id, by, reason, END_MS_MAX), {id}, alone=end)
+        status = status or told["status"]
+    return record.id, status

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mainspring.cli import exits, places
 
 if TYPE_CHECKING:
-    from mainspring.assembly import Engine
     from mainspring.engine.letters import Letter
 
-T = TypeVar("T")
 
 STYLES = {"node": "red", "instance": "yellow", "child": "red", "outbox": "red"}
 
@@ -89,13 +86,14 @@ def requeue(id: str, store: str | None, reason: str, by: str | None, as_json: bo
     """
     import asyncio
 
-    from mainspring.cli import preparing, sending
+    from mainspring.cli import operating, preparing
+    from mainspring.messaging.control import Requeue
 
     url = places.store_url(store)
     with preparing.log_lines():
         letter = _only(asyncio.run(_read(url)), id, url)
-        who = sending.user() if by is None else by
-        asyncio.run(_with_engine(url, lambda engine: engine.requeue(letter.id, by=who, reason=reason)))
+        who = operating.user() if by is None else by
+        asyncio.run(operating.operate(url, Requeue(letter.id, who, reason)))
     if as_json:
         import json
 
@@ -124,7 +122,8 @@ def purge(ids: tuple[str, ...], store: str | None, everything: bool, as_json: bo
     """
     import asyncio
 
-    from mainspring.cli import preparing
+    from mainspring.cli import operating, preparing
+    from mainspring.messaging.control import Purge
 
     if bool(ids) == everything:
         raise click.UsageError("give the IDs of those to purge, or --all")
@@ -134,7 +133,7 @@ def purge(ids: tuple[str, ...], store: str | None, everything: bool, as_json: bo
         chosen = letters if everything else [_only(letters, id, url) for id in ids]
         _refuse_parked(chosen, everything, url)
         going = [one.id for one in chosen if one.kind != "instance"]
-        count = asyncio.run(_with_engine(url, lambda engine: engine.purge(*going))) if going else 0
+        count = asyncio.run(operating.operate(url, Purge(tuple(going))))["purged"] if going else 0
     if as_json:
         import json
 
@@ -161,23 +160,6 @@ async def _read(url: str) -> list[Letter]:
 
     async with opened(url) as store:
         return await letters_in(store)
-
-
-async def _with_engine(url: str, do: Callable[[Engine], Awaitable[T]]) -> T:
-    """The engine is there for the store's sake: it takes no instance, so nothing is begun here."""
-    from typing import cast
-
-    from mainspring.assembly import Engine, open_store
-    from mainspring.cli.focused import FocusedStore
-    from mainspring.errors import StoreHeld
-
-    try:
-        async with Engine(cast(Any, FocusedStore(open_store(url), set())), wait=False, recover=False) as engine:
-            return await do(engine)
-    except StoreHeld as held:
-        raise StoreHeld(
-            f"{held}: do it from within that engine (`engine.requeue`, `engine.purge`), or stop it (Ctrl-C) before"
-        ) from None
 
 
 def _only(letters: list[Letter], wanted: str, url: str) -> Letter:

@@ -27,6 +27,8 @@ COMMANDS = {
     "list": "listing",
     "show": "show",
     "events": "events",
+    "pause": "pause",
+    "resume": "resume",
     "cancel": "cancel",
     "compensate": "compensate",
     "signal": "signalling",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from mainspring.assembly import Engine, open_store
+from msgspec import Raw
+
 from mainspring.cli import places, preparing, reading
 from mainspring.cli.awaited import Wait, waits_of
-from mainspring.cli.focused import FocusedStore
+from mainspring.cli.operating import operate, user
 from mainspring.definition.findings import did_you_mean
 from mainspring.engine.result import InstanceResult
-from mainspring.errors import CommandRefused, StoreHeld
+from mainspring.errors import CommandRefused
 from mainspring.graph.plan_waits import all_nodes, may_take
 from mainspring.journal.payload import encode_payload
 from mainspring.machine.nodes.wait import accepts
+from mainspring.messaging.control import Approve, Signal
 
 
 class Sent(NamedTuple):
@@ -28,7 +30,7 @@ class Sent(NamedTuple):
 
 
 async def send(url: str, wanted: str, kind: str, name: str | None, payload: Any, by: str) -> Sent:
-    """Post it. Nothing is run: the instance takes it when an engine goes on with it.
+    """Post it. The engine that runs the instance has it take it; where none does, nothing is run for that.
 
     Raises CommandRefused where nothing in the workflow waits for it, or what waits refuses the payload; StoreHeld.
     """
@@ -40,17 +42,12 @@ async def send(url: str, wanted: str, kind: str, name: str | None, payload: Any,
         raise CommandRefused(f"{record.id} is {record.status}: it is at its end")
     waits = [wait for wait in waits_of(result.instance) if wait.kind == kind]
     name = name or _only(waits, record.id, kind)
-    path = _taker(result, waits, kind, name, encode_payload(payload, "payload"))
-    # The engine is there for the store's sake: of what is open it takes nothing, so nothing is begun here.
-    focused = FocusedStore(open_store(url), set())
-    try:
-        async with Engine(cast(Any, focused), wait=False, recover=False) as engine:
-            if kind == "approval":
-                await engine.approve(record.id, name, payload["approved"], payload["comment"], by=by)
-            else:
-                await engine.signal(record.id, name, payload, by=by)
-    except StoreHeld as held:
-        raise StoreHeld(f"{held}: stop that engine (Ctrl-C), then send, or send from within it") from None
+    raw = encode_payload(payload, "payload")
+    path = _taker(result, waits, kind, name, raw)
+    operation: Signal | Approve = Signal(record.id, name, Raw(raw), by)
+    if kind == "approval":
+        operation = Approve(record.id, name, payload["approved"], payload["comment"], by)
+    await operate(url, operation)
     return Sent(record.id, root, name, path)
 
 
@@ -87,16 +84,6 @@ def _taker(result: InstanceResult, waits: list[Wait], kind: str, name: str, payl
     if keeps is not None and name not in keeps:
         raise CommandRefused(f"nothing waits for the {kind} {name} now, and it is not kept (transient)")
     return ""
-
-
-def user() -> str:
-    """Who sends, where nobody says so."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
 
 
 def told(sent: Sent, kind: str, what: str, url: str, as_json: bool) -> None:

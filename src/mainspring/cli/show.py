@@ -114,6 +114,7 @@ def _show(screen: Screen, seen: Seen, url: str) -> None:
     screen.line(f"{screen.symbol(record.status)} {head}  {screen.paint(record.id, 'dim')}")
     if record.reason and record.status != "completed":
         screen.hanging("  reason    ", clean(record.reason), 12)
+    _pause(screen, result, now)
     screen.line(f"  started   {local(record.created_at)} ({relative(record.created_at, now)})")
     took = duration((record.ended_at or now) - record.created_at)
     screen.line(f"  {'took' if record.ended_at else 'so far'}{' ' * (6 if record.ended_at else 4)}{took}")
@@ -142,8 +143,25 @@ def _show(screen: Screen, seen: Seen, url: str) -> None:
     if record.open:
         screen.line()
         awaited.show(screen, result, url)
+        if record.status in ("pausing", "paused"):
+            resume = places.command("resume", record.id, store=url)
+            screen.line(screen.paint(f"to end the pause: {resume}", "dim"))
         go_on = places.command("run", "--resume", record.id, store=url)
         screen.line(screen.paint(f"to go on, where nothing runs it now: {go_on}", "dim"))
+
+
+def _pause(screen: Screen, result: InstanceResult, now: int) -> None:
+    """Since when it stands still, who said so, what its clocks do, and until when."""
+    from mainspring.cli.words import clean, local, relative
+
+    pause = result.instance.pause
+    if pause is None:
+        return
+    by = f" by {clean(pause.by)}" if pause.by else ""
+    clocks = "its clocks stand still" if pause.stop_clocks else "its clocks run on"
+    screen.line(f"  paused    {local(pause.since)} ({relative(pause.since, now)}){by}; {clocks}")
+    if pause.until is not None:
+        screen.line(f"            it goes on by itself at {local(pause.until)} ({relative(pause.until, now)})")
 
 
 def _health(screen: Screen, result: InstanceResult) -> None:

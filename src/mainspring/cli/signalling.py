@@ -24,12 +24,12 @@ def command(id: str, name: str, payload: tuple[str, ...], store: str | None, by:
     """
     import asyncio
 
-    from mainspring.cli import givens, preparing, sending
+    from mainspring.cli import givens, operating, preparing, sending
 
     url = places.store_url(store)
     value = givens.merged(payload)
     with preparing.log_lines():
-        who = sending.user() if by is None else by
+        who = operating.user() if by is None else by
         sent = asyncio.run(sending.send(url, id, "signal", name, value, who))
     sending.told(sent, "signal", f"the signal {name} was sent", url, as_json)
     return exits.COMPLETED

@@ -47,6 +47,8 @@ class Store(Protocol):
     """See the module's text for what holds beyond each verb's own."""
 
     url: str
+    control: str | None
+    """The path of the socket at which the engine that holds this store listens (None: whoever wants may write to it)."""
 
     shared: bool
     """Whether several sessions can live at once, each with instances of its own. Where not, `acquire` waits for none."""

@@ -50,6 +50,7 @@ class MemoryStore:
 
     url = "memory:"
     shared = False
+    control: str | None = None
 
     def __init__(self) -> None:
         self._kept: dict[int, _Kept] = {}

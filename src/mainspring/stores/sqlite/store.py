@@ -25,6 +25,7 @@ from mainspring.journal.records import (
     TurnRow,
     Write,
 )
+from mainspring.messaging.control import socket_of
 from mainspring.stores.sqlite import migrations, reading, writing
 from mainspring.stores.sqlite.connection import Durability, connect_reader, connect_writer, explained
 from mainspring.stores.sqlite.liveness import OwnerLock
@@ -57,6 +58,7 @@ class SqliteStore:
     ) -> None:
         self.path = path
         self.url = f"sqlite:///{path}"
+        self.control: str | None = socket_of(path)
         self._read_only = read_only
         explain = partial(explained, path)
         self._writer = Worker(partial(connect_writer, path, durability), explain, "mainspring-writer", inline=inline)

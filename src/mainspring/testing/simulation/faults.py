@@ -59,6 +59,7 @@ class FaultyStore:
     def __init__(self, inner: Store, process: Process) -> None:
         self.url = inner.url
         self.shared = inner.shared
+        self.control = inner.control
         self.inner = inner
         self._process = process
         self._world = process.world
