@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC240
 """The control socket: every operation, what is refused, who may use it, and what becomes of it when an engine goes."""
 
 from __future__ import annotations
