@@ -113,19 +113,14 @@ class Engine(BareEngine):
             pin=pinned,
         )
         self._checked: dict[int, object] = {}
-        self._control: ControlSocket | None = None
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         if self._store.control is not None:  # nobody else can write to the store: whoever wants something says so to us
-            self._control = ControlSocket(self, self._store.control)
-            await self._control.start()
+            socket = ControlSocket(self, self._store.control)
+            await socket.start()
+            self.host.closers.append(socket.stop)
         return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._control is not None:
-            await self._control.stop()
-        await super().__aexit__(*exc)
 
     async def start(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from mainspring.definition.model import Workflow
 from mainspring.engine.admission import LOCK, SUSPECTS, Admission
@@ -105,6 +105,7 @@ class Host:
         self.on_news: Callable[[], None] = lambda: None
         self._numbers = (0, 0)
         self._stopping = False
+        self.closers: list[Callable[[], Awaitable[None]]] = []
         self._unlisten: Callable[[], None] = lambda: None
         self._orders: dict[type[fx.Effect], Callable[[Live, fx.AnyEffect], None]] = {
             fx.DispatchTask: self._dispatch,  # type: ignore[dict-item]
@@ -161,6 +162,7 @@ class Host:
 
     async def stop(self) -> None:
         """In good order: what runs is given back (and counts as no crash), what is decided becomes durable."""
+        await self._close()
         self._unlisten()
         self._stopping = True
         self.timers.close()
@@ -187,6 +189,7 @@ class Host:
 
     async def kill(self, *, release: bool = False) -> None:
         """At once: nothing more is written. What a crash leaves is left."""
+        await self._close()
         release = release and self.loss is None
         stopped = MainspringError("the engine was stopped; what was durable goes on when one runs again")
         self.loss = self.loss or stopped  # whoever is about to start something is told so, and nothing is loaded again
@@ -208,6 +211,11 @@ class Host:
         self.loop.clear()
         await self.ownership.end(release)
         await self.store.close()
+
+    async def _close(self) -> None:
+        """Whoever serves others by this host stops doing so."""
+        while self.closers:
+            await self.closers.pop()()
 
     def lost(self, error: Exception) -> None:
         """We can write nothing any more, mostly since somebody else owns the store. Our tasks are stopped."""
