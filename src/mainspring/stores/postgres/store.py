@@ -69,6 +69,7 @@ class PostgresStore:
         self._address = address_of(url)
         self.dsn = url
         self.url = self._address.shown
+        self.control: str | None = None
         self._durability = durability
         self._read_only = read_only
         self._pool: Any = None
