@@ -157,7 +157,7 @@ class Audit:
             self.letters.opened(watched, record)
             return
         if not open_ and not record.open:
-            self.letters.reopened.discard(watched.number)
+            self.letters.reopened.pop(watched.number, None)
         if (record.status, record.open) != (watched.status, open_):
             # A later turn of the same group may have gone on: then its own change follows. Else it is wrong.
             watched.flag("records agree with rows", f"the record says {record.status}, the rows {watched.status}")

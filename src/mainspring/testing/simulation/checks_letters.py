@@ -33,15 +33,15 @@ class Seen(Struct, frozen=True):
 
 
 class Letters:
-    """`kept` are those that lie there, by id; `orders` what was asked for, by the message that asks for it. `reopened`
-    are the numbers of the instances at their end that were opened so that their message is taken, `unwanted` the letters
-    that somebody wants to be lost."""
+    """`kept` are those that lie there, by id; `orders` what was asked for, by the message that asks for it.
+    `reopened` has the numbers of the instances at their end that were opened so that their message is taken, and when
+    that was, `unwanted` the letters that somebody wants to be lost."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.kept: dict[str, Seen] = {}
         self.orders: dict[str, Seen] = {}
-        self.reopened: set[int] = set()
+        self.reopened: dict[int, float] = {}
         self.unwanted: set[str] = set()
 
     # --- what is written ----------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ class Letters:
         watched.must(asked, "final is final", "its record is opened, and nobody asked for that")
         text = f"it is opened as {record.status}, and is {watched.status}"
         watched.must(record.status == watched.status, "records agree with rows", text)
-        self.reopened.add(watched.number)
+        self.reopened[watched.number] = self.world.scheduler.now
 
     def purged(self, ids: Sequence[str], count: int) -> None:
         """Somebody lost letters for good."""
@@ -121,7 +121,7 @@ def reopened(watched: Watched, event: ev.InstanceReopened) -> None:
     watched.reopenings += 1
     watched.resumed_at = watched.audit.world.scheduler.now
     watched.audit.ends.pop(watched.id, None)
-    watched.audit.letters.reopened.discard(watched.number)
+    watched.audit.letters.reopened.pop(watched.number, None)
     watched.audit.world.points.hit("an instance is reopened")
 
 
