@@ -93,7 +93,7 @@ class Wish:
                 process.do(process.purge(self), "client purge")
             else:
                 process.do(process.requeue(self), "client requeue")
-                if self._wishes.random.random() < 0.25:
+                if self._wishes.random.random() < 0.5:
                     world.points.hit("a letter is requeued twice at once")
                     process.do(process.requeue(self), "client requeue")
         world.later(ASKED_AGAIN_SECONDS if process is not None else 0.3, self.ask)

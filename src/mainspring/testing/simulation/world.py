@@ -35,6 +35,9 @@ WATCH_SECONDS = 0.25
 HEALED_WITHIN_SECONDS = 300.0
 """After the faults have stopped, all must be at its end within this time: longer than any workflow can take."""
 
+ITERATIONS_MAX = 40_000
+"""Long sagas before a target that recovers slowly take half of it."""
+
 OF_A_LEASE = 0.7
 """Work that ends its process costs about a lease each time: so much more time there is for each."""
 
@@ -63,7 +66,7 @@ class World:
         self.recording = recording
         self.story: list[str] = []
         self.failure: Failure | None = None
-        self.scheduler = Scheduler(seed)
+        self.scheduler = Scheduler(seed, ITERATIONS_MAX)
         self.random = Random(f"{seed}/world")
         self.faults_random = Random(f"{seed}/faults")
         self.profile = draw_profile(seed)
