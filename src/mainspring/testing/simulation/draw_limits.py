@@ -81,8 +81,10 @@ CALLS = (
         slow_call=60,
         slow_call_threshold=0.5,
     ),
-    CircuitBreaker(target="tired", minimum_throughput=3, failure_threshold=1.0, retry_ratio=0.4, window=6),
-    CircuitBreaker(target="weary", minimum_throughput=6, failure_threshold=1.0, retry_ratio=0.25),
+    CircuitBreaker(
+        target="tired", minimum_throughput=3, failure_threshold=1.0, open_for=300, retry_ratio=0.4, window=6
+    ),
+    CircuitBreaker(target="weary", minimum_throughput=6, failure_threshold=1.0, open_for=500, retry_ratio=0.25),
 )
 """Targets that may be slow, and targets that all who call them share a budget of retries of."""
 
