@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 import mainspring as ms
-from mainspring.errors import MainspringError, NotOwner
+from mainspring.errors import CommandRefused, MainspringError, NotOwner
 from mainspring.stores.postgres import PostgresStore
 from mainspring.stores.postgres.address import address_of
 from mainspring.testing.postgres_server import drop, fresh_url
@@ -238,6 +238,47 @@ async def test_an_instance_that_another_session_took_is_dropped_and_the_others_g
     await until(lambda: lost.id not in first.host.by_id)
     assert "is another engine's by now" in caplog.text
     assert f"{lost.id}/b/1" not in work.ran, "what follows a turn that was refused is not begun"
+
+
+async def test_a_reload_finds_that_another_session_has_it(engine: Engines, url: str) -> None:
+    """A commit failed, and before the instance was loaded again somebody else took it."""
+    first, second = await engine(), await engine()
+    run = await first.start(HELD)
+    await work.until(1)
+    live = first.host.by_id[run.id]
+    await sql(url, "UPDATE instance SET owner = $1 WHERE number = $2", second.host.ownership.epoch(), live.number)
+    first.host.recovery.reload(live, [])
+    await until(lambda: run.id not in first.host.by_id)
+    await until(lambda: work.cancelled)
+    assert first.host.loss is None
+
+
+async def test_a_reload_of_one_that_is_asleep_leaves_it_to_whoever_wakes_it(engine: Engines, url: str) -> None:
+    first = await engine()
+    run = await first.start(WAIT)
+    await until(lambda: first.host.writer.quiet)
+    live = first.host.by_id[run.id]
+    await sql(url, "UPDATE instance SET owner = 0 WHERE number = $1", live.number)
+    first.host.recovery.reload(live, [])
+    await until(lambda: run.id not in first.host.by_id)
+    await first.signal(run.id, "go")
+    assert (await soon(run.result())).status == "completed"
+
+
+async def test_a_letter_of_another_engines_instance_is_left_to_it(engine: Engines, url: str) -> None:
+    first, second = await engine(), await engine()
+    run = await first.start(HELD)
+    await work.until(1)
+    number = first.host.by_id[run.id].number
+    await sql(
+        url,
+        "INSERT INTO dead_letter (id, instance, kind, reason, created_at, path, run, subject, body)"
+        " VALUES ('x', $1, 'child', 'so', 1, 'start', 0, 'x', '')",
+        number,
+    )
+    with pytest.raises(CommandRefused, match="another engine has"):
+        await second.requeue("x")
+    assert [one.id for one in await second.dead_letters()] == ["x"]
 
 
 async def test_children_run_anywhere_and_their_parents_hear_of_it(engine: Engines, url: str) -> None:

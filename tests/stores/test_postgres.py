@@ -11,12 +11,12 @@ import pytest
 
 from mainspring.assembly import open_store
 from mainspring.errors import NotOwner, StoreCorrupt, StoreError, StoreTooNew
-from mainspring.journal.records import Lease
+from mainspring.journal.records import Lease, Write
 from mainspring.stores.postgres import PostgresStore, migrations
 from mainspring.stores.postgres.address import SCHEMA_CHARS_MAX, address_of
 from mainspring.stores.postgres.store import POOL_CONNECTIONS_MAX
 from mainspring.testing.postgres_server import drop, fresh_url
-from mainspring.testing.store_contract.ground import NOW, TTL, begin, message, more, numbers_of
+from mainspring.testing.store_contract.ground import NOW, TTL, asleep, begin, message, more, numbers_of
 
 
 @pytest.fixture
@@ -171,6 +171,25 @@ async def test_what_is_asked_often_is_asked_by_index(store: PostgresStore, lease
         ):
             plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}"))
             assert "Seq Scan" not in plan, f"{query}\n{plan}"
+
+
+async def test_a_claim_looks_at_what_is_due_and_not_at_all_that_sleeps(store: PostgresStore, lease: Lease) -> None:
+    """It is made at each message: thousands that sleep must not make it slow."""
+    for first in range(1, 5_000, 1_000):
+        numbers = range(first, first + 1_000)
+        await store.commit(lease, [begin(number) for number in numbers])
+        await store.commit(lease, [Write(number, change=asleep(NOW + 10 * TTL)) for number in numbers])
+    gone = await store.acquire("gone", NOW, TTL)
+    await store.commit(gone, [begin(number, gone.epoch) for number in range(10_001, 10_021)])
+    await store.release(gone)
+    await asyncio.gather(*[store.post(message(f"m{number}", number)) for number in range(1, 21)])
+    touched = (
+        "SELECT coalesce(seq_tup_read + idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relid = $1::REGCLASS"
+    )
+    async with store._pool.acquire() as connection, connection.transaction():
+        claimed = await connection.fetch("SELECT * FROM claim_due($1, $2, 100, 1, NULL)", lease.epoch, NOW)
+        assert len(claimed) == 40
+        assert await connection.fetchval(touched, "instance") < 300
 
 
 # --- connections ------------------------------------------------------------------------------------------------------

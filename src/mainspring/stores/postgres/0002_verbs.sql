@@ -163,10 +163,14 @@ BEGIN
     PERFORM fence(in_epoch);
     PERFORM end_expired(in_now, in_epoch);
     IF EXISTS (SELECT 1 FROM session WHERE over) THEN
+        -- (LATERAL, here and below: which table comes first is not left to statistics, which a young table has none of.)
         RETURN QUERY WITH due AS MATERIALIZED (
-            SELECT number FROM instance WHERE open AND owner IN (SELECT epoch FROM session WHERE over)
-                AND is_among(id, in_among)
-            LIMIT room FOR UPDATE SKIP LOCKED
+            SELECT number FROM (SELECT epoch FROM session WHERE over) AS ended
+            CROSS JOIN LATERAL (
+                SELECT number FROM instance
+                WHERE open AND owner = ended.epoch AND is_among(id, in_among) LIMIT room FOR UPDATE SKIP LOCKED
+            ) AS orphan
+            LIMIT room
         ) UPDATE instance SET owner = in_epoch, wake_at = NULL, claim = in_claim FROM due
             WHERE instance.number = due.number RETURNING instance.*;
         GET DIAGNOSTICS given = ROW_COUNT;
@@ -187,11 +191,14 @@ BEGIN
         room := room - given;
     END IF;
     IF room > 0 THEN
+        -- Beginning with the mail: there may be very many who sleep, and few of them have some.
         RETURN QUERY WITH due AS MATERIALIZED (
-            SELECT number FROM instance WHERE open AND owner = 0
-                AND number IN (SELECT inbox.instance FROM inbox WHERE NOT consumed)
-                AND is_among(id, in_among)
-            LIMIT room FOR UPDATE SKIP LOCKED
+            SELECT number FROM (SELECT DISTINCT inbox.instance AS receiver FROM inbox WHERE NOT consumed) AS waiting
+            CROSS JOIN LATERAL (
+                SELECT number FROM instance
+                WHERE number = receiver AND open AND owner = 0 AND is_among(id, in_among) FOR UPDATE SKIP LOCKED
+            ) AS sleeper
+            LIMIT room
         ) UPDATE instance SET owner = in_epoch, wake_at = NULL, claim = in_claim FROM due
             WHERE instance.number = due.number RETURNING instance.*;
     END IF;
