@@ -1,6 +1,9 @@
 """Group commit: take all that is waiting, from all instances, commit once, then let the continuations go.
 
-While one group is being made durable the next one gathers, so a commit's cost is shared by whatever came meanwhile.
+While one group is being made durable the next one gathers, so a commit's cost is shared by whatever came meanwhile. Usually
+that next one is handed over before the last one's continuations are let go: the store and we work at the same time. Where
+we only wait for the store (a slow disk, a server far away) that would leave two halves which wait for each other in turn:
+then the continuations go first, and what comes of them at once is in the next group too.
 """
 
 from __future__ import annotations
@@ -11,6 +14,12 @@ from collections.abc import Awaitable, Callable
 from mainspring.engine.live import Entry
 from mainspring.journal.records import Committed, Lease, Write
 from mainspring.journal.store import Store
+
+IDLE_SECONDS_PER_TURN_MAX = 0.00005
+"""Who waits longer for a commit than it takes to decide about its turns has nothing else to do."""
+
+SETTLING_ITERATIONS = 4
+"""In so many iterations of the event loop a task that does nothing begins, ends, and leads to the next turn."""
 
 
 class Writer:
@@ -81,9 +90,11 @@ class Writer:
                 return
 
     async def _write_groups(self) -> None:
-        """Commit until nothing waits. The next commit begins before the last one's continuations are let go."""
+        """Commit until nothing waits."""
+        loop = asyncio.get_running_loop()
         group, pending = self._submit()
         while group:
+            began = loop.time()
             try:
                 committed = await pending if pending is not None else Committed(0)
             except Exception as error:
@@ -91,6 +102,13 @@ class Writer:
                 lost, self._waiting = group + self._waiting, []
                 self._failed(lost, error)
                 return
+            idle = loop.time() - began
+            if self._waiting and idle > IDLE_SECONDS_PER_TURN_MAX * len(group):
+                self._committed(group, committed)
+                for _ in range(SETTLING_ITERATIONS):
+                    await asyncio.sleep(0)
+                group, pending = self._submit()
+                continue
             following = self._submit()
             self._committed(group, committed)
             group, pending = following

@@ -73,7 +73,7 @@ class PostgresStore:
         self._durability = durability
         self._read_only = read_only
         self._pool: Any = None
-        self._writer = Line(self._address, self._connect)
+        self._writer = Line(self._address, self._connect_writer)
         self._postings = Postings(lambda batch: self._with(lambda c: writing.post(c, batch)))
         self._ear = Ear(self._address, self._connect, self._heard)
         self._listeners: list[tuple[Callable[[], None], Callable[[], None] | None]] = []
@@ -82,6 +82,9 @@ class PostgresStore:
 
     async def _connect(self) -> Connection:
         return await connect(self._address, self._durability, read_only=self._read_only)
+
+    async def _connect_writer(self) -> Connection:
+        return await connect(self._address, self._durability, read_only=self._read_only, commits=True)
 
     async def open(self) -> None:
         """Create or migrate the schema; a read-only store only checks it."""
