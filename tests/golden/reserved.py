@@ -31,6 +31,7 @@ def partial(version: str) -> list[list[ev.Event]]:
         [ev.NodeFellBack("a", 1, "spare", ERROR), ev.NodeCompleted("a", 1, 1, VALUE, (0,), "spare", True)],
         [*_done("b", (1,)), ev.NodeReady("c", 1, "pool"), ev.NodeStarted("c", 1, 1), ev.NodeFailed("c", 1, 1, ERROR)],
         [ev.InstanceFailed(VALUE, "1 unhandled failure")],
+        [ev.Intervened("retry", "c", 1, "me", "again")],
         [ev.InstanceReopened("me", "again"), ev.NodeReset("c", 2, "me", True), ev.NodeStarted("c", 2, 1)],
         [ev.NodeCompleted("c", 2, 1, VALUE)],
         [ev.CompensationStarted("workflow", "asked", (ev.Ref("c", 2), ev.Ref("b", 1, True)))],

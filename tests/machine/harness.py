@@ -270,7 +270,7 @@ def check_effects(turn: Turn, was_final: bool) -> None:
     """Once an instance has ended nothing is ordered, and what the last turn ordered it has taken back."""
     if turn.instance.status not in INSTANCE_FINAL:
         return
-    if was_final and not isinstance(turn.events[0] if turn.events else None, ev.CompensationStarted):
+    if was_final and not isinstance(turn.events[0] if turn.events else None, (ev.CompensationStarted, ev.Intervened)):
         # (Reattach tells of the end once more: the commit that had it was reported as failed.)
         assert all(isinstance(effect, (fx.ReleaseAdmission, fx.EndInstance)) for effect in turn.effects), turn.effects
         assert not turn.events

@@ -91,7 +91,7 @@ BLOCK_EVENTS: list[ev.Event] = [
     ev.VariablesConflict("a", 1, 0, ("x",)),
 ]
 """Of nodes that have bodies."""
-WITHOUT_LIFECYCLE = {ev.VariablesSet, ev.RoutingFailed}
+WITHOUT_LIFECYCLE = {ev.VariablesSet, ev.RoutingFailed, ev.Intervened}
 
 
 UNDOING = (ev.NodeCompensated, ev.NodeCompensationFailed)

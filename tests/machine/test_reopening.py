@@ -30,8 +30,12 @@ def test_a_failed_instance_is_reopened_and_goes_on_where_it_had_failed() -> None
     run.fail("a")
     assert (run.status, run.nodes) == ("failed", {"a": "failed", "b": "skipped", "c": "skipped"})
     turn = again(run)
-    assert names(turn) == ["InstanceReopened", "NodeReset", "NodeReset", "NodeReset", "NodeStarted"]
-    assert turn.events[:2] == [ev.InstanceReopened("me", "mended"), ev.NodeReset("a", 2, "me")]
+    assert names(turn) == ["Intervened", "InstanceReopened", "NodeReset", "NodeReset", "NodeReset", "NodeStarted"]
+    assert turn.events[:3] == [
+        ev.Intervened("retry", "a", 1, "me", "mended"),
+        ev.InstanceReopened("me", "mended"),
+        ev.NodeReset("a", 2, "me"),
+    ]
     assert list(turn.letters) == [fx.Raise("a", 1)]
     assert dispatched(turn) == [("a", 1)]
     assert (run.state("a").run, run.state("a").crashes, run.instance.unhandled) == (2, 0, 0)
@@ -82,7 +86,7 @@ def test_what_has_run_stays_and_the_late_token_is_absorbed() -> None:
     run.finish("d")
     run.finish("e")
     assert run.status == "failed"
-    assert names(again(run)) == ["InstanceReopened", "NodeReset", "NodeReset", "NodeStarted"]
+    assert names(again(run)) == ["Intervened", "InstanceReopened", "NodeReset", "NodeReset", "NodeStarted"]
     turn = run.finish("a", 2)
     assert dispatched(turn) == [("c", 1)]
     run.finish("c")

@@ -18,7 +18,7 @@ from mainspring.journal.records import BlobRow, SnapshotRow, TurnRow
 from mainspring.machine.events import AnyEvent, ErrorRecord, Event
 from mainspring.machine.instance import InstanceState
 
-VERSION = 4
+VERSION = 5
 BLOB_BYTES_MIN = 32 * 1024
 ROW_BYTES_MAX = 1024 * 1024
 ROOM_PER_EVENT = 64  # for its comma and the places of its blobs

@@ -467,6 +467,16 @@ class NodeCompensationFailed(Event, frozen=True, array_like=True, tag=True, gc=F
     error: ErrorRecord
 
 
+class Intervened(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """Somebody did something by hand, which the events after it tell. `what`: retry, skip, complete, rerun, variables."""
+
+    what: str
+    path: str = ""
+    run: int = 0
+    by: str = ""
+    reason: str = ""
+
+
 class NodeReset(Event, frozen=True, array_like=True, tag=True, gc=False):
     """Somebody had the node run again: `run` is the new run's number. The old run stays in the journal."""
 
@@ -559,6 +569,7 @@ AnyEvent = (
     | NodeCompensating
     | NodeCompensated
     | NodeCompensationFailed
+    | Intervened
     | NodeReset
     | NodeActivated
     | RunCompleted

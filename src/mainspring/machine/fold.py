@@ -360,8 +360,12 @@ def _node_reset(instance: Instance, event: ev.NodeReset, at: int) -> None:
     elif failed and scope.error == before.error:
         scope.error = _first_error_but(scope, node) or scope.error
     instance.degraded -= before.degraded
-    for connection in node.outgoing:  # the tokens that it had put: none of them was a message
-        scope.state(scope.graph.nodes[connection.target]).tokens -= 1
+    for connection in node.outgoing:  # the tokens that it had put
+        target = scope.state(scope.graph.nodes[connection.target])
+        target.tokens -= 1
+        if target.messages and connection.index in target.messages:
+            # Another list: where there can be only one message it is shared between instances.
+            target.messages = [index for index in target.messages if index != connection.index] or None
     scope.nodes[node.index] = NodeState(
         run=event.run, tokens=before.tokens, messages=before.messages, bodies=before.bodies
     )
@@ -412,6 +416,7 @@ FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.NodesSkipped: _nodes_skipped,
     ev.NodesCancelled: _nodes_cancelled,
     ev.NodesRequeued: _nodes_requeued,
+    ev.Intervened: lambda instance, event, at: None,  # what it led to is told by events of its own
     ev.NodeReset: _node_reset,
     ev.NodeActivated: _node_activated,
     ev.RunCompleted: _run_completed,

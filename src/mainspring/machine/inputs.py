@@ -108,11 +108,43 @@ class ResumeInstance(Input, frozen=True, kw_only=True):
     paused_by: str = ""
 
 
-class RetryNode(Input, frozen=True, kw_only=True):
-    """Have a node that failed for good run again, the instance being reopened where it is at its end."""
+class Intervention(Input, frozen=True, kw_only=True):
+    """What somebody does to the node at `path`, in its run `run`: one that is over by then is left alone."""
 
     path: str
     run: int
+    by: str = ""
+    reason: str = ""
+
+
+class RetryNode(Intervention, frozen=True, kw_only=True):
+    """Have a node that failed for good run again, the instance being reopened where it is at its end; or have the next
+    attempt made at once. `input` (JSON) stands in for what came in."""
+
+    input: bytes | None = None
+
+
+class SkipNode(Intervention, frozen=True, kw_only=True):
+    """The node is not to run (again), and what depends on it alone neither."""
+
+
+class CompleteNode(Intervention, frozen=True, kw_only=True):
+    """The node is done, with this output (JSON), by this port."""
+
+    output: bytes = b"null"
+    port: str | None = None
+
+
+class RerunFrom(Intervention, frozen=True, kw_only=True):
+    """An instance at its end runs again from this node on. `input` (JSON) stands in for what had come in."""
+
+    input: bytes | None = None
+
+
+class SetVariables(Input, frozen=True, kw_only=True):
+    """The instance's variables have these values from now on: a JSON object."""
+
+    values: bytes
     by: str = ""
     reason: str = ""
 
@@ -238,6 +270,10 @@ AnyInput = (
     | PauseInstance
     | ResumeInstance
     | RetryNode
+    | SkipNode
+    | CompleteNode
+    | RerunFrom
+    | SetVariables
     | TaskFinished
     | TaskFailed
     | HandlerMissing

@@ -11,7 +11,16 @@ from typing import Any
 
 from mainspring.graph.plan import Plan
 from mainspring.machine import inputs
-from mainspring.machine.commands import admission, children, compensation, lifecycle, pausing, reopening, signals
+from mainspring.machine.commands import (
+    admission,
+    children,
+    compensation,
+    intervening,
+    lifecycle,
+    pausing,
+    reopening,
+    signals,
+)
 from mainspring.machine.fold import consume
 from mainspring.machine.instance import Instance
 from mainspring.machine.nodes import task, timer
@@ -27,6 +36,10 @@ RULES: dict[type[inputs.Input], Callable[[Turn, Any], None]] = {
     inputs.PauseInstance: pausing.pause,
     inputs.ResumeInstance: lifecycle.resume,
     inputs.RetryNode: reopening.retry_node,
+    inputs.SkipNode: intervening.skip_node,
+    inputs.CompleteNode: intervening.complete_node,
+    inputs.RerunFrom: intervening.rerun_from,
+    inputs.SetVariables: intervening.set_variables,
     inputs.TaskFinished: task.finished,
     inputs.TaskFailed: task.failed,
     inputs.HandlerMissing: task.handler_missing,

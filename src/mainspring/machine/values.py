@@ -26,7 +26,7 @@ def input_of(scope: Scope, node: PlanNode) -> bytes:
     """A started node's input as JSON (SEMANTICS 18): computed by its mapping, or by default what came in."""
     state = scope.nodes[node.index]
     if node.constant_input is not None:
-        return node.constant_input
+        return node.constant_input if state is None or state.input is None else state.input
     if state is not None and state.input is not None:
         return state.input
     return default_input(scope, node, state)

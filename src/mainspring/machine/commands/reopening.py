@@ -6,6 +6,8 @@ new run, is absorbed there like any other that finds its join started.
 
 from __future__ import annotations
 
+from msgspec import Raw
+
 from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
@@ -13,7 +15,8 @@ from mainspring.machine import waves
 from mainspring.machine.commands.pausing import instance_due
 from mainspring.machine.inputs import RetryNode
 from mainspring.machine.instance import Instance
-from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL
+from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL, STARTING
+from mainspring.machine.nodes import running
 from mainspring.machine.pause import stood_still
 from mainspring.machine.policies import failure
 from mainspring.machine.scope import NodeState, Scope
@@ -21,22 +24,44 @@ from mainspring.machine.turn import Refused, Turn
 
 
 def retry_node(turn: Turn, request: RetryNode) -> None:
-    """Reopen the instance where it is at its end, and have the node decide anew with the messages that it had."""
+    """Reopen the instance where it is at its end, and have the node decide anew with the messages that it had; or with the
+    input that is given. One that waits for its next attempt makes it now."""
     instance = turn.instance
+    if _retries_now(turn, request):
+        return
     reason = why_not(instance, request.path, request.run, turn.at)
     if reason:
         raise Refused(reason)
     scope, node = instance.locate(request.path)
-    again = _with_what_followed(scope, node)
+    again = with_what_followed(scope, node)
+    turn.emit(ev.Intervened("retry", request.path, request.run, request.by, request.reason))
     if instance.status in INSTANCE_FINAL:
         turn.emit(ev.InstanceReopened(request.by, request.reason))
         if turn.plan.timeout is not None:
             turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
     for one in again:
         turn.emit(ev.NodeReset(scope.path(one), scope.state(one).run + 1, request.by))
+    if request.input is not None:
+        turn.emit(ev.InputMapped(request.path, scope.state(node).run, Raw(request.input)))
     turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
     waves.go_on(turn)
     failure.settle(turn)
+
+
+def _retries_now(turn: Turn, request: RetryNode) -> bool:
+    """Whether the node waits for its next attempt, which is made at once, then (or when the instance goes on)."""
+    instance = turn.instance
+    found = turn.turn_to(request.path) if instance.status in ("running", "pausing", "paused", "parked") else None
+    if found is None or found[1].status != "retrying" or found[1].run != request.run:
+        return False
+    node, state = found
+    if request.input is not None:
+        raise Refused(f"{request.path} is in the middle of a run, which keeps its input: skip it, or wait for its end")
+    turn.emit(ev.Intervened("retry", request.path, request.run, request.by, request.reason))
+    turn.ask(fx.DisarmTimer(request.path, state.run, state.attempt, fx.RETRY))
+    if instance.status in STARTING:
+        waves.follow(turn, node, running.start(turn, node))
+    return True
 
 
 def why_not(instance: Instance, path: str, run: int, now: int) -> str:
@@ -61,7 +86,7 @@ def why_not(instance: Instance, path: str, run: int, now: int) -> str:
         return f"a connection took the failure of {path}, and what it leads to has run"
     if instance.saga is not None:
         return "what had completed has been undone"
-    for one in _with_what_followed(scope, node):
+    for one in with_what_followed(scope, node):
         if one.inbox is not None and not one.repeating:
             return f"{scope.path(one)} has an inbox, and what it took from that is done with"
         receivers = [scope.graph.nodes[edge.target] for edge in one.outgoing]
@@ -70,7 +95,7 @@ def why_not(instance: Instance, path: str, run: int, now: int) -> str:
     return ""
 
 
-def _with_what_followed(scope: Scope, failed: PlanNode) -> list[PlanNode]:
+def with_what_followed(scope: Scope, failed: PlanNode) -> list[PlanNode]:
     """The node, what ended in the same turn because it had failed, and all that was skipped for want of these."""
     states = scope.nodes
     first = states[failed.index]
