@@ -47,6 +47,14 @@ RECORDED = {
 }
 
 
+FAILS = """
+id: fails
+nodes:
+  - {id: pay, type: log}
+  - {id: ship, type: transform, config: {output: "${ 1 / 0 }"}, dependsOn: [pay]}
+"""
+
+
 LOOP = """
 id: charges
 nodes: [{id: loop, type: forEach, config: {items: 4, body: [{id: charge, type: log, config: {message: paid}}]}}]
@@ -119,6 +127,14 @@ def test_every_example_of_every_command_runs(folder: Path) -> None:
             if line.startswith(("mainspring deadletters show", "mainspring deadletters requeue")):  # needs a letter
                 _leave_one_condemned(folder)
                 line = line.replace("order-7f3k", "kills:dead")
+            if line.startswith(("mainspring retry", "mainspring skip", "mainspring complete")):  # one that has failed
+                ran_by_hand = f"fails:{ran}"
+                (folder / "fails.yaml").write_text(FAILS)
+                assert _bash(f"mainspring run fails.yaml --key {ran}", folder).returncode == 1
+                line = line.replace("order-7f3k", ran_by_hand)
+            if line.startswith("mainspring set"):
+                _leave_one_open(folder)
+                line = line.replace("order-7f3k", "waits:open")
             if line.startswith("mainspring breaker close"):  # needs one that is known
                 assert _bash("mainspring breaker open payments", folder).returncode == 0
             line = line.replace("order-7f3k", "order:7f3k").replace("charges-2b1d", "charges:2b1d")

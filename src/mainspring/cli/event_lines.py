@@ -46,6 +46,13 @@ def as_text(screen: Screen, one: Recorded) -> str:
     return f"{head}  {_in_words(one.event)}".rstrip()
 
 
+def of_event(screen: Screen, event: ev.Event) -> str:
+    """`NodeCompleted  charge  attempt=2`: an event that has no place yet."""
+    name = type(event).__name__
+    colour = next((style for end, style in _COLOURS.items() if name.endswith(end)), "")
+    return f"{screen.paint(f'{name:<{NAME_WIDTH}}', colour)}  {_in_words(event)}".rstrip()
+
+
 def as_json(one: Recorded) -> str:
     """The event with all its fields; values as they are."""
     fields = {field.name: _plain(getattr(one.event, field.name)) for field in msgspec.structs.fields(one.event)}

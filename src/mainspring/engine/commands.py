@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from msgspec import UNSET
+
 from mainspring.engine.breakers import BreakerStanding
 from mainspring.engine.host import Host
+from mainspring.engine.interventions import Preview
 from mainspring.engine.letters import Letter
+from mainspring.engine.result import InstanceResult
 from mainspring.engine.signalling import Signalling
 from mainspring.errors import CommandRefused
 from mainspring.journal import messages
@@ -32,6 +36,10 @@ class Commands:
         raise NotImplementedError
 
     async def _record(self, id: str) -> InstanceRecord:
+        raise NotImplementedError
+
+    async def inspect(self, id: str, *, until: int | None = None) -> InstanceResult:
+        """An instance as it durably stands."""
         raise NotImplementedError
 
     def _news_of(self, number: int) -> AbstractContextManager[asyncio.Event]:
@@ -106,6 +114,71 @@ class Commands:
     def _pause(self, by: str, reason: str, stop_clocks: bool, for_ms: int | None) -> messages.Pause:
         until = None if for_ms is None else self.host.clock.now() + for_ms
         return messages.Pause(by=by, reason=reason, stop_clocks=stop_clocks, until=until)
+
+    # --- single nodes, by hand: each with `dry_run=True` tells what would happen, and nothing does --------------------
+
+    async def retry(
+        self, id: str, path: str, *, input: Any = UNSET, by: str = "", reason: str = "", dry_run: bool = False
+    ) -> Preview:
+        """Have a node that failed run again, with what was skipped because it had, in a new run; the instance is opened
+        where it is at its end. A node that waits for its next attempt makes it now. `input` stands in for what came in.
+
+        The order is durable when this returns, and has its effect once; what is given is what it leads to. Raises
+        UnknownInstance, CommandRefused (which says why it can't be), PayloadError.
+        """
+        given = UNSET if input is UNSET else self._sender.encoded(input)
+        return await self._order(id, messages.RetryNode(path, await self._run_of(id, path), by, reason, given), dry_run)
+
+    async def skip(self, id: str, path: str, *, by: str = "", reason: str = "", dry_run: bool = False) -> Preview:
+        """Have a node not run: what is under way of it is stopped, and what depends on it alone is skipped too.
+
+        See `retry`.
+        """
+        return await self._order(id, messages.SkipNode(path, await self._run_of(id, path), by, reason), dry_run)
+
+    async def complete(
+        self,
+        id: str,
+        path: str,
+        output: Any = None,
+        *,
+        port: str | None = None,
+        by: str = "",
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> Preview:
+        """Say that a node is done, with this output, by this port: somebody has done its work. See `retry`."""
+        raw, run = self._sender.encoded(output), await self._run_of(id, path)
+        return await self._order(id, messages.CompleteNode(path, run, raw, port, by, reason), dry_run)
+
+    async def rerun(
+        self, id: str, path: str, *, input: Any = UNSET, by: str = "", reason: str = "", dry_run: bool = False
+    ) -> Preview:
+        """Have an instance at its end run again from a node on: it and all that follows, in new runs. See `retry`."""
+        given = UNSET if input is UNSET else self._sender.encoded(input)
+        return await self._order(id, messages.RerunFrom(path, await self._run_of(id, path), by, reason, given), dry_run)
+
+    async def set_variables(
+        self, id: str, values: Mapping[str, Any], *, by: str = "", reason: str = "", dry_run: bool = False
+    ) -> Preview:
+        """Give variables other values for what comes; what runs has seen the ones before. See `retry`."""
+        return await self._order(id, messages.SetVariables(self._sender.encoded(dict(values)), by, reason), dry_run)
+
+    async def _order(self, id: str, message: messages.Intervention, dry_run: bool) -> Preview:
+        interventions = self.host.interventions
+        return await (interventions.preview if dry_run else interventions.order)(id, message)
+
+    async def _run_of(self, id: str, path: str) -> int:
+        """The run that the node is in now: an order for another one is refused."""
+        instance = (await self.inspect(id)).instance
+        try:
+            scope, node = instance.locate(path)
+        except KeyError:
+            raise CommandRefused(f"{id}: there is no {path}, or the body that it was in has ended") from None
+        state = scope.nodes[node.index]
+        return 1 if state is None else state.run
+
+    # --- instances at their end, and what is waited for ---------------------------------------------------------------
 
     async def compensate(self, id: str, *, by: str = "") -> None:
         """Have an instance at its end undo what it had to leave; `wait` tells how it ends then.

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mainspring.errors import MainspringError
 from mainspring.messaging import control
 
 if TYPE_CHECKING:
     from mainspring.engine.engine import Engine
+    from mainspring.engine.interventions import Preview
 
 logger = logging.getLogger("mainspring.engine")
 
@@ -69,8 +71,36 @@ async def carry_out(engine: Engine, operation: control.Operation) -> Any:
         case control.SwitchBreaker(target, shut, by, reason):
             switch = engine.close_breaker if shut else engine.open_breaker
             return msgspec.to_builtins(await switch(target, by=by, reason=reason))
+        case control.Retry() | control.Skip() | control.Complete() | control.Rerun() | control.SetVariables():
+            return told(await _by_hand(engine, operation))
         case control.Limits():
             return {"limits": [msgspec.to_builtins(one) for one in engine.limits()]}
+
+
+async def _by_hand(engine: Engine, order: control.ByHand) -> Preview:
+    how: dict[str, Any] = {"by": order.by, "reason": order.reason, "dry_run": order.dry_run}
+    if isinstance(order, control.Skip):
+        return await engine.skip(order.id, order.path, **how)
+    if isinstance(order, control.Complete):
+        output = msgspec.json.decode(order.output)
+        return await engine.complete(order.id, order.path, output, port=order.port, **how)
+    if isinstance(order, control.SetVariables):
+        return await engine.set_variables(order.id, msgspec.json.decode(order.values), **how)
+    value = UNSET if isinstance(order.input, UnsetType) else msgspec.json.decode(order.input)
+    do = engine.retry if isinstance(order, control.Retry) else engine.rerun
+    return await do(order.id, order.path, input=value, **how)
+
+
+def told(preview: Preview) -> dict[str, Any]:
+    """What an order leads to, as it goes to another process. The events are the text of a JSON list, as in the journal."""
+    return {
+        "id": preview.id,
+        "status": preview.status,
+        "starts": list(preview.starts),
+        "waits": list(preview.waits),
+        "stops": list(preview.stops),
+        "events": msgspec.json.encode(preview.events).decode(),
+    }
 
 
 async def _status(engine: Engine, id: str, until: Any, wait_ms: int) -> str:

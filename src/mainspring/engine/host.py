@@ -12,6 +12,7 @@ from mainspring.engine.breakers import Breakers
 from mainspring.engine.caching import ResultCache
 from mainspring.engine.clock import Clock
 from mainspring.engine.dispatch import Dispatcher
+from mainspring.engine.interventions import Interventions
 from mainspring.engine.letters import Letters
 from mainspring.engine.limits import Limits
 from mainspring.engine.live import Entry, Live
@@ -96,6 +97,7 @@ class Host:
         self.reviving = Reviving(self)
         self.starting = Starting(self)
         self.outbox = Outbox(self, self.starting)
+        self.interventions = Interventions(self)
         self.letters = Letters(self)
         self.loss: Exception | None = None
         self.ended: Callable[[Live], None] = lambda live: None
@@ -346,7 +348,7 @@ class Host:
             # The start was durable after all: the commit had been reported as failed.
             live.begun()
         elif not isinstance(input, inputs.Interrupt):
-            if isinstance(input, inputs.RetryNode) and live.instance.status in INSTANCE_FINAL:
+            if isinstance(input, inputs.Intervention) and live.instance.status in INSTANCE_FINAL:
                 self.remove(live)
             logger.info("%s: %s was refused: %s", live.id, type(input).__name__, CommandRefused(reason))
 

@@ -7,7 +7,6 @@ parked waits for a person too, and is listed with them; its record alone says so
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,8 @@ from msgspec import Struct
 from mainspring.engine.live import Live
 from mainspring.errors import CommandRefused
 from mainspring.journal import messages
-from mainspring.journal.history import rebuild
-from mainspring.journal.records import Change, DeadLetter, InboxMessage, InstanceRecord, OutboxRow, Write
+from mainspring.journal.records import DeadLetter, InboxMessage, InstanceRecord, OutboxRow, Write
 from mainspring.journal.store import Store
-from mainspring.machine.commands.reopening import why_not
 from mainspring.machine.effects import Bury, Raise
 
 if TYPE_CHECKING:
@@ -71,7 +68,6 @@ class Letters:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._reopening = asyncio.Lock()
 
     async def all(self) -> list[Letter]:
         """See `letters_in`."""
@@ -102,37 +98,15 @@ class Letters:
         return await self._host.store.purge(self._host.ownership.lease(), ids)
 
     async def _run_again(self, letter: Letter, by: str, reason: str) -> None:
-        """Have the instance take the order to run the node again, which is what raises the letter.
-
-        An instance at its end is opened for that, so that whoever looks for due work finds it with its mail.
-        """
-        host = self._host
-        async with (
-            self._reopening
-        ):  # or the second of two would open what the first has had run to another end meanwhile
-            loaded = await host.store.load(letter.instance)
-            if loaded is None:
-                raise CommandRefused(f"{letter.instance} is gone: the letter can only be purged")
-            program = await host.program_of(loaded.record.version)
-            refusal = why_not(rebuild(program.plan, loaded)[0], letter.path, letter.run, host.clock.now())
-            if refusal:
-                raise CommandRefused(f"{letter.path} of {letter.instance} cannot be run again: {refusal}")
-            await self._post(letter.instance, messages.RetryNode(letter.path, letter.run, by, reason))
-            await self._open(letter.instance)
-
-    async def _open(self, instance: str) -> None:
-        """See to it that somebody takes the order: whoever has the instance in memory, or whoever finds it open.
-
-        Its record is read after the order was posted: an instance may have come to its end since it was loaded.
-        """
-        host = self._host
-        record = await host.store.find(instance)
-        assert record is not None, f"{instance} is gone"
-        if record.open or instance in host.by_id:
-            return
-        opened = Change(status=record.status, open=True, reason=record.reason)
-        await host.store.commit(host.ownership.lease(), [Write(record.number, change=opened)])
-        host.recovery.want()
+        """Have the instance take the order to run the node again, which is what raises the letter."""
+        if await self._host.store.find(letter.instance) is None:
+            raise CommandRefused(f"{letter.instance} is gone: the letter can only be purged")
+        try:
+            order = messages.RetryNode(letter.path, letter.run, by, reason)
+            await self._host.interventions.order(letter.instance, order)
+        except CommandRefused as refused:
+            why = str(refused).removeprefix(f"{letter.instance}: ")
+            raise CommandRefused(f"{letter.path} of {letter.instance} cannot be run again: {why}") from None
 
     async def _post(self, instance: str, message: messages.Message) -> None:
         record = await self._host.store.find(instance)

@@ -76,7 +76,7 @@ class NodeResult:
 
     @property
     def runs(self) -> int:
-        """How often it has run, the present run included. More than one only where its join lets it repeat."""
+        """How often it has run, the present run included: more than once where its join lets it repeat, or by hand."""
         return self._state.run if self._state.attempt else self._state.run - 1
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from mainspring.errors import StoreCorrupt
 from mainspring.machine import inputs
@@ -51,8 +53,18 @@ class ChildEnded(Struct, frozen=True, tag="child ended"):
     reason: str = ""
 
 
-class RetryNode(Struct, frozen=True, tag="retry node"):
-    """A node that failed for good is to run again."""
+class RetryNode(Struct, frozen=True, tag="retry node", omit_defaults=True):
+    """A node that failed for good is to run again; `input` stands in for what came in."""
+
+    path: str
+    run: int
+    by: str = ""
+    reason: str = ""
+    input: Raw | UnsetType = UNSET
+
+
+class SkipNode(Struct, frozen=True, tag="skip node", omit_defaults=True):
+    """A node is not to run."""
 
     path: str
     run: int
@@ -60,7 +72,37 @@ class RetryNode(Struct, frozen=True, tag="retry node"):
     reason: str = ""
 
 
-Message = Cancel | Pause | Resume | Signal | ChildEnded | RetryNode
+class CompleteNode(Struct, frozen=True, tag="complete node", omit_defaults=True):
+    """A node is done, with this output."""
+
+    path: str
+    run: int
+    output: Raw = Raw(b"null")
+    port: str | None = None
+    by: str = ""
+    reason: str = ""
+
+
+class RerunFrom(Struct, frozen=True, tag="rerun", omit_defaults=True):
+    """An instance at its end is to run again from a node on."""
+
+    path: str
+    run: int
+    by: str = ""
+    reason: str = ""
+    input: Raw | UnsetType = UNSET
+
+
+class SetVariables(Struct, frozen=True, tag="variables", omit_defaults=True):
+    """The variables are to have these values: an object."""
+
+    values: Raw
+    by: str = ""
+    reason: str = ""
+
+
+Intervention = RetryNode | SkipNode | CompleteNode | RerunFrom | SetVariables
+Message = Cancel | Pause | Resume | Signal | ChildEnded | Intervention
 
 _decoder = msgspec.json.Decoder(Message)
 
@@ -100,10 +142,8 @@ def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
             seed=seed,
             message=id,
         )
-    if isinstance(message, RetryNode):
-        return inputs.RetryNode(
-            path=message.path, run=message.run, by=message.by, reason=message.reason, seed=seed, message=id
-        )
+    if isinstance(message, (RetryNode, SkipNode, CompleteNode, RerunFrom, SetVariables)):
+        return _by_hand(id, message, seed)
     if isinstance(message, Pause):
         return inputs.PauseInstance(
             by=message.by,
@@ -114,3 +154,17 @@ def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
             message=id,
         )
     return inputs.ResumeInstance(by=message.by, paused_by=message.paused_by, seed=seed, message=id)
+
+
+def _by_hand(id: str, message: Intervention, seed: int) -> inputs.Input:
+    who: Any = {"by": message.by, "reason": message.reason, "seed": seed, "message": id}
+    if isinstance(message, SetVariables):
+        return inputs.SetVariables(values=bytes(message.values), **who)
+    who |= {"path": message.path, "run": message.run}
+    if isinstance(message, CompleteNode):
+        return inputs.CompleteNode(output=bytes(message.output), port=message.port, **who)
+    if isinstance(message, SkipNode):
+        return inputs.SkipNode(**who)
+    given = None if message.input is UNSET else bytes(message.input)
+    kind = inputs.RetryNode if isinstance(message, RetryNode) else inputs.RerunFrom
+    return kind(input=given, **who)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 PATH_BYTES_MAX = 100
 """What the name of a Unix socket may have. A longer one lies in the folder for temporary files, by a digest of its name."""
@@ -116,8 +116,77 @@ class Limits(Struct, frozen=True, tag="limits"):
     """How each limit stands: its size, who holds it, how many wait."""
 
 
+class Retry(Struct, frozen=True, tag="retry", omit_defaults=True):
+    """Have a node run again. See `Engine.retry`."""
+
+    id: str
+    path: str
+    input: Raw | UnsetType = UNSET
+    by: str = ""
+    reason: str = ""
+    dry_run: bool = False
+
+
+class Skip(Struct, frozen=True, tag="skip", omit_defaults=True):
+    """Have a node not run."""
+
+    id: str
+    path: str
+    by: str = ""
+    reason: str = ""
+    dry_run: bool = False
+
+
+class Complete(Struct, frozen=True, tag="complete", omit_defaults=True):
+    """Say that a node is done."""
+
+    id: str
+    path: str
+    output: Raw = Raw(b"null")
+    port: str | None = None
+    by: str = ""
+    reason: str = ""
+    dry_run: bool = False
+
+
+class Rerun(Struct, frozen=True, tag="rerun", omit_defaults=True):
+    """Have an instance run again from a node on."""
+
+    id: str
+    path: str
+    input: Raw | UnsetType = UNSET
+    by: str = ""
+    reason: str = ""
+    dry_run: bool = False
+
+
+class SetVariables(Struct, frozen=True, tag="variables", omit_defaults=True):
+    """Give variables other values."""
+
+    id: str
+    values: Raw
+    by: str = ""
+    reason: str = ""
+    dry_run: bool = False
+
+
+ByHand = Retry | Skip | Complete | Rerun | SetVariables
+"""What is done to single nodes, and to the variables."""
+
 Operation = (
-    Ping | Pause | PauseAll | Resume | ResumeAll | Cancel | Signal | Approve | Requeue | Purge | SwitchBreaker | Limits
+    Ping
+    | Pause
+    | PauseAll
+    | Resume
+    | ResumeAll
+    | Cancel
+    | Signal
+    | Approve
+    | Requeue
+    | Purge
+    | SwitchBreaker
+    | Limits
+    | ByHand
 )
 
 
