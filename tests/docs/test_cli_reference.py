@@ -133,8 +133,8 @@ def test_every_example_of_every_command_runs(folder: Path) -> None:
                 assert _bash(f"mainspring run fails.yaml --key {ran}", folder).returncode == 1
                 line = line.replace("order-7f3k", ran_by_hand)
             if line.startswith("mainspring set"):
-                _leave_one_open(folder)
-                line = line.replace("order-7f3k", "waits:open")
+                _leave_one_open(folder, "set")
+                line = line.replace("order-7f3k", "waits:set")
             if line.startswith("mainspring breaker close"):  # needs one that is known
                 assert _bash("mainspring breaker open payments", folder).returncode == 0
             line = line.replace("order-7f3k", "order:7f3k").replace("charges-2b1d", "charges:2b1d")
@@ -171,11 +171,11 @@ def _leave_one_condemned(folder: Path) -> None:
     raise AssertionError("it was not given up")
 
 
-def _leave_one_open(folder: Path) -> None:
+def _leave_one_open(folder: Path, key: str = "open") -> None:
     """An engine that is killed: its instance stays open."""
     (folder / "waits.yaml").write_text('id: waits\nnodes: [{id: wait, type: delay, config: {duration: "1h"}}]\n')
     process = subprocess.Popen(
-        [sys.executable, "-m", "mainspring", "run", "waits.yaml", "--key", "open"],
+        [sys.executable, "-m", "mainspring", "run", "waits.yaml", "--key", key],
         cwd=folder, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline().startswith("waits")

@@ -150,7 +150,7 @@ async def test_what_can_t_be_is_refused_and_changes_nothing(store: Store) -> Non
             await engine.skip("nobody", "a")
         with pytest.raises(CommandRefused, match="there is no z"):
             await engine.skip(run.id, "z")
-        with pytest.raises(CommandRefused, match="is in its run|run it again from the node"):
+        with pytest.raises(CommandRefused, match=r"is in its run|run it again from the node"):
             await engine.skip(run.id, "a")
         with pytest.raises(CommandRefused, match="nothing would see them"):
             await engine.set_variables(run.id, {"n": 1})
