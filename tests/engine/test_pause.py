@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +11,10 @@ import pytest
 import mainspring as ms
 from mainspring.assembly import open_store
 from mainspring.engine.engine import Engine
-from mainspring.errors import CommandRefused
+from mainspring.errors import CommandRefused, StoreError
+from mainspring.journal.records import Committed, Lease, Write
 from mainspring.journal.store import Store
+from mainspring.stores.memory import MemoryStore
 from tests.engine.conftest import node, workflow
 from tests.engine.virtually import virtually
 
@@ -132,7 +134,7 @@ async def test_children_stand_still_with_their_parent(store: Store) -> None:
 
 
 def test_it_goes_on_by_itself_and_sleeps_until_then() -> None:
-    async def test(new: Callable[[Store], Engine]) -> None:
+    async def test(new: Callable[..., Engine]) -> None:
         store = open_store("memory:")
         flow = workflow(node("d", type="delay", config={"duration": 60_000}), node("e", None, "d", type="log"))
         async with new(store) as engine:
@@ -149,7 +151,7 @@ def test_it_goes_on_by_itself_and_sleeps_until_then() -> None:
 
 
 def test_one_that_is_paused_for_long_leaves_memory() -> None:
-    async def test(new: Callable[[Store], Engine]) -> None:
+    async def test(new: Callable[..., Engine]) -> None:
         store = open_store("memory:")
         async with new(store) as engine:
             run = await engine.start(workflow(node("d", type="delay", config={"duration": 60_000}), id="naps"))
@@ -174,3 +176,68 @@ async def test_a_pause_comes_before_what_a_new_process_would_start(store: Store)
         assert await soon(engine.standstill(run.id)) == "paused"
         await engine.idle()
     assert RAN == []
+
+
+class Refusing(MemoryStore):
+    """Its commits fail as long as somebody says so."""
+
+    refusing = False
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        if self.refusing:
+            raise StoreError("the disk is full")
+        return await super().commit(lease, writes)
+
+
+async def test_a_crash_is_counted_though_only_the_pause_before_it_is_durable() -> None:
+    """The pause comes before what a process that has just taken over does; that may be lost when the pause is not."""
+    store = Refusing()
+    async with ms.Engine(store) as engine:
+        run = await engine.start(CHAIN)
+        await running("a")
+        await engine.host.kill(release=True)
+    async with ms.Engine(store, recover=False, settings=ms.EngineSettings(group_turns_max=1)) as engine:
+        committed = engine.host.writer._committed
+
+        def first(group: Any, done: Any) -> None:
+            committed(group, done)
+            store.refusing = True
+            asyncio.get_running_loop().call_later(0.01, setattr, store, "refusing", False)
+            engine.host.writer._committed = committed
+
+        engine.host.writer._committed = first
+        run = await engine.get(run.id)
+        await engine.pause(run.id)
+        assert await soon(engine.standstill(run.id)) == "paused"
+        await engine.idle()
+        result = await run.state()
+        assert (result.nodes["a"].crashes, result.nodes["a"].status) == (1, "ready")
+        await run.resume()
+        opened("a", "b", "c")
+        assert (await soon(run.result())).status == "completed"
+
+
+def test_what_has_not_gone_on_yet_is_not_laid_down() -> None:
+    """Between its loading and its first turn an instance has no timers: it would sleep for ever."""
+
+    async def test(new: Callable[..., Engine]) -> None:
+        store = open_store("memory:")
+        flow = workflow(node("w", type="wait", config={"signal": "go"}, timeout=60_000), id="waits")
+        async with new(store) as engine:
+            run = await engine.start(flow)
+            await engine.idle()
+        engine = new(store, claim_max=1)
+        claim = store.claim
+
+        async def claimed(*args: Any, **more: Any) -> Any:
+            if engine.host.lives:
+                engine.host.sleep.check(0)
+                assert run.id in engine.host.by_id, "it is asleep, and nothing will wake it"
+            return await claim(*args, **more)
+
+        store.claim = claimed  # type: ignore[method-assign]
+        async with asyncio.timeout(3_600):
+            async with engine:
+                assert (await (await engine.get(run.id)).result()).status == "failed"
+
+    virtually(test)

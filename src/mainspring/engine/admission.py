@@ -95,8 +95,9 @@ class Admission:
         self._let_all_go(live, {run: resource for run, resource in places.items() if run not in kept})
 
     def busy(self) -> set[int]:
-        """The numbers of the instances that hold or want something: asleep they would lose it."""
-        return {live.number for live in self.places}
+        """The numbers of the instances that hold or want something (asleep they would lose it), and of those that have not
+        gone on yet: what they wait for is not known before."""
+        return {live.number for live in (*self.places, *self._awaited)}
 
     def _holds(self, resource: str, live: Live, run: Run) -> bool:
         return self._turnstiles[resource].holder == (live, run)

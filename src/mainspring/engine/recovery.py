@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -150,7 +150,7 @@ class Recovery:
         Whether a node was alone in its process is known once two that ran are found, or none is left to be claimed.
         """
         host = self._host
-        admitted: list[tuple[Live, Loaded, int]] = []
+        admitted: list[tuple[Live, Loaded]] = []
         ran = 0
         claimed = self._left
         more = True
@@ -173,7 +173,7 @@ class Recovery:
         finally:
             self._go_on(admitted, alone=ran == 1)
 
-    async def _admit(self, loaded: Loaded, admitted: list[tuple[Live, Loaded, int]]) -> int:
+    async def _admit(self, loaded: Loaded, admitted: list[tuple[Live, Loaded]]) -> int:
         """Have a claimed instance in memory; gives how many of its nodes ran when its process ended."""
         host = self._host
         if loaded.record.number in host.lives:
@@ -189,17 +189,17 @@ class Recovery:
         host.admit(live)
         host.admission.expect(live)
         self.recovered += 1
-        admitted.append((live, loaded, seq))
-        states = (state for scope in instance.scopes for state in scope.nodes)
-        return sum(1 for state in states if state is not None and state.status == "running")
+        admitted.append((live, loaded))
+        return sum(1 for _ in _running(live))
 
-    def _go_on(self, admitted: list[tuple[Live, Loaded, int]], *, alone: bool) -> None:
-        for live, loaded, seq in admitted:
+    def _go_on(self, admitted: list[tuple[Live, Loaded]], *, alone: bool) -> None:
+        for live, loaded in admitted:
             for message in loaded.inbox:
                 self._delivered.discard(message.id)  # if at all, it was delivered to one on its way to sleep
                 if stops(message.body):  # first, or what waits for a start would be started only to be stopped
                     self._deliver(live, message)
-            self._host.loop.post(live, Recover(seq=seq, alone=alone, seed=self._host.clock.seed()))
+            recover = Recover(ran=tuple(_running(live)), alone=alone, seed=self._host.clock.seed())
+            self._host.loop.post(live, recover)
             for message in loaded.inbox:
                 self._deliver(live, message)
         admitted.clear()
@@ -309,9 +309,10 @@ class Recovery:
             live.instance, live.seq = rebuild(live.program.plan, loaded)
             live.created = True
             live.status_written = loaded.record.status
-            # A Recover that was not durable is taken again, and sees to all. One that was (a later row is there, though its
-            # commit was reported as failed) would count a crash that was none. One Reattach is enough.
-            again = [one for one in held if isinstance(one, Recover) and one.seq == live.seq]
+            # A Recover that was not durable is taken again, and sees to all. One that was (though its commit was reported as
+            # failed) would count a crash that was none: of what it found running nothing is now. One Reattach is enough.
+            running = set(_running(live))
+            again = [one for one in held if isinstance(one, Recover) and running.intersection(one.ran)]
             # It also asks again for every slot and for missing code; a release may have been lost with the group.
             held = [one for one in held if not isinstance(one, ASKED_ANEW)]
             self._host.admission.ask_anew(live, partial(_is_running, live))
@@ -349,6 +350,14 @@ def _standing(live: Live, lease: Lease) -> str:
         return "unknown"
     same = (state.run, state.attempt) == (lease.run, lease.attempt)
     return "running" if same and state.status == "running" else "begun"
+
+
+def _running(live: Live) -> Iterator[tuple[str, int, int]]:
+    """The attempts under way, as far as is durable."""
+    for scope in live.instance.scopes:
+        for node, state in zip(scope.graph.nodes, scope.nodes, strict=True):
+            if state is not None and state.status == "running":
+                yield scope.path(node), state.run, state.attempt
 
 
 def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:

@@ -52,11 +52,11 @@ class StartInstance(Input, frozen=True, kw_only=True):
 class Recover(Input, frozen=True, kw_only=True):
     """A process has just loaded the instance: whatever ran, ran in a process that is gone.
 
-    `seq` is the last row that it found: with a later one the instance has been recovered already.
-    `alone`: no other node, of any instance, ran in the process that is gone.
+    `ran` are the attempts (path, run, attempt) that it found running: where none of them is any more, the instance has been
+    recovered already. `alone`: no other node, of any instance, ran in the process that is gone.
     """
 
-    seq: int = 0
+    ran: tuple[tuple[str, int, int], ...] = ()
     alone: bool = False
 
 

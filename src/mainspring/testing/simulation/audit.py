@@ -166,6 +166,13 @@ class Audit:
                 watched.flag("records agree with rows", "a final instance has an owner")
             self.sleeping.pop(write.instance, None)
             return
+        if watched.status == "paused":  # mail has it go on, or its time
+            until = None if watched.pause is None else watched.pause[1]
+            late = until is not None and (record.wake_at is None or record.wake_at > until)
+            if late:
+                watched.flag("sleepers are woken", f"it sleeps until {record.wake_at}, and is paused until {until}")
+            self.sleeping[write.instance] = record.wake_at
+            return
         if record.wake_at is None:
             watched.flag("sleepers are woken", "it sleeps, and has no time to wake")
             return
@@ -180,7 +187,8 @@ class Audit:
         """When the instance's first timer is due."""
         times = []
         if watched.graph.workflow.timeout is not None and watched.saga is None:
-            times.append(watched.started_at + watched.graph.workflow.timeout)
+            still = watched.stood_still(watched.started_at)
+            times.append(watched.started_at + watched.graph.workflow.timeout + still)
         for scope, id, node in watched.nodes():
             if node.status in ("retrying", "waiting") and node.due is not None:
                 times.append(node.due)

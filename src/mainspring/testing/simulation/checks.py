@@ -16,6 +16,7 @@ from mainspring.testing.simulation import checks_policies as policies
 from mainspring.testing.simulation import checks_runs as runs
 from mainspring.testing.simulation import checks_saga as sagas
 from mainspring.testing.simulation import checks_stops as stops
+from mainspring.testing.simulation import pauses
 from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.standing import can_run, has_room, never_again
 from mainspring.testing.simulation.watched import ENDS, FINAL, Unknown, Watched
@@ -25,7 +26,7 @@ from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScop
 def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any], epoch: int) -> None:
     """A row has become durable."""
     watched.must(seq == watched.seq + 1, "rows have no gaps", f"row {seq} follows row {watched.seq}")
-    first = events[0] if events else None
+    first = next((one for one in events if not isinstance(one, ev.Intervened)), None)
     reopens = isinstance(first, ev.InstanceReopened) or (isinstance(first, ev.CompensationStarted) and first.again)
     text = f"a row after the end: {[type(one).__name__ for one in events]}"
     watched.must(watched.open or reopens, "final is final", text)
@@ -67,8 +68,7 @@ def _parked(watched: Watched, event: ev.InstanceParked) -> None:
 
 
 def _resumed(watched: Watched, event: ev.InstanceResumed) -> None:
-    watched.must(watched.status == "parked", "only what stands still is resumed", f"it is {watched.status}")
-    watched.must(watched.id in watched.audit.world.resumes, "resumed for a cause", "nobody asked for it")
+    pauses.resumed(watched, event)
     undoes = watched.saga is not None and not watched.saga.over
     watched.status, watched.resumed = "compensating" if undoes else "running", True
     watched.resumed_at = watched.audit.world.scheduler.now
@@ -77,7 +77,8 @@ def _resumed(watched: Watched, event: ev.InstanceResumed) -> None:
 def _failing(watched: Watched, event: ev.InstanceFailing) -> None:
     watched.must(watched.status == "running", "fails fast where told", f"it is {watched.status}: {event.reason}")
     if event.because == "":
-        late = watched.at - watched.started_at - (watched.graph.workflow.timeout or 2**62)
+        since = watched.started_at + watched.stood_still(watched.started_at)
+        late = watched.at - since - (watched.graph.workflow.timeout or 2**62)
         watched.must(late >= 0, "timeouts last", f"the workflow times out {-late} ms early")
     else:  # perhaps only when it goes on, because it was parked
         text = f"because of {event.because}, not of {watched.own.must_end}"
@@ -87,7 +88,7 @@ def _failing(watched: Watched, event: ev.InstanceFailing) -> None:
 
 def _cancelling(watched: Watched, event: ev.InstanceCancelRequested) -> None:
     watched.must(bool(watched.audit.world.cancels.get(watched.id)), "cancelled for a cause", "nobody asked for it")
-    watched.status = "cancelling"
+    watched.status, watched.pause = "cancelling", None
 
 
 def _ended(watched: Watched, event: Any) -> None:
@@ -117,7 +118,7 @@ def _ended(watched: Watched, event: Any) -> None:
 def _after(watched: Watched) -> None:
     """What must hold between turns."""
     for scope, id, node in watched.nodes():
-        if node.status == "running":
+        if node.status == "running" and not pauses.comes_first(watched):
             late = f"{id} still runs for epoch {node.epoch}, and epoch {watched.epoch} goes on"
             scope.must(node.epoch >= watched.epoch, "crashes are counted", late)
         if watched.going and (scope is not watched.own or watched.status == "running"):
@@ -132,6 +133,7 @@ def _after(watched: Watched) -> None:
         watched.flag("the end is seen", "all nodes are final, and the instance is not")
     stops = bool(watched.own.must_end) and watched.status == "running"
     watched.must(not stops, "fails fast where told", f"{watched.own.must_end} failed, and all goes on")
+    pauses.after_row(watched)
     blocks.after_row(watched)
     sagas.after_row(watched)
 
@@ -156,6 +158,8 @@ def _others_stopped(scope: WatchedScope, join: str) -> None:
 CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.InstanceStarted: _begun,
     ev.InstanceParked: _parked,
+    ev.InstancePauseRequested: pauses.pausing,
+    ev.InstancePaused: pauses.paused,
     ev.InstanceResumed: _resumed,
     ev.InstanceFailing: _failing,
     ev.InstanceCancelRequested: _cancelling,
@@ -179,6 +183,7 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.NodesSkipped: stops.skipped,
     ev.NodesCancelled: stops.cancelled,
     ev.NodesRequeued: nodes.requeued,
+    ev.Intervened: letters.intervened,
     ev.InstanceReopened: letters.reopened,
     ev.NodeReset: letters.reset,
     ev.BlockStarted: blocks.block_started,

@@ -234,7 +234,8 @@ def _must_be_running(scope: WatchedScope, id: str) -> None:
 
 
 def _must_be_late(scope: WatchedScope, id: str, node: WatchedNode) -> None:
-    late = scope.whole.at - node.started_at - (scope.graph.nodes[id].timeout or 2**62)
+    since = node.started_at + scope.whole.stood_still(node.started_at)
+    late = scope.whole.at - since - (scope.graph.nodes[id].timeout or 2**62)
     scope.must(late >= 0, "timeouts last", f"{id} times out {-late} ms early")
     scope.must(node.status == "waiting", "timeouts last", f"{id} times out while it is {node.status}")
     _hit(scope.whole, "block times out")

@@ -97,7 +97,8 @@ class Letters:
         """A refusal has a reason. `doubtful`: the machine failed, or time has passed since it was decided."""
         timeout = watched.graph.workflow.timeout
         now = watched.audit.world.now_at_owner()
-        near = timeout is not None and now >= watched.started_at + timeout - MARGIN_MS
+        since = watched.started_at + watched.stood_still(watched.started_at)
+        near = timeout is not None and now >= since + timeout - MARGIN_MS
         if not doubtful and not near and not why_not(watched, letter.path, letter.run, now):
             watched.flag("a letter is refused for a cause", f"{letter.path} run {letter.run} could run again")
 
@@ -110,6 +111,16 @@ class Letters:
 
 
 # --- what runs again --------------------------------------------------------------------------------------------------
+
+
+def intervened(watched: Watched, event: ev.Intervened) -> None:
+    """Somebody does something by hand, and the row begins with who and what."""
+    order = watched.audit.letters.orders.get(watched.message)
+    watched.must(watched.place == 0, "audits come first", f"{event} is event {watched.place}")
+    asked = order is not None and (order.path, order.run) == (event.path, event.run)
+    watched.must(
+        asked and event.what == "retry", "a node runs again for a cause", f"{event}, and the message is {order}"
+    )
 
 
 def reopened(watched: Watched, event: ev.InstanceReopened) -> None:
@@ -170,7 +181,7 @@ def _why_not_now(watched: Watched, status: str, path: str, run: int, now: int) -
     timeout = watched.graph.workflow.timeout
     if status != "running" and status not in REOPENED_FROM:
         return f"the instance is {status}"
-    if timeout is not None and now >= watched.started_at + timeout:
+    if timeout is not None and now >= watched.started_at + timeout + watched.stood_still(watched.started_at):
         return "its timeout is over"
     if watched.saga is not None:
         return "it was undone"

@@ -174,7 +174,7 @@ def retrying(watched: Watched, event: ev.NodeRetrying) -> None:
             until = msgspec.json.decode(event.error.context)["until"]
             wait = 0 if until is None else max(until - watched.at, 0)
             least, most = max(least, wait), max(most, wait)
-        delay = event.due - watched.at
+        delay = event.due - watched.clock
         scope.must(least <= delay <= most, "backoff is right", f"{id}: {delay} ms, not {least} to {most}")
     node.due = event.due
     node.error = error_value(event.error)

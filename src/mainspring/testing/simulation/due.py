@@ -49,13 +49,18 @@ def _instance(world: World, process: Process, audit: Audit, watched: Watched) ->
     idle = saga is not None and watched.status == "compensating" and saga.doing is None
     if saga is not None and idle and saga.since < long_ago and watched.resumed_at < long_ago:
         yield "its saga does not go on"
-    if timeout is not None and watched.status == "running" and watched.started_at + timeout < late:
-        yield f"its timeout was due at {watched.started_at + timeout}, and it is {process.clock.now()}"
+    if timeout is not None and watched.status == "running":
+        due = watched.started_at + timeout + watched.stood_still(watched.started_at)
+        if due < late:
+            yield f"its timeout was due at {due}, and it is {process.clock.now()}"
+    until = None if watched.pause is None or watched.status == "parked" else watched.pause[1]
+    if until is not None and until < late:
+        yield f"its pause was over at {until}, and it is {process.clock.now()}"
     for block in watched.blocks():
         if block.asked and block.may_begin() and block.since < long_ago and watched.going:
             yield f"{block.path} has room for another body, and waits for a turn of its own"
     for scope, id, node in watched.nodes():
-        still = node.status != "running" and (watched.status == "parked" or watched.resumed_at >= long_ago)
+        still = node.status != "running" and (watched.stands or watched.resumed_at >= long_ago)
         if node.since < long_ago and node.status not in WAITING_FOR_OTHERS and not still:
             text = _node(process, audit, scope, id, node, late, long_ago)
             if text:

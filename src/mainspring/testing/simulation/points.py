@@ -114,6 +114,10 @@ POINTS: tuple[str, ...] = (
     "what followed a letter runs again",
     "the machine fails",
     "the machine fails half-way",
+    "pause by engine",
+    "pause by inbox",
+    "drained",
+    "goes on by itself",
     "resume by engine",
     "resume by inbox",
 )

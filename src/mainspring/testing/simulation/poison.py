@@ -59,9 +59,9 @@ def _half_way(live: Live) -> Input | None:
 
 
 def resume_parked(world: World, id: str) -> None:
-    """Have the instance go on, if it is parked."""
+    """Have the instance go on, if it is parked or paused."""
     target = world.audit.by_id[id]
-    if target.status != "parked":
+    if not target.stands:
         return
     world.resumes[id] = world.scheduler.now
     process = world.serving()
@@ -80,6 +80,6 @@ async def _post(world: World, message: InboxMessage) -> bool:
 
 
 def ask_again(world: World, watched: Watched) -> None:
-    """At the end nothing may stay parked: somebody asks until it goes on."""
-    if watched.status == "parked" and world.scheduler.now > world.resumes.get(watched.id, 0) + ASKED_AGAIN_SECONDS:
+    """At the end nothing may stay parked or paused: somebody asks until it goes on."""
+    if watched.stands and world.scheduler.now > world.resumes.get(watched.id, 0) + ASKED_AGAIN_SECONDS:
         resume_parked(world, watched.id)

@@ -210,6 +210,13 @@ class Process:
         except MainspringError as error:
             self.world.tell(f"{self.name}: cancelling {id}: {error}")
 
+    async def pause(self, id: str, for_ms: int | None) -> None:
+        """Have an instance start nothing new."""
+        try:
+            await self.engine.pause(id, by="simulated", for_ms=for_ms)
+        except MainspringError as error:
+            self.world.tell(f"{self.name}: pausing {id}: {error}")
+
     async def compensate(self, id: str) -> None:
         """Have an instance take up again what its saga left."""
         try:

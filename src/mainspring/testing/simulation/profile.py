@@ -61,6 +61,7 @@ def draw_profile(seed: int | str) -> Profile:
         snapshot_turns_min=random.choice((1, 2, 3, 3, 8)),
         group_turns_max=random.choice((1, 2, 5, 2_000)),
         drain_inputs_max=random.randrange(1, 6),
+        drain_orders_max=Random(f"{seed}/orders").choice((1, 2, 5, 32)),
         claim_max=random.choice((1, 2, 500)),
         sleep_after_ms=random.choice((100, 300, 1_000)),
         shutdown_ms=random.choice((200, 10_000)),

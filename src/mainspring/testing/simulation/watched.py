@@ -54,7 +54,8 @@ class Watched:
 
     `degraded`: something stood in for one of its nodes. `retries` counts what was drawn of its budget. `message` is what the
     row answers, `given_up` the runs that it condemned for good, `asked_again` those that are followed by another one;
-    `reopenings` counts how often it went on after its end.
+    `reopenings` counts how often it went on after its end. `pause`: since when its clocks stand still, and until when it is
+    to; `stood`: from when to when they did.
     """
 
     def __init__(self, audit: Audit, id: str, number: int, graph: Graph) -> None:
@@ -91,6 +92,8 @@ class Watched:
         self.given_up: list[tuple[str, int]] = []
         self.asked_again: list[tuple[str, int]] = []
         self.reopenings = 0
+        self.pause: tuple[int, int | None] | None = None
+        self.stood: list[tuple[int, int]] = []
 
     def flag(self, invariant: str, text: str) -> None:
         """Something is wrong."""
@@ -113,7 +116,22 @@ class Watched:
 
     def reopened_now(self) -> bool:
         """Whether the row that is looked at began at its end."""
-        return bool(self.events) and type(self.events[0]).__name__ == "InstanceReopened"
+        names = [type(one).__name__ for one in self.events[:2]]
+        return names[:1] == ["InstanceReopened"] or names == ["Intervened", "InstanceReopened"]
+
+    @property
+    def clock(self) -> int:
+        """What its clock shows in the row that is looked at."""
+        return self.at if self.pause is None else self.pause[0]
+
+    @property
+    def stands(self) -> bool:
+        """Whether it starts nothing, for a while."""
+        return self.status in ("parked", "pausing", "paused")
+
+    def stood_still(self, since: int) -> int:
+        """For how many of the milliseconds after that its clocks stood still."""
+        return sum(end - max(begin, since) for begin, end in self.stood if end > since)
 
     @property
     def saga_now(self) -> WatchedSaga:

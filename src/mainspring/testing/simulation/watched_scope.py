@@ -252,7 +252,10 @@ def timeout_of(scope: WatchedScope, id: str, node: WatchedNode) -> int | None:
     """When the node's clock runs out, where one runs: of an attempt, or of a block, its lock included."""
     timeout = scope.graph.nodes[id].timeout
     ticking = node.status == "running" or (node.status == "waiting" and bool(scope.graph.bodies[id]))
-    return node.started_at + timeout if timeout is not None and ticking else None
+    if timeout is None or not ticking:
+        return None
+    still = 0 if node.status == "running" else scope.whole.stood_still(node.started_at)
+    return node.started_at + timeout + still
 
 
 def error_value(error: ev.ErrorRecord) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from mainspring.testing.simulation.checks_letters import Seen
 from mainspring.testing.simulation.checks_limits import nothing_leaks
 from mainspring.testing.simulation.due import overdue
 from mainspring.testing.simulation.final import check_all, compare_lives
+from mainspring.testing.simulation.pauses import pause_one
 from mainspring.testing.simulation.points import Points
 from mainspring.testing.simulation.poison import ask_again
 from mainspring.testing.simulation.process import Process
@@ -83,6 +84,8 @@ class World:
         self.cancels: dict[str, int] = {}
         self.poisoned: dict[str, int] = {}
         self.resumes: dict[str, float] = {}
+        self.pauses: dict[str, int] = {}
+        self.pause_random = Random(f"{seed}/pauses")
         self.compensations: dict[str, int] = {}
         self.to_do: set[str] = set()
         self.hand_random = Random(f"{seed}/by hand")
@@ -133,6 +136,8 @@ class World:
             at(order.at, lambda order=order: self.place(order))  # type: ignore[misc]
         for _ in range(self.profile.events):
             at(draw() * self.faults_until, lambda: strike(self))
+        for _ in range(self.pause_random.choice((0, 0, 1, 2, 4))):
+            at(self.pause_random.random() * self.faults_until, lambda: pause_one(self))
         at(self.faults_until, self._heal)
         at(WATCH_SECONDS, self._watch)
 
