@@ -12,6 +12,7 @@ from tests.simulator import mutants_blocks as _blocks  # noqa: F401  (they enter
 from tests.simulator import mutants_joins as _joins  # noqa: F401
 from tests.simulator import mutants_letters as _letters  # noqa: F401
 from tests.simulator import mutants_limits as _limits  # noqa: F401
+from tests.simulator import mutants_pauses as _pauses  # noqa: F401
 from tests.simulator import mutants_policies as _policies  # noqa: F401
 from tests.simulator import mutants_sagas as _sagas  # noqa: F401
 from tests.simulator import mutants_windows as _windows  # noqa: F401
