@@ -31,7 +31,7 @@ from mainspring.machine.turn import Refused, Turn
 
 logger = logging.getLogger("mainspring.engine")
 
-GOING_ON: frozenset[type] = frozenset({Recover, Reattach})
+GOING_ON: frozenset[type] = frozenset((Recover, Reattach))
 """That these were taken is told even where they led to nothing: who waits for a lock waits for that."""
 
 
