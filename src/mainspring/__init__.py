@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreHeld,
         UnknownInstance,
+        UnknownMoment,
     )
     from mainspring.graph.analysis.processed import ProcessedWorkflow
     from mainspring.graph.analysis.workflow_graph import WorkflowGraph
@@ -76,6 +77,7 @@ _WHERE = {
     "StoreError": "mainspring.errors",
     "StoreHeld": "mainspring.errors",
     "UnknownInstance": "mainspring.errors",
+    "UnknownMoment": "mainspring.errors",
     "ProcessedWorkflow": "mainspring.graph.analysis.processed",
     "WorkflowGraph": "mainspring.graph.analysis.workflow_graph",
     "load": "mainspring.graph.check",
@@ -126,6 +128,7 @@ __all__ = [
     "StoreHeld",
     "TaskContext",
     "UnknownInstance",
+    "UnknownMoment",
     "Workflow",
     "WorkflowGraph",
     "__version__",

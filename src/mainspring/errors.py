@@ -96,6 +96,10 @@ class UnknownInstance(MainspringError):
     """There is no instance with this id in the store."""
 
 
+class UnknownMoment(MainspringError):
+    """No such place in the instance's journal: it says which there are."""
+
+
 class HandlerNotFound(MainspringError):
     """A task's code cannot be found in this process."""
 

@@ -33,15 +33,16 @@ def waits_of(instance: Instance) -> list[Wait]:
     return found
 
 
-def show(screen: Screen, result: InstanceResult, store: str) -> None:
-    """A line for each, with the command that sends it."""
+def show(screen: Screen, result: InstanceResult, store: str, past: bool = False) -> None:
+    """A line for each, with the command that sends it (not where it is `past`)."""
     now = now_ms()
     waits = waits_of(result.instance)
     for wait in waits[:SHOWN_MAX]:
         names = " or ".join(clean(name) for name in wait.names)
         until = "" if wait.until is None else f", until {local(wait.until)} ({relative(wait.until, now)})"
         screen.line(f"  {clean(wait.path)} waits for the {wait.kind} {names}{until}")
-        screen.line(screen.paint(f"    {how(wait, result.id, store)}", "dim"))
+        if not past:
+            screen.line(screen.paint(f"    {how(wait, result.id, store)}", "dim"))
     if len(waits) > SHOWN_MAX:
         screen.line(f"  … {len(waits) - SHOWN_MAX:,} more wait")
 

@@ -16,6 +16,7 @@ import msgspec
 from mainspring.cli import places
 from mainspring.cli.reading import opened, plan_of
 from mainspring.engine.result import NodeResults, Recorded, recorded
+from mainspring.journal.looking_back import Moment
 from mainspring.journal.store import Store
 from mainspring.machine import events as ev
 from mainspring.machine.fold import fold
@@ -70,10 +71,10 @@ class BodyResult:
     error: ev.ErrorRecord | None = None
 
 
-async def fates(store: Store, id: str) -> dict[str, Fates]:
+async def fates(store: Store, id: str, until: Moment | None = None) -> dict[str, Fates]:
     """By block, those in bodies without their numbers (`loop[].inner`), in the order in which the first of each began."""
     found: dict[str, Fates] = {}
-    async for one in _events(store, id):
+    async for one in _events(store, id, until):
         event = one.event
         if isinstance(event, ev.ScopeStarted):
             found.setdefault(place_of(event.path), Fates()).begun += 1
@@ -88,13 +89,13 @@ async def is_longer(store: Store, id: str, rows: int) -> bool:
     return page is not None and bool(page.rows)
 
 
-async def body_at(url: str, wanted: str, address: str) -> BodyResult | None:
+async def body_at(url: str, wanted: str, address: str, until: Moment | None = None) -> BodyResult | None:
     """The body of this address, as it was when it ended or as it stands; None where there was none. Raises StoreCorrupt."""
     async with opened(url) as store:
         record = await places.resolve(store, wanted)
         instance = Instance(await plan_of(store, record), record.id)
         began = 0
-        async for one in _events(store, record.id):
+        async for one in _events(store, record.id, until):
             event = one.event
             if isinstance(event, ev.ScopeStarted) and f"{event.path}[{event.number}]" == address:
                 began = one.at
@@ -117,7 +118,8 @@ def _body(scope: BodyScope, status: str, began: int) -> BodyResult:
     return BodyResult(scope.address, status, msgspec.json.decode(scope.input), NodeResults(scope), began)
 
 
-async def _events(store: Store, id: str) -> AsyncIterator[Recorded]:
+async def _events(store: Store, id: str, until: Moment | None = None) -> AsyncIterator[Recorded]:
+    """All of them, or those up to a moment."""
     after = 0
     while True:
         page = await store.turns(id, after=after, limit=PAGE)
@@ -125,6 +127,8 @@ async def _events(store: Store, id: str) -> AsyncIterator[Recorded]:
             return
         after = page.rows[-1].seq
         for one in recorded(page):
+            if until is not None and until.is_before(one.seq, one.index):
+                return
             yield one
 
 

@@ -57,6 +57,13 @@ async def waiting(store: Store, result: InstanceResult) -> list[Waits]:
     return [Waits(path, {name: holders[name] for name in names}) for path, names in asked.items()]
 
 
+def waited(result: InstanceResult) -> list[Waits]:
+    """The nodes that waited for their limits, of one that is looked back at. Who held these is in other journals."""
+    return [
+        Waits(path, {name: [] for name in names}) for path, status, names, _ in _limited(result) if status == "ready"
+    ]
+
+
 def _limited(result: InstanceResult) -> list[tuple[str, str, list[str], int]]:
     from mainspring.engine.limit_names import needed
 

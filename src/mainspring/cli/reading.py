@@ -12,6 +12,7 @@ from mainspring.engine.result import InstanceResult
 from mainspring.errors import MainspringError, StoreCorrupt, StoreError
 from mainspring.graph.plan import Plan
 from mainspring.journal.history import rebuild
+from mainspring.journal.looking_back import At, Following, Past, following, look_back
 from mainspring.journal.records import InstanceRecord
 from mainspring.journal.store import Store
 
@@ -47,6 +48,14 @@ async def state(store: Store, id: str) -> InstanceResult:
     if loaded is None:
         raise StoreCorrupt(f"instance {id} is gone from {store.url}")
     return InstanceResult(rebuild(await plan_of(store, loaded.record), loaded)[0])
+
+
+async def past(url: str, wanted: str, at: At) -> tuple[Past, Following]:
+    """An instance as it durably stood then, and what followed. Raises UnknownInstance, UnknownMoment, StoreCorrupt."""
+    async with opened(url) as store:
+        record = await places.resolve(store, wanted)
+        found = await look_back(store, lambda record: plan_of(store, record), record.id, at)
+        return found, await following(store, record.id, found.moment)
 
 
 async def plan_of(store: Store, record: InstanceRecord) -> Plan:

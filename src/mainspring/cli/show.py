@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mainspring.cli import exits, places
+from mainspring.cli import exits, moments, places
 
 if TYPE_CHECKING:
     from mainspring.cli.body_history import Fates
     from mainspring.cli.held import Waits
     from mainspring.cli.look import Screen
+    from mainspring.cli.moments import Then
     from mainspring.engine.result import InstanceResult
     from mainspring.journal.records import InstanceRecord
 
@@ -28,32 +29,34 @@ ROWS_READ_UNASKED_MAX = 20_000
 @click.option(
     "--node", "path", metavar="PATH", help="Only this node, or this body (`loop[3]`), with its input and output."
 )
+@click.option("--at", metavar="MOMENT", help=moments.HELP)
 @click.option("--bodies", is_flag=True, help="Say what became of all bodies, however long the journal is.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, with everything.")
-def command(id: str, store: str | None, path: str | None, bodies: bool, as_json: bool) -> int:
+def command(id: str, store: str | None, path: str | None, at: str | None, bodies: bool, as_json: bool) -> int:
     """How an instance stands: its nodes, its errors in full, its input and output.
 
-    ID is an id, the beginning of one, or `last`. Only looks: works while an engine runs on the store.
+    ID is an id, the beginning of one, or `last`. Only looks: works while an engine runs on the store. With --at it is shown
+    as it stood then, in every view; `mainspring events` has the places.
 
     \b
     mainspring show last
     mainspring show order-7f3k --node charge --json
+    mainspring show order-7f3k --at 5.0
     mainspring show charges-2b1d --node 'loop[3].charge'
     """
     import asyncio
 
-    from mainspring.cli import look, show_node
+    from mainspring.cli import words
 
     url = places.store_url(store)
-    seen = asyncio.run(_seen(url, id, bodies and path is None, path is None))
-    if path is not None:
-        found = asyncio.run(show_node.find(url, seen.record.id, seen.result, path))
-        see_all = places.command("show", seen.record.id, "--node", path, "--json", store=url)
-        show_node.show(look.out(), found, see_all, as_json)
-    elif as_json:
-        _print_json(seen, url)
-    else:
-        _show(look.out(), seen, url)
+    seen = asyncio.run(_seen(url, id, at, bodies and path is None, path is None))
+    with words.as_of(None if seen.then is None else seen.then.at):
+        if path is not None:
+            _show_node(seen, url, path, as_json)
+        elif as_json:
+            _print_json(seen, url)
+        else:
+            _show(seen, url)
     return exits.COMPLETED
 
 
@@ -64,12 +67,20 @@ class Seen(NamedTuple):
     result: InstanceResult
     fates: dict[str, Fates] | None
     waits: list[Waits]
+    then: Then | None = None
+
+    def command(self, *words: str, url: str) -> str:
+        """The command line that shows more of it, as it stood at the same moment."""
+        at = () if self.then is None else ("--at", str(self.then.moment))
+        return places.command("show", self.record.id, *at, *words, store=url)
 
 
-async def _seen(url: str, id: str, bodies: bool, whole: bool) -> Seen:
+async def _seen(url: str, id: str, at: str | None, bodies: bool, whole: bool) -> Seen:
     from mainspring.cli import body_history, held, reading
     from mainspring.errors import StoreCorrupt
 
+    if at is not None:
+        return await _seen_then(url, id, at, bodies, whole)
     record, result = await reading.instance(url, id)
     if result is None:
         raise StoreCorrupt(f"{record.id} is parked and its journal cannot be read: {record.reason}")
@@ -81,6 +92,21 @@ async def _seen(url: str, id: str, bodies: bool, whole: bool) -> Seen:
         return Seen(record, result, await body_history.fates(store, record.id), await held.waiting(store, result))
 
 
+async def _seen_then(url: str, id: str, at: str, bodies: bool, whole: bool) -> Seen:
+    from mainspring.cli import body_history, held, reading
+    from mainspring.engine.result import InstanceResult
+
+    past, following = await reading.past(url, id, moments.parsed(at))
+    result, fates = InstanceResult(past.instance), None
+    if not whole or all(node.bodies is None for node in result.nodes.values()):
+        fates = {}
+    elif bodies or past.moment.seq <= ROWS_READ_UNASKED_MAX:
+        async with reading.opened(url) as store:
+            fates = await body_history.fates(store, past.record.id, past.moment)
+    then = moments.Then(past.moment, past.at, following)
+    return Seen(past.record, result, fates, held.waited(result) if whole else [], then)
+
+
 async def _waits(url: str, result: InstanceResult) -> list[Waits]:
     from mainspring.cli import held, reading
 
@@ -88,6 +114,19 @@ async def _waits(url: str, result: InstanceResult) -> list[Waits]:
         return []
     async with reading.opened(url) as store:
         return await held.waiting(store, result)
+
+
+def _show_node(seen: Seen, url: str, path: str, as_json: bool) -> None:
+    import asyncio
+
+    from mainspring.cli import look, show_node
+
+    screen, then = look.out(), seen.then
+    until = None if then is None else then.moment
+    found = asyncio.run(show_node.find(url, seen.record.id, seen.result, path, until))
+    if then is not None and not as_json:
+        moments.show(screen, then)
+    show_node.show(screen, found, seen.command("--node", path, "--json", url=url), as_json)
 
 
 def _print_json(seen: Seen, url: str) -> None:
@@ -100,18 +139,22 @@ def _print_json(seen: Seen, url: str) -> None:
     told["bodies"] = None if seen.fates is None else {place: account.of_fates(one) for place, one in seen.fates.items()}
     if seen.waits:
         told["waitsForLimits"] = held.as_json(seen.waits)
+    if seen.then is not None:
+        told["lookingBack"] = moments.as_json(seen.then)
     print(json.dumps(told, ensure_ascii=False))
 
 
-def _show(screen: Screen, seen: Seen, url: str) -> None:
-    from mainspring.cli import awaited, held, undone
+def _show(seen: Seen, url: str) -> None:
+    from mainspring.cli import awaited, held, look, undone
     from mainspring.cli.summary import counts, show_nodes, show_value
     from mainspring.cli.words import clean, duration, local, now_ms, relative
 
-    record, result, now = seen.record, seen.result, now_ms()
-    see_all = places.command("show", record.id, "--json", store=url)
+    screen, record, result, now = look.out(), seen.record, seen.result, now_ms()
+    see_all = seen.command("--json", url=url)
     head = screen.paint(f"{clean(record.workflow)} {record.status.replace('_', ' ')}", "bold")
     screen.line(f"{screen.symbol(record.status)} {head}  {screen.paint(record.id, 'dim')}")
+    if seen.then is not None:
+        moments.show(screen, seen.then)
     if record.reason and record.status != "completed":
         screen.hanging("  reason    ", clean(record.reason), 12)
     _pause(screen, result, now)
@@ -128,11 +171,11 @@ def _show(screen: Screen, seen: Seen, url: str) -> None:
     screen.line(f"  nodes     {counts(result)}")
     _health(screen, result)
     held.show(screen, seen.waits)
-    undone.show(screen, record.id, result.compensation, url)
+    undone.show(screen, record.id, result.compensation, url, past=seen.then is not None)
     if any(node.bodies is not None for node in result.nodes.values()):
         from mainspring.cli.show_bodies import show_bodies
 
-        show_bodies(screen, result, seen.fates, url)
+        show_bodies(screen, result, seen.fates, url, *([] if seen.then is None else ["--at", str(seen.then.moment)]))
     screen.line()
     show_nodes(screen, list(result.nodes.values()))
     _stacks(screen, result)
@@ -140,7 +183,12 @@ def _show(screen: Screen, seen: Seen, url: str) -> None:
         if value not in (None, {}) and (title != "output" or result.done):
             screen.line()
             show_value(screen, title, value, see_all, VALUE_LINES)
-    if record.open:
+    if seen.then is not None:
+        screen.line()
+        awaited.show(screen, result, url, past=True)
+        now_command = places.command("show", record.id, store=url)
+        screen.line(screen.paint(f"as it stands now: {now_command}", "dim"))
+    elif record.open:
         screen.line()
         awaited.show(screen, result, url)
         if record.status in ("pausing", "paused"):

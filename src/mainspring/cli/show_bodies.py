@@ -11,8 +11,10 @@ from mainspring.engine.result import InstanceResult
 BLOCKS_MAX = 12
 
 
-def show_bodies(screen: Screen, result: InstanceResult, fates: dict[str, Fates] | None, store: str) -> None:
-    """A line for each block that has begun any; then how to look into one: the first that failed, else the first."""
+def show_bodies(screen: Screen, result: InstanceResult, fates: dict[str, Fates] | None, store: str, *more: str) -> None:
+    """A line for each block that has begun any; then how to look into one: the first that failed, else the first.
+
+    `more` are words that the command for that needs."""
     if fates is None:
         lines = [f"{clean(path)}: {number:,} begun" for path, number in _begun(result)]
         words, what = ["--bodies"], "what became of them"
@@ -25,7 +27,7 @@ def show_bodies(screen: Screen, result: InstanceResult, fates: dict[str, Fates] 
         screen.line(f"  {'' if number else 'bodies':<8}  {line}")
     if len(lines) > BLOCKS_MAX:
         screen.line(f"            … and those of {len(lines) - BLOCKS_MAX:,} more blocks: --json")
-    command = places.command("show", result.id, *words, store=store)
+    command = places.command("show", result.id, *words, *more, store=store)
     screen.line(screen.paint(f"            {what}: {command}", "dim"))
 
 

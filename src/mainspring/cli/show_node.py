@@ -14,18 +14,21 @@ from mainspring.cli.summary import show_value
 from mainspring.cli.words import clean, duration, local
 from mainspring.definition.findings import did_you_mean
 from mainspring.engine.result import InstanceResult, NodeResult
+from mainspring.journal.looking_back import Moment
 
 VALUE_LINES = 60
 
 
-async def find(url: str, id: str, result: InstanceResult, path: str) -> NodeResult | BodyResult:
-    """What stands, or stood, at this path. Raises UsageError."""
+async def find(
+    url: str, id: str, result: InstanceResult, path: str, until: Moment | None = None
+) -> NodeResult | BodyResult:
+    """What stands, or stood, at this path (`until`: at the moment of which `result` is). Raises UsageError."""
     if path in result.nodes:
         return result.nodes[path]
     if "[" not in path:
         raise click.UsageError(f"{id} has no node {path!r}{_hint(path, list(result.nodes))}")
     address, name = (path, "") if path.endswith("]") else path.rsplit(".", 1)
-    body = await body_at(url, id, address)
+    body = await body_at(url, id, address, until)
     if body is None:
         raise click.UsageError(f"{id} has begun no body {address!r}{_begun(result, address)}")
     if not name:

@@ -13,8 +13,8 @@ LEFT_SHOWN_MAX = 20
 """Of the runs that could not be undone, so many are shown; --json has them all."""
 
 
-def show(screen: Screen, id: str, found: Compensation | None, url: str) -> None:
-    """How far it came, what is left, and how to have that undone."""
+def show(screen: Screen, id: str, found: Compensation | None, url: str, past: bool = False) -> None:
+    """How far it came, what is left, and how to have that undone (not where it is `past`)."""
     if found is None:
         return
     parts = [f"{found.undone:,} of {found.total:,} {'run' if found.total == 1 else 'runs'}"]
@@ -29,7 +29,7 @@ def show(screen: Screen, id: str, found: Compensation | None, url: str) -> None:
         screen.hanging(f"    {screen.symbol('compensation_failed')} {_name(one)}: ", clean(one.why), 8)
     if len(found.left) > LEFT_SHOWN_MAX:
         screen.line(f"    … and {len(found.left) - LEFT_SHOWN_MAX:,} more")
-    if found.over and (found.left or found.untried) and url != "memory:":
+    if found.over and (found.left or found.untried) and url != "memory:" and not past:
         screen.line(f"    to try these again: {places.command('compensate', id, store=url)}")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -28,9 +31,23 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+_as_of: ContextVar[int | None] = ContextVar("as_of", default=None)
+
+
 def now_ms() -> int:
-    """UTC milliseconds."""
-    return time.time_ns() // 1_000_000
+    """UTC milliseconds: of now, or of the moment that is looked back at."""
+    then = _as_of.get()
+    return time.time_ns() // 1_000_000 if then is None else then
+
+
+@contextmanager
+def as_of(milliseconds: int | None) -> Iterator[None]:
+    """Words are those of that moment: what ran then has run until then (None: of now)."""
+    token = _as_of.set(milliseconds)
+    try:
+        yield
+    finally:
+        _as_of.reset(token)
 
 
 def local(milliseconds: int) -> str:

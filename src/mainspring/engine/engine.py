@@ -25,8 +25,10 @@ from mainspring.errors import (
     NotOwner,
     UnknownInstance,
 )
+from mainspring.graph.plan import Plan
 from mainspring.graph.schemas import Check
 from mainspring.journal.history import rebuild
+from mainspring.journal.looking_back import At, look_back
 from mainspring.journal.payload import encode_payload
 from mainspring.journal.records import InstanceRecord, StoreFacts
 from mainspring.journal.store import Store
@@ -50,9 +52,10 @@ class Run:
         """Wait until the instance is at its end. Raises NotOwner where this engine loses its store meanwhile."""
         return await self._engine.wait(self.id)
 
-    async def state(self) -> InstanceResult:
-        """How it stands now, without waiting."""
-        return await self._engine.inspect(self.id)
+    async def state(self, at: At | None = None) -> InstanceResult:
+        """How it stands now, without waiting; or how it stood then: after a row of its journal, after an event of a row
+        (`(one.seq, one.index)`), or at a time. Raises UnknownMoment."""
+        return await self._engine.inspect(self.id, until=at)
 
     async def health(self) -> Health:
         """How well it is now, from 0 to 1, and what is lost or degraded so far."""
@@ -230,13 +233,18 @@ class Engine(Commands):
                 if not waiters:
                     del self._waiters[id]
 
-    async def inspect(self, id: str, *, until: int | None = None) -> InstanceResult:
-        """An instance as it durably stands (or stood after row `until`). Raises UnknownInstance, StoreCorrupt."""
-        loaded = await self._store.load(id, until=until)
+    async def inspect(self, id: str, *, until: At | None = None) -> InstanceResult:
+        """An instance as it durably stands, or stood: after row `until`, after an event of a row (`(seq, index)`), or at a
+        time. Raises UnknownInstance, UnknownMoment, StoreCorrupt."""
+        if until is not None:
+            return InstanceResult((await look_back(self._store, self._plan_of, id, until)).instance)
+        loaded = await self._store.load(id)
         if loaded is None:
             raise UnknownInstance(f"there is no instance {id!r} in {self._store.url}")
-        program = await self.host.program_of(loaded.record.version)
-        return InstanceResult(rebuild(program.plan, loaded, until=until)[0])
+        return InstanceResult(rebuild(await self._plan_of(loaded.record), loaded)[0])
+
+    async def _plan_of(self, record: InstanceRecord) -> Plan:
+        return (await self.host.program_of(record.version)).plan
 
     async def events(self, id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Events as they become durable. A slow reader reads from the store: nothing is buffered for it."""

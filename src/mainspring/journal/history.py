@@ -10,8 +10,8 @@ from mainspring.machine.fold import consume, fold
 from mainspring.machine.instance import Instance, restore
 
 
-def rebuild(plan: Plan, loaded: Loaded, *, until: int | None = None) -> tuple[Instance, int]:
-    """The instance after its last row (or after row `until`), and that row's number.
+def rebuild(plan: Plan, loaded: Loaded, *, until: int | None = None, index: int | None = None) -> tuple[Instance, int]:
+    """The instance after its last row (or after row `until`, or after event `index` of that row), and that row's number.
 
     Raises StoreCorrupt where a row is damaged or missing.
     """
@@ -26,9 +26,10 @@ def rebuild(plan: Plan, loaded: Loaded, *, until: int | None = None) -> tuple[In
         if row.seq != seq + 1:
             raise StoreCorrupt(f"instance {loaded.record.id}: row {seq + 1} is missing (row {row.seq} is there)")
         body = decode_turn(row, loaded.blobs)
-        for event in body.events:
+        last = len(body.events) if index is None or row.seq != until else index + 1
+        for event in body.events[:last]:
             fold(instance, event, body.at)
-        if body.message:
+        if body.message and last >= len(body.events):
             consume(instance, body.message)
         seq = row.seq
     return instance, seq
