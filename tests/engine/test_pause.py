@@ -241,3 +241,23 @@ def test_what_has_not_gone_on_yet_is_not_laid_down() -> None:
                 assert (await (await engine.get(run.id)).result()).status == "failed"
 
     virtually(test)
+
+
+async def test_cancelled_with_grace_what_runs_may_finish(store: Store) -> None:
+    async with ms.Engine(store) as engine:
+        run = await engine.start(CHAIN)
+        await running("a")
+        await engine.cancel(run.id, reason="enough", grace_ms=600_000)
+        await pausing(run)
+        opened("a")
+        result = await soon(run.result())
+        assert (result.status, result.nodes["a"].status, result.nodes["b"].status) == (
+            "cancelled",
+            "completed",
+            "skipped",
+        )
+        again = await engine.start(CHAIN)
+        GATES["a"] = asyncio.Event()
+        await engine.cancel(again.id, grace_ms=20)
+        result = await soon(again.result())
+        assert result.status == "cancelled"

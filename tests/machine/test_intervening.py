@@ -1,4 +1,4 @@
-"""Skip, complete by hand, retry with another input, set variables, run again from a node (SEMANTICS 92 to 97)."""
+"""Skip, complete by hand, retry with another input, set variables, run again from a node (SEMANTICS 93 to 98)."""
 
 from __future__ import annotations
 

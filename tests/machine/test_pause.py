@@ -1,4 +1,4 @@
-"""Pause and resume: nothing new starts, drained is said once, and clocks stop or go on (SEMANTICS 86 to 91)."""
+"""Pause and resume: nothing new starts, drained is said once, and clocks stop or go on (SEMANTICS 86 to 92)."""
 
 from __future__ import annotations
 
@@ -293,3 +293,64 @@ def test_a_clock_that_was_put_back_stops_nothing_for_less_than_no_time() -> None
     run.now = 10
     assert resumed(run).events[0] == ev.InstanceResumed("bob", 0)
     assert run.state("d").due == 1_500
+
+
+# --- cancelled with grace ---------------------------------------------------------------------------------------------
+
+
+def graced(run: Run, grace: int = 500) -> Any:
+    return run.take(inputs.CancelInstance(by="ann", reason="enough", grace=grace))
+
+
+def test_what_runs_has_its_grace_and_then_the_instance_is_cancelled() -> None:
+    run = Run(graph("a -> b; c"))
+    run.start()
+    turn = graced(run)
+    assert turn.events == [ev.InstancePauseRequested("ann", "enough", True, 1_500, True)]
+    assert asked(turn, fx.AbandonTask) == []
+    assert names(run.finish("a", 1)) == ["NodeCompleted"]
+    turn = run.finish("c", 2)
+    assert names(turn) == ["NodeCompleted", "InstanceCancelRequested", "NodesSkipped", "InstanceCancelled"]
+    assert (run.status, run.instance.reason, run.armed()) == ("cancelled", "enough", {})
+    assert run.nodes == {"a": "completed", "b": "skipped", "c": "completed"}
+
+
+def test_what_does_not_finish_in_time_is_stopped() -> None:
+    run = Run(graph("a -> b"))
+    run.start()
+    graced(run)
+    with pytest.raises(Refused, match="the instance is being cancelled"):
+        resumed(run)
+    run.crash()
+    run.take(inputs.Reattach(known=(("a", 1, 1),)))
+    assert run.armed() == {("", 0, 0, fx.RESUME): 1_500}
+    turn = run.timer("", fx.RESUME)
+    assert asked(turn, fx.AbandonTask) == [fx.AbandonTask("a", 1, 1)]
+    assert run.status == "cancelled"
+
+
+def test_a_crash_ends_the_grace() -> None:
+    run = Run(graph("a -> b"))
+    run.start()
+    graced(run)
+    assert names(run.recover())[-1] == "InstanceCancelled"
+
+
+def test_where_nothing_runs_there_is_no_grace_to_wait_for_and_a_second_cancel_is_hard() -> None:
+    run = Run(graph("d -> a", d={"type": "delay", "config": {"duration": 500}}))
+    run.start()
+    graced(run)
+    assert run.status == "cancelled"
+    run = Run(graph("a -> b"))
+    run.start()
+    graced(run)
+    assert asked(graced(run), fx.AbandonTask) == [fx.AbandonTask("a", 1, 1)]
+    assert run.status == "cancelled"
+
+
+def test_a_paused_one_that_ends_need_not_be_told_when_to_go_on() -> None:
+    run = Run(graph("a", {"timeout": 9_000}))
+    run.start()
+    paused(run, stop_clocks=False, until=99_000)
+    run.timer("", fx.INSTANCE_TIMEOUT)
+    assert (run.status, run.armed()) == ("failed", {})

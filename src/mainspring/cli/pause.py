@@ -57,7 +57,7 @@ def command(
 
     if [id is not None, workflow is not None, everything].count(True) != 1:
         raise click.UsageError("give the ID of an instance, or --workflow ID, or --all")
-    url, for_ms = places.store_url(store), _milliseconds(time)
+    url, for_ms = places.store_url(store), milliseconds(time, "--for")
     who = operating.user() if by is None else by
     how: dict[str, Any] = {"by": who, "reason": reason, "stop_clocks": clocks == "stop", "for_ms": for_ms}
     with preparing.log_lines():
@@ -72,14 +72,15 @@ def command(
     return exits.COMPLETED
 
 
-def _milliseconds(time: str | None) -> int | None:
+def milliseconds(time: str | None, option: str) -> int | None:
+    """What a time says. Raises UsageError where it is none."""
     from mainspring.definition.durations import parse_duration
 
     if time is None:
         return None
     found = parse_duration(time)
     if found is None or found <= 0:
-        raise click.UsageError(f"--for takes a time, as 90s, 10m or 2h; not {time!r}")
+        raise click.UsageError(f"{option} takes a time, as 90s, 10m or 2h; not {time!r}")
     return found
 
 

@@ -207,6 +207,10 @@ def _pause(screen: Screen, result: InstanceResult, now: int) -> None:
         return
     by = f" by {clean(pause.by)}" if pause.by else ""
     clocks = "its clocks stand still" if pause.stop_clocks else "its clocks run on"
+    if pause.then_cancel:
+        until = "" if pause.until is None else f" {relative(pause.until, now)}, at {local(pause.until)}"
+        screen.line(f"  ends      when what runs has finished, or{until}; it is cancelled{by}")
+        return
     screen.line(f"  paused    {local(pause.since)} ({relative(pause.since, now)}){by}; {clocks}")
     if pause.until is not None:
         screen.line(f"            it goes on by itself at {local(pause.until)} ({relative(pause.until, now)})")

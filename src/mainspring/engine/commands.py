@@ -53,9 +53,12 @@ class Commands:
 
     # --- instances ----------------------------------------------------------------------------------------------------
 
-    async def cancel(self, id: str, *, by: str = "", reason: str = "") -> None:
-        """Have an instance ended. Raises UnknownInstance, CommandRefused."""
-        await self._sender.send(id, messages.Cancel(by=by, reason=reason))
+    async def cancel(self, id: str, *, by: str = "", reason: str = "", grace_ms: int = 0) -> None:
+        """Have an instance ended. What runs is told to stop; with `grace_ms` only after so long, if it has not finished.
+
+        Nothing new starts meanwhile. Raises UnknownInstance, CommandRefused.
+        """
+        await self._sender.send(id, messages.Cancel(by=by, reason=reason, grace=grace_ms))
 
     async def pause(
         self, id: str, *, by: str = "", reason: str = "", stop_clocks: bool = True, for_ms: int | None = None

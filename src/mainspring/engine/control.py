@@ -55,8 +55,8 @@ async def carry_out(engine: Engine, operation: control.Operation) -> Any:
             return {"id": id}
         case control.ResumeAll(workflow, by):
             return {"ids": await engine.resume_all(workflow, by=by)}
-        case control.Cancel(id, by, reason, wait_ms):
-            await engine.cancel(id, by=by, reason=reason)
+        case control.Cancel(id, by, reason, wait_ms, grace_ms):
+            await engine.cancel(id, by=by, reason=reason, grace_ms=grace_ms)
             return {"id": id, "status": await _status(engine, id, engine.wait(id), wait_ms)}
         case control.Signal(id, name, payload, by, key):
             return {"id": id, "new": await engine.signal(id, name, msgspec.json.decode(payload), by=by, key=key)}

@@ -11,11 +11,12 @@ from mainspring.errors import StoreCorrupt
 from mainspring.machine import inputs
 
 
-class Cancel(Struct, frozen=True, tag="cancel"):
-    """End it."""
+class Cancel(Struct, frozen=True, tag="cancel", omit_defaults=True):
+    """End it. What runs has `grace` milliseconds to finish."""
 
     by: str = ""
     reason: str = ""
+    grace: int = 0
 
 
 class Pause(Struct, frozen=True, tag="pause", omit_defaults=True):
@@ -127,7 +128,7 @@ def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
     except msgspec.MsgspecError as error:
         raise StoreCorrupt(f"inbox message {id!r} cannot be read: {error}") from None
     if isinstance(message, Cancel):
-        return inputs.CancelInstance(by=message.by, reason=message.reason, seed=seed, message=id)
+        return inputs.CancelInstance(by=message.by, reason=message.reason, grace=message.grace, seed=seed, message=id)
     if isinstance(message, Signal):
         return inputs.SignalArrived(
             name=message.name, payload=bytes(message.payload), kind=message.kind, by=message.by, seed=seed, message=id

@@ -100,12 +100,13 @@ class InstanceStarted(Event, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class InstancePauseRequested(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """Nothing new starts from here on; what runs may finish."""
+    """Nothing new starts from here on; what runs may finish. `then_cancel`: when it has, or at `until`, it is cancelled."""
 
     by: str = ""
     reason: str = ""
     stop_clocks: bool = True
     until: int | None = None
+    then_cancel: bool = False
 
 
 class InstancePaused(Event, frozen=True, array_like=True, tag=True, gc=False):

@@ -68,7 +68,7 @@ def _instance_reasoned(instance: Instance, event: Any, at: int) -> None:
 def _instance_pausing(instance: Instance, event: ev.InstancePauseRequested, at: int) -> None:
     move_instance(instance, event, at)
     instance.reason = event.reason
-    instance.pause = Pause(at, event.by, event.reason, event.stop_clocks, event.until)
+    instance.pause = Pause(at, event.by, event.reason, event.stop_clocks, event.until, event.then_cancel)
     instance.pauses += 1
 
 

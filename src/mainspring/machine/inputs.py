@@ -76,10 +76,11 @@ class Interrupt(Input, frozen=True, kw_only=True):
 
 
 class CancelInstance(Input, frozen=True, kw_only=True):
-    """End it."""
+    """End it. `grace` (milliseconds): what runs has so long to finish, and nothing new starts meanwhile."""
 
     by: str = ""
     reason: str = ""
+    grace: int = 0
 
 
 class ParkInstance(Input, frozen=True, kw_only=True):

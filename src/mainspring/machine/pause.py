@@ -1,4 +1,4 @@
-"""An instance that stands still because somebody said so, and what its clocks show meanwhile (SEMANTICS 86 to 91)."""
+"""An instance that stands still because somebody said so, and what its clocks show meanwhile (SEMANTICS 86 to 92)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ STANDING = frozenset({"pausing", "paused"})
 
 
 class Pause(Struct, frozen=True, array_like=True):
-    """Since when (UTC milliseconds), by whom and why; until when, if it is to go on by itself."""
+    """Since when (UTC milliseconds), by whom and why; until when, if it is to go on by itself, or to end (`then_cancel`)."""
 
     since: int
     by: str = ""
     reason: str = ""
     stop_clocks: bool = True
     until: int | None = None
+    then_cancel: bool = False
 
 
 def clock(instance: Instance, at: int) -> int:

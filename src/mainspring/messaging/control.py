@@ -67,6 +67,7 @@ class Cancel(Struct, frozen=True, tag="cancel", omit_defaults=True):
     by: str = ""
     reason: str = ""
     wait_ms: int = 0
+    grace_ms: int = 0
 
 
 class Signal(Struct, frozen=True, tag="signal", omit_defaults=True):

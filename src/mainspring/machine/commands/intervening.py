@@ -1,4 +1,4 @@
-"""What a person does to single nodes: have one run again, skip it, end it by hand; and to the variables (SEMANTICS 92 to 97).
+"""What a person does to single nodes: have one run again, skip it, end it by hand; and to the variables (SEMANTICS 93 to 98).
 
 Each begins with an `Intervened`, which says who did what and why: that is the audit, in the journal like everything else.
 """

@@ -16,6 +16,7 @@ from mainspring.machine.leases import given_back
 from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL, STARTING
 from mainspring.machine.nodes import bodies, fallback, running, single, task
 from mainspring.machine.open_nodes import OpenNode, open_nodes
+from mainspring.machine.pause import is_drained
 from mainspring.machine.policies import failure, saga
 from mainspring.machine.scope import BodyScope, Scope
 from mainspring.machine.turn import Refused, Turn
@@ -179,9 +180,11 @@ def cancel(turn: Turn, request: inputs.CancelInstance) -> None:
         raise Refused(f"the instance is {turn.instance.status}: only one that is open can be cancelled")
     if turn.instance.saga is not None:
         raise Refused("the instance is parked in the middle of its compensation: resume it, and it ends after that")
-    turn.emit(ev.InstanceCancelRequested(request.by, request.reason or "cancelled"))
-    failure.stop_all(turn, "the instance was cancelled", "")
-    failure.settle(turn)
+    reason = request.reason or "cancelled"
+    if request.grace > 0 and turn.instance.status == "running" and not is_drained(turn.instance):
+        pausing.stand_still(turn, request.by, reason, True, turn.at + request.grace, then_cancel=True)
+    else:
+        failure.cancel_now(turn, request.by, reason)
 
 
 def park(turn: Turn, request: inputs.ParkInstance) -> None:

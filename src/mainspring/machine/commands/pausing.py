@@ -1,4 +1,4 @@
-"""Pause and resume: nothing new starts, what runs finishes, and the clocks stop or go on (SEMANTICS 86 to 91)."""
+"""Pause and resume: nothing new starts, what runs finishes, and the clocks stop or go on (SEMANTICS 86 to 92)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,27 @@ def pause(turn: Turn, request: inputs.PauseInstance) -> None:
     instance = turn.instance
     if instance.status not in INSTANCE["InstancePauseRequested"]:
         raise Refused(f"the instance is {instance.status}: only one that is running can be paused")
-    turn.emit(ev.InstancePauseRequested(request.by, request.reason, request.stop_clocks, request.until))
+    stand_still(turn, request.by, request.reason, request.stop_clocks, request.until)
+
+
+def stand_still(
+    turn: Turn, by: str, reason: str, stop_clocks: bool, until: int | None, *, then_cancel: bool = False
+) -> None:
+    """Take back what was asked for and has not begun; have the children stand still too."""
+    instance = turn.instance
+    turn.emit(ev.InstancePauseRequested(by, reason, stop_clocks, until, then_cancel))
     for one in open_nodes(turn):
         turn.scope, node, state = one
         if state.status == "ready":  # nobody is kept waiting by one that can't start; it asks again when it goes on
             turn.ask(given_back(turn, node, state, "unused"))
-        elif request.stop_clocks and state.status != "running":
+        elif stop_clocks and state.status != "running":
             for timer in clocks_of(turn, one):
                 turn.ask(fx.DisarmTimer(timer.path, timer.run, timer.attempt, timer.purpose))
-    if request.stop_clocks and turn.plan.timeout is not None:
+    if stop_clocks and turn.plan.timeout is not None:
         turn.ask(fx.DisarmTimer("", 0, 0, fx.INSTANCE_TIMEOUT))
     _arm_resume(turn)
     for child in open_children(turn):
-        what = fx.PauseChild(instance.id, request.reason, request.stop_clocks)
+        what = fx.PauseChild(instance.id, reason, stop_clocks)
         turn.send(fx.Send(f"{child}/pause/{instance.pauses}", child, what))
     failure.settle(turn)
 
@@ -57,6 +65,8 @@ def resumes(turn: Turn, request: inputs.ResumeInstance) -> None:
     if instance.status not in INSTANCE["InstanceResumed"]:
         raise Refused(f"the instance is {instance.status}: only one that is paused or parked can be resumed")
     pause = instance.pause
+    if pause is not None and pause.then_cancel:
+        raise Refused("the instance is being cancelled: what runs has its grace, and then it ends")
     if request.paused_by and (pause is None or pause.by != request.paused_by):
         raise Refused(f"the instance was not paused by {request.paused_by}")
     stopped_for = max(turn.at - pause.since, 0) if pause is not None and pause.stop_clocks else 0

@@ -53,6 +53,8 @@ def _pause_over(turn: Turn) -> None:
         turn.dropped = "stale"
     elif turn.at < pause.until:
         turn.ask(fx.ArmTimer("", 0, 0, fx.RESUME, pause.until))
+    elif pause.then_cancel:
+        failure.cancel_now(turn, pause.by, pause.reason)
     else:
         lifecycle.resume(turn, ResumeInstance(by=BY_ITSELF))
 
@@ -91,6 +93,7 @@ def _instance_timed_out(turn: Turn) -> None:
     if turn.at < due:
         turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, due))
         return
+    failure.pause_ends(turn)
     turn.emit(ev.InstanceFailing(f"no end within {turn.plan.timeout} ms", ""))
     failure.stop_all(turn, "the workflow timed out", "")
     failure.settle(turn)

@@ -85,7 +85,7 @@ def settle(turn: Turn) -> None:
     instance = turn.instance
     if instance.status == "pausing":
         if is_drained(instance):
-            turn.emit(ev.InstancePaused())
+            _drained(turn)
         return
     if instance.active or instance.status in INSTANCE_FINAL:
         return
@@ -101,6 +101,29 @@ def settle(turn: Turn) -> None:
     if end is not None and not saga.begins(turn, end):
         turn.emit(end)
         _ended(turn)
+
+
+def _drained(turn: Turn) -> None:
+    pause = turn.instance.pause
+    if pause is not None and pause.then_cancel:
+        cancel_now(turn, pause.by, pause.reason)
+    else:
+        turn.emit(ev.InstancePaused())
+
+
+def pause_ends(turn: Turn) -> None:
+    """It ends while it stands still: it need not be told when to go on."""
+    pause = turn.instance.pause
+    if pause is not None and pause.until is not None:
+        turn.ask(fx.DisarmTimer("", 0, 0, fx.RESUME))
+
+
+def cancel_now(turn: Turn, by: str, reason: str) -> None:
+    """The state changes here and now; the orders to the tasks are best effort (SEMANTICS 13)."""
+    pause_ends(turn)
+    turn.emit(ev.InstanceCancelRequested(by, reason))
+    stop_all(turn, "the instance was cancelled", "")
+    settle(turn)
 
 
 def end_at_once(turn: Turn, why: str, because: str, ends: Sequence[ev.Event]) -> None:

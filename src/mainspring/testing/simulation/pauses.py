@@ -1,4 +1,4 @@
-"""Instances that somebody pauses, and that go on when they are told to, or by themselves (SEMANTICS 86 to 91)."""
+"""Instances that somebody pauses, and that go on when they are told to, or by themselves (SEMANTICS 86 to 92)."""
 
 from __future__ import annotations
 
