@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, *, read_only: bool = False, durability: str = "full") -> Store:
-    """The store that a URL names: `memory:`, `sqlite:///PATH`, `postgresql://…`. Raises StoreError for any other, saying
-    which there are, and where what it needs is not installed."""
+    """The store that a URL names: `memory:`, `sqlite:///PATH`, `file:FOLDER`, `postgresql://…`.
+
+    Raises StoreError for any other, saying which there are, and where what it needs is not installed.
+    """
     if durability not in ("full", "normal"):
         raise StoreError(f"durability is full or normal, not {durability!r}")
     if url == "memory:":
@@ -45,13 +47,18 @@ def open_store(url: str, *, read_only: bool = False, durability: str = "full") -
         if read_only and not Path(path).is_file():
             raise StoreError(f"there is no store {path}: nothing has been run there yet")
         return SqliteStore(path, read_only=read_only, durability="normal" if durability == "normal" else "full")
+    if url.startswith("file:"):
+        from mainspring.stores.file import FileStore
+
+        folder = store_path(url)
+        return FileStore(folder, read_only=read_only, durability="normal" if durability == "normal" else "full")
     if url.startswith(("postgresql:", "postgres:")):
         return _postgres(url, read_only, durability)
     # A path alone is what people type first. Whoever wrote a scheme meant another store.
     meant = "" if "://" in url or not url else f"; did you mean sqlite:///{url}?"
     raise StoreError(
-        f"unknown store {url!r}: use memory:, sqlite:///PATH (sqlite:////PATH for an absolute one) or postgresql://USER@HOST/DATABASE"
-        f"{meant}"
+        f"unknown store {url!r}: use memory:, sqlite:///PATH (sqlite:////PATH for an absolute one), file:FOLDER or"
+        f" postgresql://USER@HOST/DATABASE{meant}"
     )
 
 
@@ -73,7 +80,9 @@ def examine_store(url: str, seconds: float) -> Health:
 
 
 def store_path(url: str) -> str:
-    """The file of a `sqlite:///` store. Raises StoreError for any other URL."""
+    """The file of a `sqlite:///` store, the folder of a `file:` one. Raises StoreError for any other URL."""
+    if url.startswith("file:"):
+        return _folder(url)
     if not url.startswith("sqlite:"):
         open_store(url)  # says which URLs there are
         raise StoreError(f"{url} has no file")
@@ -85,6 +94,14 @@ def _sqlite_path(url: str) -> str:
     if not path.startswith("///") or len(path) == 3:
         raise StoreError(f"{url!r} names no file: write sqlite:///orders.db, or sqlite:////var/lib/orders.db")
     return path[3:]
+
+
+def _folder(url: str) -> str:
+    path = url.removeprefix("file:")
+    path = path[2:] if path.startswith("///") else path
+    if not path or path.startswith("//"):
+        raise StoreError(f"{url!r} names no folder: write file:orders, or file:/var/lib/orders")
+    return path
 
 
 class Engine(BareEngine):

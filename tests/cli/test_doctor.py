@@ -248,3 +248,24 @@ def test_a_library_that_is_missing_or_old() -> None:
     absent = checkup._library("no-such-library", "1.0", "postgres")
     assert absent.level == "absent" and absent.hint == "pip install 'mainspring[postgres]'"
     assert "too old" in checkup._library("click", "99.1", None).text
+
+
+def test_a_folder_of_json(shell: Shell) -> None:
+    code, told = looked(shell, "--store", "file:orders")
+    assert (code, "the first run makes it" in told["store", "store"]["text"]) == (0, True)
+    (shell.folder / "open").touch()
+    assert shell("run", "gated.yaml", "--store", "file:orders").returncode == 0
+    code, told = looked(shell, "--store", "file:orders")
+    assert code == 0
+    assert "of log" in told["store", "store"]["text"]
+    assert told["store", "instances"]["text"].startswith("1, ")
+    assert told["store", "owner"]["text"] == "nobody holds it"
+    log = shell.folder / "orders" / "groups.jsonl"
+    log.write_bytes(log.read_bytes().replace(b"format", b"FORMAT"))
+    code, told = looked(shell, "--store", "file:orders")
+    assert code == 1
+    assert "groups.jsonl, line 1" in told["store", "store"]["text"]
+    code, told = looked(shell, "--store", "file:nowhere/orders")
+    assert (code, told["store", "folder"]["level"]) == (1, "problem")
+    code, told = looked(shell, "--store", "file:")
+    assert (code, "names no folder" in told["store", "store"]["text"]) == (1, True)

@@ -1,4 +1,5 @@
-"""A process that owns a store and writes for ever: `other_owner.py PATH LEASE_MS [stop]`. It says why it ends."""
+"""A process that owns a store and writes for ever: `other_owner.py STORE LEASE_MS [stop]`, where STORE is a URL or a
+SQLite file's path. It says why it ends."""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ import sys
 import time
 from zlib import crc32
 
+from mainspring.assembly import open_store
 from mainspring.errors import StoreError
 from mainspring.journal.records import InstanceRecord, TurnRow, Write
-from mainspring.stores.sqlite import SqliteStore
 
 
-async def main(path: str, lease_ms: int) -> None:
-    store = SqliteStore(path)
+async def main(place: str, lease_ms: int) -> None:
+    store = open_store(place if ":" in place else f"sqlite:///{place}")
     await store.open()
     lease = await store.acquire("other", time.time_ns() // 1_000_000, lease_ms)
     number = await store.numbers(lease, 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.journal.store import Store
+from mainspring.stores.file import FileStore
 from mainspring.stores.memory import MemoryStore
 from mainspring.stores.postgres import PostgresStore
 from mainspring.stores.sqlite import SqliteStore
@@ -44,6 +45,19 @@ class TestSqlite(TestSqliteInline):
     """With threads, as engines have it."""
 
     inline = False
+
+
+class TestFile(StoreContract):
+    """A folder of JSON."""
+
+    @pytest.fixture
+    def new_store(self, tmp_path: Path) -> Callable[[], Store]:
+        numbers = count()
+        return lambda: FileStore(str(tmp_path / f"{next(numbers)}"), durability="normal")
+
+    def again(self, store: Store) -> Store:
+        assert isinstance(store, FileStore)
+        return FileStore(store.folder, durability="normal")
 
 
 class TestPostgres(SharedStoreContract):

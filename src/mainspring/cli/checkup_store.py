@@ -52,6 +52,9 @@ def store(url: str) -> Iterator[Check]:
     if url.startswith(("postgresql:", "postgres:")):
         yield from server(url)
         return
+    if url.startswith("file:"):
+        yield from files(url)
+        return
     from mainspring.assembly import store_path
 
     try:
@@ -107,6 +110,39 @@ async def _asked(url: str) -> tuple[StoreFacts, float]:
         return await store.facts(), sorted(times)[QUESTIONS // 2]
     finally:
         await store.close()
+
+
+def files(url: str) -> Iterator[Check]:
+    """A store that is a folder of JSON. All of its log is read, and nothing in it is changed."""
+    from mainspring.assembly import store_path
+
+    try:
+        folder = Path(store_path(url)).absolute()
+    except StoreError as error:
+        yield Check("store", "store", "problem", str(error))
+        return
+    if not folder.parent.is_dir():
+        yield Check(
+            "store", "folder", "problem", f"there is no folder {clean(str(folder.parent))}", _mkdir(folder.parent)
+        )
+        return
+    yield from _disk(folder if folder.is_dir() else folder.parent)
+    try:
+        facts, _ = asyncio.run(asyncio.wait_for(_asked(url), LOOK_SECONDS_MAX))
+    except NothingYet:
+        yield Check("store", "store", "ok", f"there is none at {clean(str(folder))} yet: the first run makes it")
+        return
+    except StoreTooNew as error:
+        yield Check("store", "store", "problem", clean(str(error)), "pip install --upgrade mainspring")
+        return
+    except (StoreError, TimeoutError) as error:
+        hint = "keep a copy of the folder, then restore it from a backup"
+        told = clean(str(error)) or f"its log is not read in {LOOK_SECONDS_MAX:.0f} s"
+        yield Check("store", "store", "problem", told, hint)
+        return
+    yield Check("store", "store", "ok", f"{clean(str(folder))}, schema {facts.schema}, {_size(facts.bytes)} of log")
+    yield Check("store", "instances", "ok", f"{facts.instances:,}, {facts.open:,} of them open")
+    yield _owner(facts.lease)
 
 
 def _folder(path: Path) -> Path | None:

@@ -55,9 +55,9 @@ async def operate(
 
 def socket_of(url: str) -> str | None:
     """Where the engine listens that holds this store (None: such a store is held by nobody, or by this process)."""
-    from mainspring.assembly import store_path
+    from mainspring.assembly import open_store
 
-    return control.socket_of(store_path(url)) if url.startswith("sqlite:") else None
+    return open_store(url).control
 
 
 async def ask(socket: str, operation: control.Operation) -> Any:

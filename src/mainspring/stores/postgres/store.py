@@ -38,7 +38,7 @@ from mainspring.stores.postgres.connection import (
 )
 from mainspring.stores.postgres.line import Line, goodbye
 from mainspring.stores.postgres.listening import Ear
-from mainspring.stores.postgres.posting import Postings
+from mainspring.stores.posting import Postings
 
 logger = logging.getLogger("mainspring.stores")
 

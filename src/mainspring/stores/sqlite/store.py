@@ -26,10 +26,10 @@ from mainspring.journal.records import (
     Write,
 )
 from mainspring.messaging.control import socket_of
+from mainspring.stores.liveness import OwnerLock
 from mainspring.stores.sqlite import migrations, reading, writing
 from mainspring.stores.sqlite.connection import Durability, connect_reader, connect_writer, explained
-from mainspring.stores.sqlite.liveness import OwnerLock
-from mainspring.stores.sqlite.worker import Worker
+from mainspring.stores.worker import Worker
 
 T = TypeVar("T")
 
@@ -60,9 +60,9 @@ class SqliteStore:
         self.url = f"sqlite:///{path}"
         self.control: str | None = socket_of(path)
         self._read_only = read_only
-        explain = partial(explained, path)
-        self._writer = Worker(partial(connect_writer, path, durability), explain, "mainspring-writer", inline=inline)
-        self._reader = Worker(partial(connect_reader, path), explain, "mainspring-reader", inline=inline)
+        explain = (sqlite3.Error, partial(explained, path))
+        self._writer = Worker(partial(connect_writer, path, durability), *explain, "mainspring-writer", inline=inline)
+        self._reader = Worker(partial(connect_reader, path), *explain, "mainspring-reader", inline=inline)
         self._lock = OwnerLock(path)
         self._epoch = 0
         self._listeners: list[Callable[[], None]] = []

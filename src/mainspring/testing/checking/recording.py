@@ -42,13 +42,13 @@ class RecordingStore(MemoryStore):
     @property
     def unfinished(self) -> list[str]:
         """The ids of the instances that are not at their end."""
-        return [kept.record.id for kept in self._kept.values() if kept.record.open]
+        return [kept.record.id for kept in self._contents.kept.values() if kept.record.open]
 
     def name_of(self, number: int) -> str:
         """The id of an instance."""
-        return self._kept[number].record.id
+        return self._contents.kept[number].record.id
 
     @property
     def undelivered(self) -> tuple[str, ...]:
         """What has been sent and not arrived, and what has arrived and not been taken."""
-        return (*self._outbox, *(id for kept in self._kept.values() for id in kept.inbox))
+        return (*self._contents.outgoing, *(id for kept in self._contents.kept.values() for id in kept.inbox))

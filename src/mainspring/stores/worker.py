@@ -1,4 +1,4 @@
-"""One thread with one connection: SQLite calls block, so they happen here and never in the event loop.
+"""One thread with one connection: calls that wait for a disk happen here and never in the event loop.
 
 `inline=True` makes the calls in the caller's thread instead. The simulator uses that: no thread, no real time, and the same
 seed gives the same bytes.
@@ -7,39 +7,51 @@ seed gives the same bytes.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+
+class Closable(Protocol):
+    """What a worker works on: a database's connection, the books of a folder."""
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
 
 T = TypeVar("T")
-Job = tuple[Callable[[sqlite3.Connection], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+C = TypeVar("C", bound=Closable)
+F = TypeVar("F", bound=Exception)
+_Job = tuple[Callable[[C], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
-class Worker:
-    """Runs functions of a connection, one after another."""
+class Worker(Generic[C, F]):
+    """Runs functions of a connection, one after another. Errors of the kind `fault` come out as `explain` says."""
 
     def __init__(
         self,
-        connect: Callable[[], sqlite3.Connection],
-        explain: Callable[[sqlite3.Error], Exception],
+        connect: Callable[[], C],
+        fault: type[F],
+        explain: Callable[[F], Exception],
         name: str,
         *,
         inline: bool = False,
     ) -> None:
         self._connect = connect
+        self._fault = fault
         self._explain = explain
         self._name = name
         self._inline = inline
-        self._connection: sqlite3.Connection | None = None
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._connection: C | None = None
+        self._jobs: SimpleQueue[_Job[C] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def run(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def run(self, work: Callable[[C], T]) -> asyncio.Future[T]:
         """Have `work` done on the connection, which is opened when first needed. It is queued at once, not when awaited.
 
-        Its exceptions come out of the future, SQLite's own as a StoreError. A caller that is cancelled stops waiting; the
+        Its exceptions come out of the future, those of the medium explained. A caller that is cancelled stops waiting; the
         work itself is done to its end.
         """
         loop = asyncio.get_running_loop()
@@ -64,17 +76,17 @@ class Worker:
             await asyncio.to_thread(self._thread.join)
             self._thread = None
 
-    def _do(self, work: Callable[[sqlite3.Connection], Any]) -> tuple[Any, BaseException | None]:
+    def _do(self, work: Callable[[C], Any]) -> tuple[Any, BaseException | None]:
         try:
             return work(self._open()), None
-        except sqlite3.Error as caught:
+        except self._fault as caught:
             error = self._explain(caught)
             error.__cause__ = caught
             return None, error
         except BaseException as caught:
             return None, caught
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> C:
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
