@@ -101,7 +101,7 @@ def _bash(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_every_example_of_every_command_runs(folder: Path) -> None:
     assert _bash("mainspring run order.yaml --key 7f3k-done", folder).returncode == 0
     assert _bash("mainspring run workflows/charges.yaml --key 2b1d", folder).returncode == 0
-    ran = 0
+    ran, left = 0, ""
     for name, command in TOOL.commands():
         lines = [line for line in TOOL.parts(command)[1] if not line.startswith("#")]
         assert lines, f"{name} has no example"
@@ -109,12 +109,12 @@ def test_every_example_of_every_command_runs(folder: Path) -> None:
             if line.startswith("cd "):
                 continue
             place = folder / "expenses" if "expense.yaml" in line else folder
-            if line.startswith(
-                ("mainspring cancel", "mainspring pause order", "mainspring resume")
-            ):  # one that is open
-                if not line.startswith("mainspring resume"):
-                    _leave_one_open(folder)
-                line = line.replace("order-7f3k", "waits:open")
+            if line.startswith(("mainspring cancel", "mainspring pause order")):  # needs one that is open
+                left = f"open{ran}"
+                _leave_one_open(folder, left)
+                line = line.replace("order-7f3k", f"waits:{left}")
+            if line.startswith("mainspring resume"):  # what was paused last
+                line = line.replace("order-7f3k", f"waits:{left}")
             if line.startswith(
                 ("mainspring signal", "mainspring approve", "mainspring reject")
             ):  # needs one that waits
