@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from mainspring.definition.load import Definition
     from mainspring.engine.engine import Run
+    from mainspring.engine.following import Behind, Followed
     from mainspring.engine.result import InstanceResult, NodeResult, Recorded
     from mainspring.engine.settings import EngineSettings
     from mainspring.errors import (
@@ -63,6 +64,8 @@ _WHERE = {
     "Retry": "mainspring.definition.builder",
     "Definition": "mainspring.definition.load",
     "Run": "mainspring.engine.engine",
+    "Behind": "mainspring.engine.following",
+    "Followed": "mainspring.engine.following",
     "InstanceResult": "mainspring.engine.result",
     "NodeResult": "mainspring.engine.result",
     "Recorded": "mainspring.engine.result",
@@ -96,6 +99,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "Behind",
     "Body",
     "Cache",
     "CircuitBreaker",
@@ -107,6 +111,7 @@ __all__ = [
     "Engine",
     "EngineSettings",
     "Fatal",
+    "Followed",
     "HandlerNotFound",
     "InputInvalid",
     "InstanceResult",

@@ -19,7 +19,7 @@ PAGES = {
     "docs/guides/failures.md": 6,
     "docs/guides/sagas.md": 5,
     "docs/guides/breakers.md": 15,
-    "docs/guides/observe.md": 3,
+    "docs/guides/observe.md": 4,
     "README.md": 1,
 }
 """Each with how many commands it has at least."""

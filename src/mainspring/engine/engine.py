@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -13,12 +13,14 @@ from mainspring.definition.model import Workflow
 from mainspring.engine.clock import Clock, SystemClock
 from mainspring.engine.commands import Commands
 from mainspring.engine.elsewhere import Elsewhere
+from mainspring.engine.following import Behind, Followed, Following, follow_all, follow_one
 from mainspring.engine.host import Host
 from mainspring.engine.library import parts
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.program import Program
-from mainspring.engine.result import InstanceResult, Recorded, recorded
+from mainspring.engine.result import InstanceResult, Recorded
 from mainspring.engine.settings import EngineSettings
+from mainspring.engine.tails import Tails
 from mainspring.errors import (
     InputInvalid,
     MainspringError,
@@ -30,13 +32,11 @@ from mainspring.graph.schemas import Check
 from mainspring.journal.history import rebuild
 from mainspring.journal.looking_back import At, look_back
 from mainspring.journal.payload import encode_payload
-from mainspring.journal.records import InstanceRecord, StoreFacts
+from mainspring.journal.records import Committed, InstanceRecord, Position, StoreFacts
 from mainspring.journal.store import Store
 from mainspring.limits.standing import Standing
 from mainspring.machine.policies.health import Health
 from mainspring.messaging.task import FaultDescriber, TaskKind
-
-EVENTS_AT_ONCE = 500
 
 
 class Run:
@@ -61,7 +61,7 @@ class Run:
         """How well it is now, from 0 to 1, and what is lost or degraded so far."""
         return (await self.state()).health
 
-    def events(self, after: int = 0) -> AsyncIterator[Recorded]:
+    def events(self, after: int = 0) -> Following[Recorded]:
         """All events from row `after` on, as they become durable; ends with the instance."""
         return self._engine.events(self.id, after=after)
 
@@ -122,6 +122,7 @@ class Engine(Commands):
         self._host: Host | None = None
         self._waiters: dict[str, list[asyncio.Future[InstanceResult | None]]] = {}
         self._followers: dict[int, set[asyncio.Event]] = {}
+        self._tails = Tails()
         self._watchers: dict[str, list[Callable[[str, float, str], None]]] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._elsewhere = Elsewhere(store, self._waited_elsewhere, self._ended_elsewhere)
@@ -246,25 +247,21 @@ class Engine(Commands):
     async def _plan_of(self, record: InstanceRecord) -> Plan:
         return (await self.host.program_of(record.version)).plan
 
-    async def events(self, id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
-        """Events as they become durable. A slow reader reads from the store: nothing is buffered for it."""
-        number = (await self._record(id)).number
-        with self._news_of(number) as news:
-            while True:
-                news.clear()
-                page = await self._store.turns(id, after=after, limit=EVENTS_AT_ONCE)
-                if page is None:
-                    return
-                for one in recorded(page):
-                    yield one
-                if page.rows:
-                    after = page.rows[-1].seq
-                elif not page.record.open:
-                    return
-                else:
-                    await news.wait()
-                    if self.host.loss is not None:
-                        raise self.host.loss
+    def events(self, id: str, *, after: int = 0) -> Following[Recorded]:
+        """An instance's events after row `after` as they become durable, until its end. `lag` says how far this is behind.
+
+        Raises UnknownInstance, and NotOwner or MainspringError where the engine ends before the instance does.
+        """
+        return follow_one(self.host, self._tails, id, after)
+
+    def follow(self, after: Position | Followed | None = None) -> Following[Followed | Behind]:
+        """The events of all instances as they become durable, in the order of their commits: from the store's first on, or
+        after a place that an earlier one had (`Followed.position`: after that row; the event itself: after that event).
+
+        Whoever is too slow (`TAIL_ROWS_MAX` rows are left untaken) is told so by a `Behind`, and goes on from the journal
+        without a gap: nothing more is kept for them. Ends with the engine: raises NotOwner, MainspringError.
+        """
+        return follow_all(self.host, self._tails, after)
 
     @contextmanager
     def _news_of(self, number: int) -> Iterator[asyncio.Event]:
@@ -336,7 +333,8 @@ class Engine(Commands):
                 if not waiter.done():
                     waiter.set_result(result)
 
-    def _on_turns(self, group: list[Entry]) -> None:
+    def _on_turns(self, group: list[Entry], committed: Committed) -> None:
+        self._tails.committed(group, committed.position, committed.refused)
         if self._followers:
             for entry in group:
                 for news in self._followers.get(entry.live.number, ()):
@@ -348,8 +346,10 @@ class Engine(Commands):
 
     def _on_news(self) -> None:
         """Another session has committed something: those who follow or wait for what is not here look."""
+        lives = self.host.lives
+        self._tails.look(lambda number: number not in lives)
         for number, followers in self._followers.items():
-            if number not in self.host.lives:
+            if number not in lives:
                 for news in followers:
                     news.set()
         self._elsewhere.news()
@@ -369,6 +369,7 @@ class Engine(Commands):
                 if not waiter.done():
                     waiter.set_exception(error if isinstance(error, MainspringError) else NotOwner(str(error)))
         self._waiters.clear()
+        self._tails.wake_all()
         for followers in self._followers.values():
             for news in followers:
                 news.set()

@@ -102,7 +102,7 @@ class Host:
         self.loss: Exception | None = None
         self.ended: Callable[[Live], None] = lambda live: None
         self.on_loss: Callable[[Exception], None] = lambda error: None
-        self.on_turns: Callable[[list[Entry]], None] | None = None
+        self.on_turns: Callable[[list[Entry], Committed], None] | None = None
         self.on_progress: Callable[[Live, str, float, str], None] | None = None
         self.on_news: Callable[[], None] = lambda: None
         self._numbers = (0, 0)
@@ -318,7 +318,7 @@ class Host:
             if entry.done is not None:
                 entry.done()
         if self.on_turns is not None:
-            self.on_turns(group)
+            self.on_turns(group, committed)
 
     def _not_done(self, live: Live, effect: fx.AnyEffect, error: Exception) -> None:
         """An order could not be carried out, for a fault of ours: its instance stops in a named state."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from mainspring.engine.program import Program
 from mainspring.journal.records import InstanceRecord, SnapshotRow, Write
 from mainspring.machine.effects import AnyEffect
+from mainspring.machine.events import Event
 from mainspring.machine.inputs import Input
 from mainspring.machine.instance import Instance
 from mainspring.messaging.task import TaskCall
@@ -85,9 +86,12 @@ class Live:
 
 
 class Entry:
-    """A turn on its way to the store: what to write, what was ordered, and the input, in case it must be taken again."""
+    """A turn on its way to the store: what to write, what was ordered, and the input, in case it must be taken again.
 
-    __slots__ = ("done", "effects", "input", "live", "write")
+    `events`, which happened at `at`, are those in what is written: whoever follows them needs not decode them.
+    """
+
+    __slots__ = ("at", "done", "effects", "events", "input", "live", "write")
 
     def __init__(
         self,
@@ -96,9 +100,13 @@ class Entry:
         effects: list[AnyEffect],
         input: Input,
         done: Callable[[], None] | None = None,
+        at: int = 0,
+        events: Sequence[Event] = (),
     ) -> None:
         self.live = live
         self.write = write
         self.effects = effects
         self.input = input
         self.done = done
+        self.at = at
+        self.events = events

@@ -153,7 +153,7 @@ class TurnLoop:
                 write.consumed = (turn.message,)
         live.uncommitted += 1
         self._room -= len(turn.effects)
-        self._writer.add(Entry(live, write, turn.effects, input))
+        self._writer.add(Entry(live, write, turn.effects, input, None, turn.at, turn.events))
 
     def _attach(self, live: Live, write: Write) -> None:
         """What goes with the turn's rows, where it is due: the record, a snapshot."""

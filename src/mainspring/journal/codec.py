@@ -120,6 +120,12 @@ def _parts(events: Sequence[_Slim]) -> Iterator[list[_Slim]]:
 
 def decode_turn(row: TurnRow, blobs: Sequence[BlobRow] = ()) -> Body:
     """A row's content. Raises StoreCorrupt where the checksum or the form is wrong, StoreTooNew for a later format."""
+    body = decode_bare(row)
+    return with_blobs(row, body, blobs) if body.blobs else body
+
+
+def decode_bare(row: TurnRow) -> Body:
+    """A row's content, where it has `blobs` still without them. Raises as `decode_turn`."""
     if not isinstance(row.body, bytes) or crc32(row.body) != row.crc:
         raise StoreCorrupt(f"the checksum of row {row.seq} of instance {row.instance} is wrong")
     try:
@@ -128,7 +134,7 @@ def decode_turn(row: TurnRow, blobs: Sequence[BlobRow] = ()) -> Body:
         raise _unreadable(row, error) from None
     if body.version > VERSION:
         raise StoreTooNew(f"row {row.seq} of instance {row.instance} has format {body.version}; this reads {VERSION}")
-    return _with_blobs(row, body, blobs) if body.blobs else body
+    return body
 
 
 def _unreadable(row: TurnRow, error: Exception) -> Exception:
@@ -142,7 +148,8 @@ def _unreadable(row: TurnRow, error: Exception) -> Exception:
     return StoreCorrupt(f"{place} cannot be read: {error}")
 
 
-def _with_blobs(row: TurnRow, body: Body, blobs: Sequence[BlobRow]) -> Body:
+def with_blobs(row: TurnRow, body: Body, blobs: Sequence[BlobRow]) -> Body:
+    """A row's content with its blobs in their places. Raises StoreCorrupt where one is missing or damaged."""
     mine = {blob.ordinal: blob for blob in blobs if blob.seq == row.seq}
     events = list(body.events)
     for ordinal, (index, name) in enumerate(body.blobs):

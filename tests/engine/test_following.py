@@ -1,0 +1,215 @@
+"""Following one instance and everything: in order, from any place, without a gap, however slow the follower is."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+import mainspring as ms
+from mainspring.assembly import open_store
+from mainspring.engine import tails
+from mainspring.engine.following import Behind, Followed
+from mainspring.journal.store import Store
+from mainspring.testing.postgres_server import drop, fresh_url
+from tests.engine.conftest import node, workflow
+
+Place = tuple[int, int, str, int, int, bytes]
+
+
+async def quick(large: bool = False) -> str:
+    return "x" * (40_000 if large else 3)
+
+
+def chain(length: int = 4, large: bool = False) -> Any:
+    """A chain; with `large`, of steps whose outputs are blobs."""
+    nodes = [node("n0", quick, input={"large": large})]
+    nodes += [node(f"n{i}", quick, f"n{i - 1}", input={"large": large}) for i in range(1, length)]
+    return workflow(*nodes)
+
+
+def plain(one: Followed) -> Place:
+    """What must be the same, whichever way it came."""
+    place = one.position
+    assert (place.seq, bool(one.id)) == (one.seq, True)
+    return place.group, place.index, one.id, one.seq, one.index, msgspec.json.encode((one.at, one.event))
+
+
+async def journal(engine: ms.Engine, runs: list[ms.Run]) -> dict[str, list[tuple[int, int, bytes]]]:
+    """What the store has of each instance."""
+    found = {}
+    for run in runs:
+        events = [one async for one in run.events()]
+        found[run.id] = [(one.seq, one.index, msgspec.json.encode((one.at, one.event))) for one in events]
+    return found
+
+
+def by_instance(items: list[Place]) -> dict[str, list[tuple[int, int, bytes]]]:
+    found: dict[str, list[tuple[int, int, bytes]]] = {}
+    for _, _, id, seq, index, body in items:
+        found.setdefault(id, []).append((seq, index, body))
+    return found
+
+
+async def up_to_the_end(stream: Any, ends: int) -> list[Any]:
+    """What is followed, until so many instances have ended."""
+    found: list[Any] = []
+    async for one in stream:
+        found.append(one)
+        ends -= isinstance(one, Followed) and one.name in ("InstanceCompleted", "InstanceFailed")
+        if not ends:
+            break
+    await stream.aclose()
+    return found
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_everything_comes_in_the_order_of_commits_as_it_is_in_the_journal(store: Store, large: bool) -> None:
+    async with ms.Engine(store) as engine:
+        live = asyncio.create_task(up_to_the_end(engine.follow(), 12))
+        runs = [await engine.start(chain(large=large and i % 2 == 0)) for i in range(12)]
+        found = [plain(one) for one in await asyncio.wait_for(live, 30)]
+        assert [one[:2] for one in found] == sorted(one[:2] for one in found)
+        assert by_instance(found) == await journal(engine, runs)
+        again = [plain(one) for one in await up_to_the_end(engine.follow(), 12)]
+        assert again == found, "the tail and the store differ"
+        assert len(engine._tails) == 0
+
+
+async def test_from_any_place_on(store: Store) -> None:
+    async with ms.Engine(store) as engine:
+        runs = [await engine.start(chain(2, large=i == 1)) for i in range(3)]
+        for run in runs:
+            await run.result()
+        whole = await up_to_the_end(engine.follow(), 3)
+        for number, one in enumerate(whole[:-1]):
+            after = await up_to_the_end(engine.follow(one), _ends(whole[number + 1 :]))
+            assert [plain(each) for each in after] == [plain(each) for each in whole[number + 1 :]]
+            rest = _beyond(whole, one)
+            if rest:
+                beyond = await up_to_the_end(engine.follow(one.position), _ends(rest))
+                assert [plain(each) for each in beyond] == [plain(each) for each in rest]
+
+
+def _ends(items: list[Any]) -> int:
+    return sum(one.name == "InstanceCompleted" for one in items)
+
+
+def _beyond(whole: list[Any], one: Followed) -> list[Any]:
+    place = one.position.group, one.position.index
+    return [each for each in whole if (each.position.group, each.position.index) > place]
+
+
+async def test_who_stalls_is_told_and_misses_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tails, "TAIL_ROWS_MAX", 10)
+    async with ms.Engine(store) as engine:
+        stream = engine.follow()
+        first = await engine.start(chain(1))
+        await first.result()
+        got: list[Any] = [await anext(stream)]
+        assert engine._tails._of_all  # it is brought what comes
+        runs = [await engine.start(chain(6)) for _ in range(8)]
+        for run in runs:
+            await run.result()
+        assert not engine._tails._of_all, "one that stalls is still served"
+        assert len(engine._tails) == 1 and stream.lag > 0
+        got += await asyncio.wait_for(up_to_the_end(stream, 9), 30)
+        behind = [one for one in got if isinstance(one, Behind)]
+        assert len(behind) == 1 and behind[0].commits > 0
+        place = got.index(behind[0])
+        assert behind[0].after == got[place - 1].position
+        found = [plain(one) for one in got if not isinstance(one, Behind)]
+        assert by_instance(found) == await journal(engine, [first, *runs])
+
+
+@pytest.mark.parametrize("bound", ["TAIL_ROWS_MAX", "TAIL_BYTES_MAX"])
+async def test_an_instance_is_followed_whole_by_who_is_slow(
+    store: Store, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tails, bound, 3)
+    async with ms.Engine(store) as engine:
+        run = await engine.start(chain(30))
+        places = []
+        async for one in run.events():
+            places.append((one.seq, one.index))
+            for _ in range(20):  # others go on meanwhile
+                await asyncio.sleep(0)
+        assert places == [(one.seq, one.index) async for one in run.events()]
+        assert [seq for seq, index in places if index == 0] == list(range(1, places[-1][0] + 1))
+
+
+async def test_who_keeps_up_reads_the_store_at_the_beginning_and_the_end_alone() -> None:
+    store = open_store("memory:")
+    reads = []
+    turns = store.turns
+
+    async def counted(*args: Any, **more: Any) -> Any:
+        reads.append(more["after"])
+        return await turns(*args, **more)
+
+    store.turns = counted  # type: ignore[method-assign]
+    async with ms.Engine(store) as engine:
+        run = await engine.start(chain(50))
+        events = [one async for one in run.events()]
+    assert len(events) > 100 and len(reads) <= 3, reads
+
+
+async def test_followers_that_leave_or_are_dropped_leave_nothing(store: Store) -> None:
+    async with ms.Engine(store) as engine:
+        run = await engine.start(workflow(node("a", type="wait", config={"signal": "go"})))
+        for stream in (engine.follow(), run.events()):
+            async for _ in stream:
+                break
+        assert len(engine._tails) == 2
+        del stream, _
+        gc.collect()
+        while len(engine._tails):
+            await asyncio.sleep(0)
+        waiting = asyncio.create_task(up_to_the_end(engine.follow(), 9))
+        while not engine._tails._of_all:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert len(engine._tails) == 0
+        never = engine.follow()  # never begun
+        assert len(engine._tails) == 0 and never.lag >= 0
+        await run.signal("go")
+        await run.result()
+        assert not engine._tails._of_one
+
+
+async def test_the_end_of_the_engine_is_told() -> None:
+    async with ms.Engine("memory:") as engine:
+        told = asyncio.create_task(up_to_the_end(engine.follow(), 1))
+        while not engine._tails._of_all:
+            await asyncio.sleep(0)
+    with pytest.raises(ms.MainspringError, match="stopped"):
+        await told
+    with pytest.raises(ms.MainspringError, match="not running"):
+        engine.follow()
+
+
+async def test_unknown_instances() -> None:
+    async with ms.Engine("memory:") as engine:
+        with pytest.raises(ms.UnknownInstance):
+            await anext(engine.events("nobody"))
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    url = fresh_url()
+    yield url
+    asyncio.run(drop(url))
+
+
+async def test_what_another_engine_commits_is_followed_too(postgres_url: str) -> None:
+    async with ms.Engine(postgres_url) as here, ms.Engine(postgres_url) as there:
+        live = asyncio.create_task(up_to_the_end(here.follow(), 10))
+        runs = [await (here, there)[i % 2].start(chain()) for i in range(10)]
+        found = [plain(one) for one in await asyncio.wait_for(live, 30)]
+        assert [one[:2] for one in found] == sorted(one[:2] for one in found)
+        assert by_instance(found) == await journal(here, runs)
