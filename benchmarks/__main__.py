@@ -24,7 +24,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import analysis, floor, limits, loops, measured, resilience, routing, sagas, stages, workflows
+from benchmarks import (
+    analysis,
+    floor,
+    followers,
+    limits,
+    loops,
+    measured,
+    resilience,
+    routing,
+    sagas,
+    stages,
+    workflows,
+)
 
 Row = dict[str, Any]
 
@@ -326,6 +338,24 @@ def _resilient(bench: Bench, kind: str) -> Row:
     return {"value": upper, "unit": "% CPU", "reach": f"{reach} %", "ok": upper < reach, **found}
 
 
+def followers_each(bench: Bench) -> Row:
+    """CPU per step with followers: a hundred on an instance each, one on everything, a hundred that stall; against none."""
+    kinds = {"own": 10.0, "all": 10.0, "stalled": 10.0}
+    rounds, pairs = 1, 4 if bench.quick else 4 * bench.pairs
+    found = {kind: followers.overhead(kind, pairs, rounds) for kind in kinds}
+    upper = {kind: 100 * one["overhead_upper95"] for kind, one in found.items()}
+    means = {kind: 100 * one["overhead"] for kind, one in found.items()}
+    return {
+        "value": max(upper.values()),
+        "unit": "% CPU",
+        "reach": "10 % each; stalled no more than one that follows everything",
+        "ok": max(upper.values()) <= 10 and means["stalled"] <= means["all"],
+        "cpu_us_a_step": found["own"]["cpu_us_a_step"],
+        **{f"{kind}_mean": mean for kind, mean in means.items()},
+        **{f"{kind}_upper95": one for kind, one in upper.items()},
+    }
+
+
 def limits_handover(bench: Bench) -> Row:
     """From the end of an attempt to the start of the one that waited for its place, p99, below half load."""
     waits = sorted(one for each in bench.alone(limits.handed_over) for one in each)
@@ -358,6 +388,7 @@ ALL: dict[str, Callable[[Bench], Row]] = {
     "resilience-all": resilience_all,
     "resilience-saga": resilience_saga,
     "resilience-breaker": resilience_breaker,
+    "followers": followers_each,
     "limits-handover": limits_handover,
     "limits-rates": limits_rates,
     "chain": chain,

@@ -12,6 +12,7 @@ import math
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import mainspring as ms
@@ -81,17 +82,20 @@ def overhead_of(
     plain: Workflow, more: Workflow, pairs: int, count: int, settings: EngineSettings | None = None
 ) -> dict[str, float]:
     """The same for any two chains of `LENGTH` steps: what the second costs beside the first."""
-    workflows = {"plain": plain, "more": more}
+    return ratios_of(lambda path, with_it: cpu_per_step(path, more if with_it else plain, count, settings), pairs)
+
+
+def ratios_of(cost_of: Callable[[str, bool], Coroutine[None, None, float]], pairs: int) -> dict[str, float]:
+    """The same for anything that costs so much CPU a step, without (False) and with what is looked at (True)."""
     ratios, base = [], []
     for number in range(pairs + 1):
         cost = {}
-        for name in ("plain", "more") if number % 2 else ("more", "plain"):
+        for with_it in (False, True) if number % 2 else (True, False):
             with tempfile.TemporaryDirectory(prefix="mainspring-bench-") as folder:
-                path = str(Path(folder) / "store.db")
-                cost[name] = asyncio.run(cpu_per_step(path, workflows[name], count, settings))
+                cost[with_it] = asyncio.run(cost_of(str(Path(folder) / "store.db"), with_it))
         if number:
-            ratios.append(cost["more"] / cost["plain"] - 1)
-            base.append(cost["plain"])
+            ratios.append(cost[True] / cost[False] - 1)
+            base.append(cost[False])
     # The mean of the middle: a neighbour on the machine hits single runs, and hits them hard.
     ordered = sorted(ratios)
     cut = len(ordered) // 10

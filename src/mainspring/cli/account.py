@@ -8,7 +8,8 @@ import msgspec
 
 from mainspring.cli import exits, undone
 from mainspring.cli.body_history import BodyResult, Fates
-from mainspring.cli.words import iso
+from mainspring.cli.words import iso, now_ms
+from mainspring.engine.progress import Progress, progress_of
 from mainspring.engine.result import InstanceResult, NodeResult
 from mainspring.journal.records import InstanceRecord
 from mainspring.machine.events import ErrorRecord
@@ -32,6 +33,7 @@ def of_instance(result: InstanceResult, store: str, status: str = "", reason: st
         "durationMs": None if result.ended_at is None else result.ended_at - result.started_at,
         "degraded": result.degraded,
         "health": msgspec.to_builtins(result.health),
+        "progress": of_progress(progress_of(result.instance, {}, now_ms())),
         "input": result.input,
         "output": result.output if result.done else None,
         "variables": result.variables,
@@ -39,6 +41,17 @@ def of_instance(result: InstanceResult, store: str, status: str = "", reason: st
         **({} if result.instance.pause is None else {"pause": _of_pause(result.instance.pause)}),
         **({} if result.compensation is None else {"compensation": undone.as_json(result.compensation)}),
         "errors": [{"node": path, **of_error(error)} for path, error in result.errors.items()],
+    }
+
+
+def of_progress(progress: Progress) -> dict[str, Any]:
+    """How far it is, and how long it will still take where that can be said."""
+    return {
+        "percent": round(progress.percent, 1),
+        "counts": progress.counts,
+        "total": progress.total,
+        "elapsedMs": progress.elapsed_ms,
+        "remainingMs": progress.remaining_ms,
     }
 
 

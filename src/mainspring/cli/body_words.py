@@ -119,13 +119,3 @@ def body_states(instance: Instance, budget: Budget) -> Iterator[tuple[Scope, Pla
         for node, state in zip(scope.graph.nodes, scope.nodes, strict=True):
             if state is not None:
                 yield scope, node, state.status
-
-
-def share_done(instance: Instance) -> float:
-    """How much of the graph is done, from 0 to 1; a block counts for as much of it as its bodies have ended."""
-    done = float(instance.finished)
-    for index in instance.blocks:
-        bodies = NodeResult(instance, instance.plan.nodes[index]).bodies
-        if bodies is not None and bodies.total:
-            done += min(bodies.ended / bodies.total, 1)
-    return done / instance.plan.on_graph if instance.plan.on_graph else 1.0

@@ -10,11 +10,12 @@ from rich.live import Live as Redrawn
 from rich.text import Text
 
 from mainspring.cli.body_lines import Journal
-from mainspring.cli.body_words import Budget, Inner, block_words, inside, look_of, share_done
+from mainspring.cli.body_words import Budget, Inner, block_words, inside, look_of
 from mainspring.cli.look import STYLES, Screen, cells, pad, short
 from mainspring.cli.node_lines import PATH_MAX, TIME_WIDTH, waiting
 from mainspring.cli.watching import Progress, Tally, done_before, tally
 from mainspring.cli.words import clean, count, duration, now_ms, one_line
+from mainspring.engine.progress import remaining_ms, share_done
 from mainspring.engine.result import NodeResult
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import NODE_FINAL
@@ -84,7 +85,7 @@ class LiveView:
         rows = list(self._rows(instance, shown))
         # Never narrower than before: columns that jump are hard to read.
         self._width = max([self._width, *(min(cells(row.node.path) + 2 * row.depth, PATH_MAX) for row in rows)])
-        return Group(*(self._row(row, progress) for row in rows), self._totals(instance, found))
+        return Group(*(self._row(row, progress) for row in rows), self._totals(instance, found, progress))
 
     def _rows(self, instance: Instance, shown: list[int]) -> Iterator[Inner]:
         """The nodes, and below each block some of what is under way in it."""
@@ -136,14 +137,17 @@ class LiveView:
             self._words[key] = block_words(node)
         return self._words[key]
 
-    def _totals(self, instance: Instance, found: Tally) -> Text:
-        share = share_done(instance)
+    def _totals(self, instance: Instance, found: Tally, progress: Progress) -> Text:
+        share = share_done(instance, progress)
         filled = int(share * BAR_CELLS)
         bar, rest = ("━", "─") if self._screen.unicode else ("#", "-")
         text = Text("  ", no_wrap=True, overflow="ellipsis")
         text.append(bar * filled, style="green").append(rest * (BAR_CELLS - filled), style="dim")
         text.append(f" {share:4.0%}  {found.done:,}/{found.total:,} nodes")
         text.append(f"  {duration(now_ms() - instance.started_at)}")
+        left = remaining_ms(instance, progress, now_ms())
+        if left:
+            text.append(f"  {duration(left)} left")
         if instance.open:
             text.append(f"  {count(len(instance.open), 'body', 'bodies')} open", style="cyan")
         for number, word, style in (

@@ -169,6 +169,8 @@ def _show(seen: Seen, url: str) -> None:
     if record.open and record.wake_at is not None:
         screen.line(f"  asleep    until {local(record.wake_at)} ({relative(record.wake_at, now)})")
     screen.line(f"  nodes     {counts(result)}")
+    if record.open:
+        _progress(screen, result, now)
     _health(screen, result)
     held.show(screen, seen.waits)
     undone.show(screen, record.id, result.compensation, url, past=seen.then is not None)
@@ -214,6 +216,16 @@ def _pause(screen: Screen, result: InstanceResult, now: int) -> None:
     screen.line(f"  paused    {local(pause.since)} ({relative(pause.since, now)}){by}; {clocks}")
     if pause.until is not None:
         screen.line(f"            it goes on by itself at {local(pause.until)} ({relative(pause.until, now)})")
+
+
+def _progress(screen: Screen, result: InstanceResult, now: int) -> None:
+    """How far it is, and how long it will still take where that can be said."""
+    from mainspring.cli.words import duration
+    from mainspring.engine.progress import progress_of
+
+    progress = progress_of(result.instance, {}, now)
+    left = f", about {duration(progress.remaining_ms)} left" if progress.remaining_ms else ""
+    screen.line(f"  progress  {progress.percent:.0f} %{left}")
 
 
 def _health(screen: Screen, result: InstanceResult) -> None:

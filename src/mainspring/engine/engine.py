@@ -18,6 +18,8 @@ from mainspring.engine.host import Host
 from mainspring.engine.library import parts
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.program import Program
+from mainspring.engine.progress import Durations, Progress
+from mainspring.engine.queries import Queries
 from mainspring.engine.result import InstanceResult, Recorded
 from mainspring.engine.settings import EngineSettings
 from mainspring.engine.tails import Tails
@@ -57,6 +59,13 @@ class Run:
         (`(one.seq, one.index)`), or at a time. Raises UnknownMoment."""
         return await self._engine.inspect(self.id, until=at)
 
+    async def progress(self) -> Progress:
+        """How far it is: percent, nodes by status, and how long it will still take, where that can be said."""
+        found = await self._engine.progress(self.id)
+        if found is None:
+            raise UnknownInstance(f"there is no instance {self.id!r} any more")
+        return found
+
     async def health(self) -> Health:
         """How well it is now, from 0 to 1, and what is lost or degraded so far."""
         return (await self.state()).health
@@ -91,7 +100,7 @@ class Run:
         return f"<Run {self.id}>"
 
 
-class Engine(Commands):
+class Engine(Queries, Commands):
     """Runs workflows on one store. `async with` it; leaving gives what runs back in good order.
 
     Raises StoreHeld at the start where another engine has the store and `wait` is False.
@@ -123,6 +132,7 @@ class Engine(Commands):
         self._waiters: dict[str, list[asyncio.Future[InstanceResult | None]]] = {}
         self._followers: dict[int, set[asyncio.Event]] = {}
         self._tails = Tails()
+        self._earlier: dict[str, Durations | None] = {}
         self._watchers: dict[str, list[Callable[[str, float, str], None]]] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._elsewhere = Elsewhere(store, self._waited_elsewhere, self._ended_elsewhere)

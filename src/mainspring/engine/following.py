@@ -32,7 +32,7 @@ EVENTS_MAX = 2**62
 """More than there are in any row."""
 
 
-class Followed(Recorded, frozen=True):
+class Followed(Recorded, frozen=True, gc=False):
     """An event of any instance. `position` is the place of its row among all rows; give it, or this, to go on after it."""
 
     id: str

@@ -44,6 +44,9 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 NUMBERS_AT_ONCE = 1_000
 
+REPORTED_MAX = 1_000
+"""Of so many nodes of an instance the progress is kept: a loop may have any number that report some."""
+
 
 class Host:
     """Everything that one session on one store has. `Engine` is its face."""
@@ -364,6 +367,8 @@ class Host:
         if self._stopping:
             self._interrupt(live)
         elif self.loss is None:
+            if self.progress and live.number in self.progress:
+                self.progress[live.number].pop(order.path, None)  # what an earlier attempt came to
             self.dispatcher.dispatch(live, order)
 
     def _interrupt(self, live: Live) -> None:
@@ -400,7 +405,11 @@ class Host:
         self.ended(live)
 
     def _progressed(self, live: Live, path: str, percent: float, text: str) -> None:
-        self.progress.setdefault(live.number, {})[path] = (percent, text)
+        reported = self.progress.setdefault(live.number, {})
+        reported.pop(path, None)
+        reported[path] = (percent, text)
+        if len(reported) > REPORTED_MAX:
+            del reported[next(iter(reported))]  # whoever reported longest ago
         if self.on_progress is not None:
             self.on_progress(live, path, percent, text)
 

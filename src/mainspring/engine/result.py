@@ -322,7 +322,7 @@ class InstanceResult:
         return f"<{self.id}: {self.status}>"
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """One event with its place: `seq` is the row, `index` the event in it (SEMANTICS 34). `at` is in UTC milliseconds."""
 
     seq: int
