@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, *, read_only: bool = False, durability: str = "full") -> Store:
-    """The store that a URL names: `memory:`, `sqlite:///PATH`, `file:FOLDER`, `postgresql://…`.
+    """The store that a URL names: `memory:`, `sqlite:///PATH`, `file:FOLDER`, `postgresql://…`, `redis://…`.
 
     Raises StoreError for any other, saying which there are, and where what it needs is not installed.
     """
@@ -54,11 +54,13 @@ def open_store(url: str, *, read_only: bool = False, durability: str = "full") -
         return FileStore(folder, read_only=read_only, durability="normal" if durability == "normal" else "full")
     if url.startswith(("postgresql:", "postgres:")):
         return _postgres(url, read_only, durability)
+    if url.startswith(("redis:", "rediss:", "unix:")):
+        return _redis(url, read_only, durability)
     # A path alone is what people type first. Whoever wrote a scheme meant another store.
     meant = "" if "://" in url or not url else f"; did you mean sqlite:///{url}?"
     raise StoreError(
-        f"unknown store {url!r}: use memory:, sqlite:///PATH (sqlite:////PATH for an absolute one), file:FOLDER or"
-        f" postgresql://USER@HOST/DATABASE{meant}"
+        f"unknown store {url!r}: use memory:, sqlite:///PATH (sqlite:////PATH for an absolute one), file:FOLDER,"
+        f" postgresql://USER@HOST/DATABASE or redis://HOST:PORT/0{meant}"
     )
 
 
@@ -70,6 +72,26 @@ def _postgres(url: str, read_only: bool, durability: str) -> Store:
             raise
         raise StoreError("a PostgreSQL store needs asyncpg: pip install 'mainspring[postgres]'") from None
     return PostgresStore(url, durability="normal" if durability == "normal" else "full", read_only=read_only)
+
+
+def _redis(url: str, read_only: bool, durability: str) -> Store:
+    try:
+        from mainspring.stores.redis import RedisStore
+    except ImportError as error:
+        if error.name != "redis":
+            raise
+        raise StoreError("a Redis store needs redis-py: pip install 'mainspring[redis]'") from None
+    return RedisStore(url, durability="normal" if durability == "normal" else "full", read_only=read_only)
+
+
+async def cautions_of(store: Store) -> list[str]:
+    """What may be lost on the server of an open store as it is set up, in sentences. Most stores see to that themselves."""
+    if store.url.startswith(("redis:", "rediss:", "unix:")):
+        from mainspring.stores.redis import RedisStore
+
+        if isinstance(store, RedisStore):
+            return await store.cautions()
+    return []
 
 
 def examine_store(url: str, seconds: float) -> Health:

@@ -12,14 +12,22 @@ import pytest
 from mainspring.assembly import open_store
 from mainspring.definition.model import Connection, Node, Workflow
 from mainspring.journal.store import Store
+from mainspring.testing import redis_server
 from mainspring.testing.postgres_server import drop, fresh_url
 
+LOCAL = {"memory": "memory:", "sqlite": "sqlite:///{}/store.db", "file": "file:{}/store"}
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+
+@pytest.fixture(params=["memory", "sqlite", "file", "postgres", "redis"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that is empty."""
-    if request.param != "postgres":
-        yield open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db")
+    if request.param in LOCAL:
+        yield open_store(LOCAL[request.param].format(tmp_path))
+        return
+    if request.param == "redis":
+        url = redis_server.fresh_url()
+        yield open_store(url, durability="normal")
+        redis_server.drop(url)
         return
     url = fresh_url()
     yield open_store(url)

@@ -1,9 +1,10 @@
 """Random graphs through real engines on every store: the same results and the same histories, to the byte.
 
-`python -m tests.stores.differ --graphs 2000`. Each graph runs on memory, on SQLite, on PostgreSQL with one engine and with
-three that share it. What could differ between two right runs is taken away: one thing happens at a time (a task reports, or
-the clock goes to the next timer), drawn by the graph's seed from what can happen, and nobody else moves the clock. Of three
-engines all start the graph with the same key; whichever gets it has it, and another one waits for its result.
+`python -m tests.stores.differ --graphs 2000`. Each graph runs on memory, on SQLite, on a folder, on PostgreSQL and on Redis,
+the last two with one engine and with three that share them. What could differ between two right runs is taken away: one thing
+happens at a time (a task reports, or the clock goes to the next timer), drawn by the graph's seed from what can happen, and
+nobody else moves the clock. Of three engines all start the graph with the same key; whichever gets it has it, and another one
+waits for its result.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from mainspring.journal.store import Store
 from mainspring.messaging.task import Output, PreparedTask, TaskCall
 from mainspring.tasks.fault import describe
 from mainspring.tasks.kinds import task_kinds
+from mainspring.testing import redis_server
 from mainspring.testing.postgres_server import drop, fresh_url
 from tests.machine.compare import Draw
 from tests.machine.naive import Graph, all_nodes, work
@@ -42,7 +44,9 @@ LONG_MS = 10**12
 STEPS_MAX = 5_000
 STUCK_SECONDS = 30.0
 
-SETUPS = {"memory": 1, "sqlite": 1, "postgres": 1, "postgres by three": 3}
+SETUPS = {
+    "memory": 1, "sqlite": 1, "file": 1, "postgres": 1, "postgres by three": 3, "redis": 1, "redis by three": 3
+}  # fmt: skip
 
 _number = re.compile(r"\[(undo:)?\d+\]")
 
@@ -194,12 +198,22 @@ def drawn(seed: int) -> tuple[Graph, Workflow] | None:
 async def differing(seeds: Sequence[int], folder: Path, say: Any = print) -> tuple[int, list[str]]:
     """How many graphs ran, and what differed."""
     urls = [fresh_url(), fresh_url()]
+    keys = [redis_server.fresh_url(), redis_server.fresh_url()]
     ran, found = 0, []
     try:
         async with AsyncExitStack() as stack:
-            places = [["memory:"], [f"sqlite:///{folder}/store.db"], [urls[0]], [urls[1]] * 3]
+            places = [
+                ["memory:"],
+                [f"sqlite:///{folder}/store.db"],
+                [f"file:{folder}/store"],
+                [urls[0]],
+                [urls[1]] * 3,
+                [keys[0]],
+                [keys[1]] * 3,
+            ]
             setups = {
-                name: Setup([open_store(url) for url in place]) for name, place in zip(SETUPS, places, strict=True)
+                name: Setup([open_store(url, durability="normal") for url in place])
+                for name, place in zip(SETUPS, places, strict=True)
             }
             for setup in setups.values():
                 for engine in setup.engines:
@@ -218,6 +232,8 @@ async def differing(seeds: Sequence[int], folder: Path, say: Any = print) -> tup
     finally:
         for url in urls:
             await drop(url)
+        for key in keys:
+            redis_server.drop(key)
     return ran, found
 
 

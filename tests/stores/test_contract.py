@@ -13,7 +13,9 @@ from mainspring.journal.store import Store
 from mainspring.stores.file import FileStore
 from mainspring.stores.memory import MemoryStore
 from mainspring.stores.postgres import PostgresStore
+from mainspring.stores.redis import RedisStore
 from mainspring.stores.sqlite import SqliteStore
+from mainspring.testing import redis_server
 from mainspring.testing.postgres_server import drop, fresh_url
 from mainspring.testing.store_contract import SharedStoreContract, StoreContract
 
@@ -81,3 +83,23 @@ class TestPostgres(SharedStoreContract):
     def again(self, store: Store) -> Store:
         assert isinstance(store, PostgresStore)
         return PostgresStore(store.dsn)
+
+
+class TestRedis(SharedStoreContract):
+    """On a server for tests, each store with keys of its own."""
+
+    @pytest.fixture
+    def new_store(self) -> Iterator[Callable[[], Store]]:
+        made: list[str] = []
+
+        def new() -> Store:
+            made.append(redis_server.fresh_url())
+            return RedisStore(made[-1], durability="normal")
+
+        yield new
+        for url in made:
+            redis_server.drop(url)
+
+    def again(self, store: Store) -> Store:
+        assert isinstance(store, RedisStore)
+        return RedisStore(store.dsn, durability="normal")

@@ -49,7 +49,7 @@ def store(url: str) -> Iterator[Check]:
     if url == "memory:":
         yield Check("store", "store", "ok", "memory: is gone with its process; there is nothing to look at")
         return
-    if url.startswith(("postgresql:", "postgres:")):
+    if url.startswith(("postgresql:", "postgres:", "redis:", "rediss:", "unix:")):
         yield from server(url)
         return
     if url.startswith("file:"):
@@ -73,7 +73,7 @@ def store(url: str) -> Iterator[Check]:
 def server(url: str) -> Iterator[Check]:
     """A store on a server: whether it lets us in, how far away it is, what is in it. Nothing is created."""
     try:
-        facts, took = asyncio.run(asyncio.wait_for(_asked(url), LOOK_SECONDS_MAX))
+        facts, took, cautions = asyncio.run(asyncio.wait_for(_asked(url), LOOK_SECONDS_MAX))
     except StoreTooNew as error:
         yield Check("store", "store", "problem", clean(str(error)), "pip install --upgrade mainspring")
         return
@@ -89,6 +89,8 @@ def server(url: str) -> Iterator[Check]:
         yield Check("store", "answer", "warning", f"a question takes {took:.0f} ms", hint)
     else:
         yield Check("store", "answer", "ok", f"a question takes {took:.1f} ms")
+    for caution in cautions:
+        yield Check("store", "durability", "warning", clean(caution))
     yield Check("store", "instances", "ok", f"{facts.instances:,}, {facts.open:,} of them open")
     if facts.lease is None:
         yield Check("store", "engines", "ok", "none runs on it")
@@ -96,8 +98,8 @@ def server(url: str) -> Iterator[Check]:
         yield Check("store", "engines", "ok", f"the latest is {clean(facts.lease.holder)}, session {facts.lease.epoch}")
 
 
-async def _asked(url: str) -> tuple[StoreFacts, float]:
-    from mainspring.assembly import open_store
+async def _asked(url: str) -> tuple[StoreFacts, float, list[str]]:
+    from mainspring.assembly import cautions_of, open_store
 
     store = open_store(url, read_only=True)
     try:
@@ -107,7 +109,7 @@ async def _asked(url: str) -> tuple[StoreFacts, float]:
             began = time.perf_counter()
             await store.find("")
             times.append((time.perf_counter() - began) * 1000)
-        return await store.facts(), sorted(times)[QUESTIONS // 2]
+        return await store.facts(), sorted(times)[QUESTIONS // 2], await cautions_of(store)
     finally:
         await store.close()
 
@@ -128,7 +130,7 @@ def files(url: str) -> Iterator[Check]:
         return
     yield from _disk(folder if folder.is_dir() else folder.parent)
     try:
-        facts, _ = asyncio.run(asyncio.wait_for(_asked(url), LOOK_SECONDS_MAX))
+        facts, _, _ = asyncio.run(asyncio.wait_for(_asked(url), LOOK_SECONDS_MAX))
     except NothingYet:
         yield Check("store", "store", "ok", f"there is none at {clean(str(folder))} yet: the first run makes it")
         return
