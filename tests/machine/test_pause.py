@@ -354,3 +354,18 @@ def test_a_paused_one_that_ends_need_not_be_told_when_to_go_on() -> None:
     paused(run, stop_clocks=False, until=99_000)
     run.timer("", fx.INSTANCE_TIMEOUT)
     assert (run.status, run.armed()) == ("failed", {})
+
+
+def test_one_that_came_to_the_crash_limit_while_it_stood_still_is_not_begun_again() -> None:
+    run = Run(graph("a -> b"))
+    run.start()
+    for _ in range(5):
+        run.recover()
+        run.take(inputs.AdmissionGranted(path="a", run=1))
+    paused(run)
+    run.recover()
+    assert (run.status, run.state("a").crashes) == ("paused", 6)
+    turn = resumed(run)
+    assert dispatched(turn) == []
+    assert (run.status, run.state("a").error.type) == ("failed", "CrashLimit")
+    assert list(turn.letters) == [fx.Bury("a", 1, run.state("a").error.message)]

@@ -82,7 +82,7 @@ def the_new_run_has_the_number_of_the_old(stack: ExitStack) -> None:
 
 @mutant
 def what_was_skipped_because_of_it_stays_skipped(stack: ExitStack) -> None:
-    put(stack, reopening, "_with_what_followed", lambda scope, failed: [failed])
+    put(stack, reopening, "with_what_followed", lambda scope, failed: [failed])
 
 
 @mutant

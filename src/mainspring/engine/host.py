@@ -135,6 +135,7 @@ class Host:
         except BaseException:
             await self.store.close()
             raise
+        self.limits.began = self.clock.now()
         try:
             await self.breakers.load()
         except BaseException:

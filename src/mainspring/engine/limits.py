@@ -112,7 +112,8 @@ class Holdings:
 class Limits:
     """`post` takes the answers. `first`: nobody has had this store before, so no bucket can have been used.
 
-    `turns` has whatever else an attempt can hold: the turn of a suspect, a lock. `at` is when the last turns became durable.
+    `turns` has whatever else an attempt can hold: the turn of a suspect, a lock. `at` is when the last turns became durable,
+    `began` when the session did.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Limits:
         turns: Admission,
     ) -> None:
         self._clock = clock
-        self.at = clock.now()
+        self.at = self.began = clock.now()
         self._settings = settings
         self._find = find
         self._post = post
@@ -363,8 +364,9 @@ class Limits:
         return desk
 
     def _empty_at(self) -> int | None:
-        """A bucket begins empty, unless nobody can have used it before: a restart never gives a burst (76)."""
-        return None if self._first() else self._clock.now()
+        """A bucket was empty when this session began, unless nobody can have used it before: a restart never gives a burst
+        (76)."""
+        return None if self._first() else self.began
 
 
 def declined(lane: Lane, refusal: Refusal) -> None:

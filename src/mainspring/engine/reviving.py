@@ -48,4 +48,5 @@ class Reviving:
         host.admit(live)
         begun = live.started = asyncio.get_running_loop().create_future()
         host.loop.post(live, order)
+        host.recovery.want()  # what was posted to it before its end, and never taken, is seen to now
         await begun

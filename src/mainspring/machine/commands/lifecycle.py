@@ -203,5 +203,7 @@ def resume(turn: Turn, request: inputs.ResumeInstance) -> None:
     pausing.resumes(turn, request)
     failure.catch_up(turn)
     nodes = open_nodes(turn)
+    # Those that came to the bound while it stood still. Who else was there at their last crash nobody knows by now.
+    killers = [one for one in nodes if one[2].status == "ready" and _is_killer(one[2], False)]
     waves.go_on(turn)
-    _go_on(turn, nodes)
+    _go_on(turn, nodes, killers)

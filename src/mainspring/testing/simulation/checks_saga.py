@@ -32,6 +32,7 @@ def note(scope: WatchedScope, id: str, run: int, how: str, output: Any) -> None:
 def started(watched: Watched, event: ev.CompensationStarted) -> None:
     if event.again:
         _again(watched, event)
+        watched.resumed_at = watched.audit.world.scheduler.now
     else:
         _started(watched, event)
     saga = watched.saga_now

@@ -33,7 +33,9 @@ def overdue(world: World, process: Process) -> Iterator[str]:
     for id, post in world.posts.items():
         if post.at < long_ago and not audit.is_consumed(id):
             target = audit.instances[post.instance]
-            if target.open or audit.letters.reopened.get(target.number, long_ago) < long_ago:
+            if (target.open and target.resumed_at < long_ago) or audit.letters.reopened.get(
+                target.number, long_ago
+            ) < long_ago:
                 yield f"{target.id}: message {id} is not taken"
     for id, waiter in process.results:
         watched = audit.by_id[id]
