@@ -45,6 +45,11 @@ ONCE_BROKEN = (
     12780,
     8,
     1129,
+    67,
+    5835,
+    6181,
+    7378,
+    22194,
 )  # an error that nobody heard; a reload, and a sweep, that went round without end
 QUICKLY_FOUND = (
     "effect_before_commit",

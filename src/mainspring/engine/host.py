@@ -267,6 +267,7 @@ class Host:
         self.lives.pop(live.number, None)
         if self.by_id.get(live.id) is live:  # one that another engine began under the same id may have come here since
             del self.by_id[live.id]
+        self.interventions.left(live.id)
         self.progress.pop(live.number, None)
         self.dispatcher.missing.pop(live.number, None)
         self.timers.forget(live)

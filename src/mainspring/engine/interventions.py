@@ -7,6 +7,8 @@ moves on before the order is taken. An order names the run that it is for; one t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -45,6 +47,7 @@ class Interventions:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._opening = asyncio.Lock()
+        self._ordered: dict[str, tuple[str, asyncio.Event]] = {}
 
     async def preview(self, id: str, message: messages.Message) -> Preview:
         """What would happen. Nothing does. Raises UnknownInstance, CommandRefused, StoreCorrupt."""
@@ -78,27 +81,52 @@ class Interventions:
         """
         async with self._opening:  # or the second of two would open what the first has had run to another end meanwhile
             told = await self.preview(id, message)
-            await self._post(id, message)
-            await self._open(id)
+            ident = f"by hand/{self._host.clock.seed():016x}"
+            news = self._ordered[ident] = (id, asyncio.Event())
+            try:
+                await self._post(id, ident, message)
+                with suppress(TimeoutError):  # it is durable; whoever has the instance is busy, and takes it in time
+                    async with asyncio.timeout(self._host.settings.lease_ms / 1000):
+                        await self._see_to(id, ident, news[1])
+            finally:
+                del self._ordered[ident]
         return told
 
-    async def _post(self, id: str, message: messages.Message) -> None:
+    def taken(self, idents: Iterable[str]) -> None:
+        """These messages have had their effect, durably."""
+        for ident in idents:
+            if ident in self._ordered:
+                self._ordered[ident][1].set()
+
+    def left(self, id: str) -> None:
+        """This instance has left memory."""
+        for whose, news in self._ordered.values():
+            if whose == id:
+                news.set()
+
+    async def _post(self, id: str, ident: str, message: messages.Message) -> None:
         host = self._host
         record = await host.store.find(id)
         assert record is not None, f"{id} is gone"
-        ident = f"by hand/{host.clock.seed():016x}"
         await host.store.post(InboxMessage(ident, record.number, messages.encode(message), host.clock.now()))
 
-    async def _open(self, id: str) -> None:
+    async def _see_to(self, id: str, ident: str, news: asyncio.Event) -> None:
         """See to it that somebody takes the order: whoever has the instance in memory, or whoever finds it open.
 
-        Its record is read after the order was posted: an instance may have come to its end since it was loaded.
+        One in memory may come to its end before it reads its mail. Then it is opened, as one is that was at its end before.
         """
         host = self._host
-        record = await host.store.find(id)
-        assert record is not None, f"{id} is gone"
-        if record.open or id in host.by_id:
-            return
-        opened = Change(status=record.status, open=True, reason=record.reason)
-        await host.store.commit(host.ownership.lease(), [Write(record.number, change=opened)])
-        host.recovery.want()
+        while True:
+            news.clear()
+            loaded = await host.store.load(id)
+            assert loaded is not None, f"{id} is gone"
+            if all(message.id != ident for message in loaded.inbox):
+                return
+            if id not in host.by_id:
+                break
+            await news.wait()
+        record = loaded.record
+        if not record.open:
+            opened = Change(status=record.status, open=True, reason=record.reason)
+            await host.store.commit(host.ownership.lease(), [Write(record.number, change=opened)])
+            host.recovery.want()

@@ -243,11 +243,12 @@ class Recovery:
         """A commit failed: every instance with a turn in it is loaded again, and takes its inputs again, in order."""
         self._failures += 1
         logger.warning("a commit failed, and its turns are taken again: %s", error)
-        again: dict[int, tuple[Live, list[Input]]] = {}
+        # By what is in memory, not by number: one that came to its end, and was opened again, is there twice for a moment.
+        again: dict[Live, list[Input]] = {}
         for entry in entries:
             entry.live.uncommitted -= 1
-            again.setdefault(entry.live.number, (entry.live, []))[1].append(entry.input)
-        for live, inputs in again.values():
+            again.setdefault(entry.live, []).append(entry.input)
+        for live, inputs in again.items():
             self.reload(live, inputs)
 
     def written(self) -> None:
