@@ -190,7 +190,8 @@ class TurnLoop:
         write = Write(live.number, consumed=(input.message,))
         instance = live.instance
         if instance.status in INSTANCE_FINAL and not any(owner is live for owner, _ in self._queue):
-            # It was opened to be told, and refused: it is closed again; unless it is to be told more, which may have it go on.
+            # It was opened to be told, and refused: it is closed again. Not where it is to be told more, which may have it go
+            # on.
             write.change = Change(
                 status=instance.status, open=False, ended_at=instance.ended_at, reason=instance.reason
             )
