@@ -213,3 +213,61 @@ async def test_what_another_engine_commits_is_followed_too(postgres_url: str) ->
         found = [plain(one) for one in await asyncio.wait_for(live, 30)]
         assert [one[:2] for one in found] == sorted(one[:2] for one in found)
         assert by_instance(found) == await journal(here, runs)
+
+
+async def _three_signals(engine: ms.Engine) -> ms.Run:
+    """An instance that waits for one after the other."""
+    names = ("a", "b", "c")
+    steps = [node(one, None, *names[:i][-1:], type="wait", config={"signal": one}) for i, one in enumerate(names)]
+    return await engine.start(workflow(*steps))
+
+
+async def _signalled(engine: ms.Engine, run: ms.Run, name: str) -> None:
+    await run.signal(name)
+    while (await run.state()).nodes[name].status != "completed":
+        await asyncio.sleep(0)
+    await engine.idle()
+
+
+@pytest.mark.parametrize("of_one", [True, False])
+async def test_what_a_tail_was_not_brought_is_read(store: Store, of_one: bool) -> None:
+    """Numbers alone tell that something is missing, whatever the reason is."""
+    async with ms.Engine(store) as engine:
+        run = await _three_signals(engine)
+        stream: Any = run.events() if of_one else engine.follow()
+        reading = asyncio.create_task(up_to_the_end(stream, 1 if not of_one else 10**9))
+        number = engine.host.by_id[run.id].number if of_one else None
+        while not len(engine._tails) or next(iter(engine._tails._joined)).waiter is None:
+            await asyncio.sleep(0)
+        tail = next(iter(engine._tails._joined))
+        await _signalled(engine, run, "a")
+        engine._tails._drop(tail, number)
+        await _signalled(engine, run, "b")
+        engine._tails.join(tail, number)
+        await run.signal("c")
+        got = await asyncio.wait_for(reading, 10)
+        assert [(one.seq, one.index) for one in got] == [(one.seq, one.index) async for one in run.events()]
+
+
+async def test_a_commit_without_rows_is_no_end_of_the_stream(store: Store) -> None:
+    async with ms.Engine(store) as engine:
+        live = asyncio.create_task(up_to_the_end(engine.follow(), 2))
+        runs = [await engine.start(chain())]
+        await runs[0].result()
+        await store.commit(engine.host.ownership.lease(), [])
+        runs.append(await engine.start(chain()))
+        found = [plain(one) for one in await asyncio.wait_for(live, 10)]
+        assert by_instance(found) == await journal(engine, runs)
+
+
+async def test_who_stalls_on_an_instance_is_served_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tails, "TAIL_ROWS_MAX", 3)
+    async with ms.Engine(store) as engine:
+        run = await engine.start(chain(20))
+        stream = run.events()
+        first = await anext(stream)
+        await run.result()
+        assert not engine._tails._of_one and len(engine._tails) == 1
+        rest = [one async for one in stream]
+        assert [first, *rest] == [one async for one in run.events()]
+        assert len(engine._tails) == 0
