@@ -24,7 +24,7 @@ TAIL_ROWS_MAX = 1_000
 TAIL_BYTES_MAX = 4 * 1024 * 1024
 """The same, by what the rows hold."""
 
-WAKES_APART_SECONDS = 0.01
+WAKES_APART_SECONDS = 0.02
 
 Row = tuple[int, str, int, int, Sequence[Event]]
 """Instance's number, its id, row, time, events."""
@@ -33,7 +33,7 @@ Row = tuple[int, str, int, int, Sequence[Event]]
 class Tail:
     """One follower's. `behind`: it was emptied because nobody took from it. `look`: the store may have what it has not."""
 
-    __slots__ = ("behind", "bytes", "look", "queue", "rows", "waiter")
+    __slots__ = ("behind", "bytes", "due", "look", "queue", "rows", "waiter")
 
     def __init__(self) -> None:
         self.queue: deque[tuple[Any, int, int]] = deque()  # each with its rows and their bytes
@@ -41,6 +41,7 @@ class Tail:
         self.bytes = 0
         self.behind = False
         self.look = True
+        self.due = False  # it will be woken soon
         self.waiter: asyncio.Future[None] | None = None
 
     def put(self, item: Any, rows: int, size: int) -> bool:
@@ -146,7 +147,8 @@ class Tails:
                     self._drop(tail, entry.live.number)
             if ends or not whole:
                 tail.look = True
-            self._wake(tail)
+            if tail.waiter is not None and not tail.due:
+                self._wake(tail)
 
     def _everything(self, group: list[Entry], position: int, refused: frozenset[int]) -> None:
         rows: list[Row] = []
@@ -189,8 +191,9 @@ class Tails:
             _woken(tail)
 
     def _wake(self, tail: Tail) -> None:
-        if tail.waiter is None:
+        if tail.waiter is None or tail.due:
             return
+        tail.due = True
         self._due.append(tail)
         if self._timer is None:
             loop = asyncio.get_running_loop()
@@ -202,6 +205,7 @@ class Tails:
         self._woken_at = asyncio.get_running_loop().time()
         due, self._due = self._due, []
         for tail in due:
+            tail.due = False
             _woken(tail)
 
 
