@@ -67,7 +67,8 @@ def _retries_now(turn: Turn, request: RetryNode) -> bool:
 def why_not(instance: Instance, path: str, run: int, now: int) -> str:
     """Why this run of a node cannot be followed by another one ("": it can)."""
     if instance.status != "running" and instance.status not in INSTANCE["InstanceReopened"]:
-        return f"the instance is {instance.status}"
+        stands = instance.status in INSTANCE["InstanceResumed"]
+        return f"the instance is {instance.status}{': resume it first' if stands else ''}"
     if instance.status == "cancelled":
         return "the instance was cancelled"
     timeout = instance.plan.timeout
