@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mainspring.messaging.control import socket_of
 from tests.cli.shell import Shell, read_until
 
 
@@ -133,7 +135,7 @@ def test_a_signal_reaches_the_process_that_runs_the_instance(shell: Shell) -> No
 
 def test_an_engine_that_does_not_answer_is_said_to_hold_the_store(shell: Shell) -> None:
     process = at_the_gate(shell)
-    (shell.folder / ".mainspring" / "store.db-control").unlink()
+    Path(socket_of(str(shell.folder / ".mainspring" / "store.db"))).unlink()
     done = shell("cancel", "last")
     assert done.returncode == 2
     assert re.search(r"holds this store .*does not answer: stop that engine", done.stderr), done.stderr

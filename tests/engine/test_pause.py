@@ -166,10 +166,6 @@ def test_one_that_is_paused_for_long_leaves_memory() -> None:
 
 
 async def test_a_pause_comes_before_what_a_new_process_would_start(store: Store) -> None:
-    if store.url.startswith("redis:"):
-        # A shared store wakes its engine once when it begins to hear. Where that is before the pause, all that is due is
-        # claimed then, though `recover=False` was said: on PostgreSQL it only takes longer.
-        pytest.xfail("the first wake-up of a shared store may come before the pause")
     async with ms.Engine(store) as engine:
         run = await engine.start(CHAIN)
         await running("a")

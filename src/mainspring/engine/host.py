@@ -151,6 +151,8 @@ class Host:
             loop.call_soon_threadsafe(self._elsewhere)
 
         self._unlisten = self.store.listen(wake, news)
+        if not recover:
+            self.recovery.hold_off()
         self.writer.start()
         self.recovery.start()
         self.sleep.start()

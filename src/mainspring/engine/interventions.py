@@ -109,6 +109,7 @@ class Interventions:
         record = await host.store.find(id)
         assert record is not None, f"{id} is gone"
         await host.store.post(InboxMessage(ident, record.number, messages.encode(message), host.clock.now()))
+        host.recovery.begin()
 
     async def _see_to(self, id: str, ident: str, news: asyncio.Event) -> None:
         """See to it that somebody takes the order: whoever has the instance in memory, or whoever finds it open.

@@ -114,6 +114,7 @@ class Letters:
         ident = f"requeued/{self._host.clock.seed():016x}"
         body = messages.encode(message)
         await self._host.store.post(InboxMessage(ident, record.number, body, self._host.clock.now()))
+        self._host.recovery.begin()
 
     async def _send_again(self, id: str) -> None:
         host = self._host

@@ -50,6 +50,7 @@ class Recovery:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._wanted = asyncio.Event()
+        self._held_off = False
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at: int | None = None
@@ -75,6 +76,16 @@ class Recovery:
         """There may be something to claim, or mail."""
         self._wanted.set()
 
+    def hold_off(self) -> None:
+        """Claim nothing, whatever the store says, before this engine has been told something itself (`begin`)."""
+        self._held_off = True
+
+    def begin(self) -> None:
+        """This engine has been told something: from now on it goes on with what is due."""
+        if self._held_off:
+            self._held_off = False
+            self.want()
+
     async def stop(self) -> None:
         """Stop at once."""
         if self._wake is not None:
@@ -88,6 +99,8 @@ class Recovery:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            if self._held_off:
+                continue
             try:
                 await self.sweep()
             except NotOwner as error:

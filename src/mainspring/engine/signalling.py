@@ -69,7 +69,9 @@ class Signalling:
 
     async def _post(self, record: InstanceRecord, message: messages.Message, ident: str) -> bool:
         body = messages.encode(message)
-        return await self._host.store.post(InboxMessage(ident, record.number, body, self._host.clock.now()))
+        posted = await self._host.store.post(InboxMessage(ident, record.number, body, self._host.clock.now()))
+        self._host.recovery.begin()
+        return posted
 
     def _fresh(self) -> str:
         return str(uuid.UUID(int=self._host.clock.seed() << 64 | self._host.clock.seed()))

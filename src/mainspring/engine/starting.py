@@ -79,6 +79,7 @@ class Starting:
             seed=host.clock.seed(),
         )
         host.loop.post(live, request)
+        host.recovery.begin()
         await started
 
     async def _define(self, program: Program) -> None:
