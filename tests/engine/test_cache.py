@@ -423,7 +423,7 @@ async def test_letting_go_that_fails_is_tried_again(caplog: pytest.LogCaptureFix
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
     assert "could not be let go of" in caplog.text
-    assert not store._cache
+    assert not store._contents.cache
 
 
 async def test_work_that_waits_for_the_cache_can_be_cancelled() -> None:
@@ -512,13 +512,13 @@ def test_what_is_over_leaves_the_store() -> None:
         for id in range(3):
             await virtually(engine, id, Cache(ttl=1_000))
         await virtually(engine, 9, Cache(ttl=3_600_000))
-        assert len(store._cache) == 4
+        assert len(store._contents.cache) == 4
         await asyncio.sleep(20)
         assert await virtually(engine, 9, Cache(ttl=3_600_000))
         await asyncio.sleep(20)
 
     in_virtual_time(act, store=store)
-    assert len(store._cache) == 1
+    assert len(store._contents.cache) == 1
 
 
 def test_the_oldest_go_where_there_are_too_many() -> None:
@@ -528,7 +528,7 @@ def test_the_oldest_go_where_there_are_too_many() -> None:
         for id in range(5):
             await virtually(engine, id, HOUR)
         await asyncio.sleep(20)
-        assert len(store._cache) == 2
+        assert len(store._contents.cache) == 2
         assert [await virtually(engine, id, HOUR) for id in (3, 4, 0)] == [True, True, False]
 
     in_virtual_time(act, EngineSettings(cache_entries_max=2), store)
@@ -540,9 +540,9 @@ def test_the_bound_is_held_without_waiting_for_the_lease() -> None:
     async def act(engine: Engine) -> None:
         for id in range(2 * TRIM_EVERY + 10):
             await virtually(engine, id, HOUR)
-            assert len(store._cache) <= 10 + TRIM_EVERY
+            assert len(store._contents.cache) <= 10 + TRIM_EVERY
         await asyncio.sleep(0.1)
-        assert len(store._cache) <= 10 + TRIM_EVERY
+        assert len(store._contents.cache) <= 10 + TRIM_EVERY
 
     in_virtual_time(act, EngineSettings(cache_entries_max=10), store)
     assert TRIM_MAX >= TRIM_EVERY, "one transaction lets go of all that came since the last"

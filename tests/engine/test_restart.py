@@ -209,7 +209,7 @@ async def test_an_engine_that_lost_its_store_stops_and_says_so() -> None:
     async with ms.Engine(store, settings=settings) as engine:
         run = await engine.start(CHAIN)
         await _until("b")
-        store._lease = None
+        store._contents.lease = None
         await store.acquire("somebody else", 0, 60_000)
         GATE[-1].set()
         with pytest.raises(ms.NotOwner):

@@ -28,7 +28,7 @@ from mainspring.machine import step as machine
 from mainspring.machine.commands import lifecycle
 from mainspring.machine.policies import failure, retry
 from mainspring.machine.turn import Turn
-from mainspring.stores.memory import MemoryStore
+from mainspring.stores.contents import Contents
 from mainspring.stores.sqlite import writing
 
 MUTANTS: dict[str, Callable[[], Any]] = {}
@@ -85,7 +85,7 @@ def start_acknowledged_before_commit(stack: ExitStack) -> None:
 
 @mutant
 def stale_epoch_accepted(stack: ExitStack) -> None:
-    put(stack, MemoryStore, "_check", lambda self, lease: None)
+    put(stack, Contents, "check", lambda self, lease: None)
     put(stack, writing, "fence", lambda connection, lease: None)
 
 

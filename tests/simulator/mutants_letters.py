@@ -20,7 +20,7 @@ from mainspring.machine.effects import Bury, Raise
 from mainspring.machine.fold import FOLD
 from mainspring.machine.instance import Instance
 from mainspring.machine.scope import NodeState
-from mainspring.stores.memory import MemoryStore
+from mainspring.stores.contents import Contents
 from tests.simulator.mutants import mutant, put
 
 # --- what is kept ---------------------------------------------------------------------------------------------------
@@ -44,8 +44,8 @@ def what_runs_again_stays_a_letter(stack: ExitStack) -> None:
 
 @mutant
 def a_raised_letter_stays_in_the_store(stack: ExitStack) -> None:
-    original = MemoryStore._apply
-    put(stack, MemoryStore, "_apply", lambda self, write: original(self, replace(write, raised=())))
+    original = Contents.apply
+    put(stack, Contents, "apply", lambda self, write: original(self, replace(write, raised=())))
 
 
 @mutant

@@ -82,7 +82,6 @@ QUICKLY_FOUND = (
     "the_retry_budget_is_one_too_large",
     "partial_success_with_too_many_failures",
     "place_of_a_stopped_attempt_not_given_back",
-    "a_restart_gives_a_burst",
     "limits_of_an_instance_ignored",
     "an_open_breaker_lets_some_through",
     "what_was_skipped_because_of_it_stays_skipped",
