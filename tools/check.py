@@ -29,8 +29,8 @@ STEPS: dict[str, list[str]] = {
     "errors": ["python", "tools/error_reference.py", "--check"],
     "definition": ["python", "tools/definition_reference.py", "--check"],
     "commands": ["python", "tools/cli_reference.py", "--check"],
-    "tests": ["python", "-m", "pytest", "-n", "2", "-m", "not timed and not apart", "--cov", "--cov-report="],
-    "apart": ["python", "-m", "pytest", "-n", "2", "-m", "apart and not timed"],
+    "tests": ["python", "-m", "pytest", "-n", "3", "-m", "not timed and not apart", "--cov", "--cov-report="],
+    "apart": ["python", "-m", "pytest", "-n", "3", "-m", "apart and not timed"],
     "timed": ["python", "-m", "pytest", "-m", "timed"],
     "coverage": ["python", "tools/coverage_gate.py"],
 }

@@ -18,7 +18,20 @@ from mainspring.testing.postgres_server import drop, fresh_url
 LOCAL = {"memory": "memory:", "sqlite": "sqlite:///{}/store.db", "file": "file:{}/store"}
 
 
-@pytest.fixture(params=["memory", "sqlite", "file", "postgres", "redis"])
+ON_EVERY_STORE = frozenset({"test_engine", "test_pause", "test_children", "test_restart", "test_interventions"})
+"""What an engine asks of a store the contract suites hold already. These modules go through all of it once more on each."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes a `store` runs on memory and SQLite, on PostgreSQL too (`apart`), and a few modules on all."""
+    if "store" in metafunc.fixturenames:
+        whole = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_STORE
+        others = ["postgres", "file", "redis"] if whole else ["postgres"]
+        given = ["memory", "sqlite", *[pytest.param(name, marks=pytest.mark.apart) for name in others]]
+        metafunc.parametrize("store", given, indirect=True)
+
+
+@pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that is empty."""
     if request.param in LOCAL:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.stores import differ
+
+pytestmark = pytest.mark.apart
 
 
 async def test_the_same_on_every_store(tmp_path: Path) -> None:

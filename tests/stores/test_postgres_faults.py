@@ -19,6 +19,8 @@ from mainspring.testing.postgres_server import PrivateServer
 from mainspring.testing.store_contract.ground import NOW, TTL, begin, more, numbers_of
 from tests.engine.conftest import node, workflow
 
+pytestmark = pytest.mark.apart
+
 STEPS = 6
 ran: list[str] = []
 
