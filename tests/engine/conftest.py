@@ -23,10 +23,10 @@ ON_EVERY_STORE = frozenset({"test_engine", "test_pause", "test_children", "test_
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes a `store` runs on memory and SQLite, on PostgreSQL too (`apart`), and a few modules on all."""
+    """A test that takes a `store` runs on memory and SQLite, and a few modules on all (`apart`)."""
     if "store" in metafunc.fixturenames:
         whole = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_STORE
-        others = ["postgres", "file", "redis"] if whole else ["postgres"]
+        others = ["postgres", "file", "redis"] if whole else []
         given = ["memory", "sqlite", *[pytest.param(name, marks=pytest.mark.apart) for name in others]]
         metafunc.parametrize("store", given, indirect=True)
 

@@ -355,8 +355,6 @@ class Host:
             # The start was durable after all: the commit had been reported as failed.
             live.begun()
         elif not isinstance(input, inputs.Interrupt):
-            if isinstance(input, inputs.Intervention) and live.instance.status in INSTANCE_FINAL:
-                self.remove(live)
             logger.info("%s: %s was refused: %s", live.id, type(input).__name__, CommandRefused(reason))
 
     def _fire(self, live: Live, timer: fx.ArmTimer) -> None:

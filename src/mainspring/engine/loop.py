@@ -23,6 +23,7 @@ from mainspring.errors import CommandRefused
 from mainspring.journal.codec import encode_snapshot, encode_turn
 from mainspring.journal.outgoing import to_row
 from mainspring.journal.records import CacheRow, Change, Write
+from mainspring.machine.effects import AnyEffect, EndInstance
 from mainspring.machine.inputs import Input, ParkInstance, Reattach, Recover, TaskFinished
 from mainspring.machine.instance import capture
 from mainspring.machine.lifecycle import INSTANCE_FINAL
@@ -188,6 +189,7 @@ class TurnLoop:
 
     def _consume(self, live: Live, input: Input) -> None:
         write = Write(live.number, consumed=(input.message,))
+        ends: list[AnyEffect] = []
         instance = live.instance
         if instance.status in INSTANCE_FINAL and not any(owner is live for owner, _ in self._queue):
             # It was opened to be told, and refused: it is closed again. Not where it is to be told more, which may have it go
@@ -195,8 +197,9 @@ class TurnLoop:
             write.change = Change(
                 status=instance.status, open=False, ended_at=instance.ended_at, reason=instance.reason
             )
+            ends.append(EndInstance(instance.status))  # whoever waits for its end since it was opened is told
         live.uncommitted += 1
-        self._writer.add(Entry(live, write, [], input))
+        self._writer.add(Entry(live, write, ends, input))
 
     def _fault(self, live: Live, input: Input, error: Exception) -> None:
         kind = type(input).__name__
