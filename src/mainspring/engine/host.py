@@ -112,7 +112,11 @@ class Host:
         self._stopping = False
         self.closers: list[Callable[[], Awaitable[None]]] = []
         self._unlisten: Callable[[], None] = lambda: None
-        self._orders: dict[type[fx.Effect], Callable[[Live, fx.AnyEffect], None]] = {
+        self._orders = self._deeds()
+
+    def _deeds(self) -> dict[type[fx.Effect], Callable[[Live, fx.AnyEffect], None]]:
+        """Who carries out which order."""
+        return {
             fx.DispatchTask: self._dispatch,  # type: ignore[dict-item]
             fx.AbandonTask: self.dispatcher.abandon,  # type: ignore[dict-item]
             fx.ArmTimer: self.timers.arm,  # type: ignore[dict-item]
