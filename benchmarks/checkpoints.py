@@ -20,7 +20,7 @@ from mainspring.journal.codec import decode_turn, encode_snapshot, encode_turn
 from mainspring.journal.history import rebuild
 from mainspring.journal.records import Write
 from mainspring.journal.store import Store
-from mainspring.machine.instance import capture
+from mainspring.machine.capturing import capture
 from mainspring.testing import postgres_server, redis_server
 
 NODES = 50

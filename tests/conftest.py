@@ -17,6 +17,9 @@ from hypothesis import settings
 APART = tuple(Path(__file__).parent / name for name in ("docs", "patterns", "simulator"))
 """Folders in which every test is `apart`. Elsewhere a test says so itself."""
 
+HISTORIES = frozenset({"test_any_history"})
+"""Of the public contract of stores, which knows nothing of this."""
+
 # No deadline for an example: how long one takes says more of the machine and of coverage than of the code.
 settings.register_profile("by hand", deadline=None)
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -26,5 +29,5 @@ settings.load_profile("repeatable" if os.environ.get("MAINSPRING_REPEATABLE") el
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is in these folders."""
     for item in items:
-        if any(folder in item.path.parents for folder in APART):
+        if item.name in HISTORIES or any(folder in item.path.parents for folder in APART):
             item.add_marker(pytest.mark.apart)

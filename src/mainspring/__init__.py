@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mainspring.engine.engine import Run
     from mainspring.engine.following import Behind, Followed
     from mainspring.engine.result import InstanceResult, NodeResult, Recorded
+    from mainspring.engine.retention import Retention, RetentionRule
     from mainspring.engine.settings import EngineSettings
     from mainspring.errors import (
         CommandRefused,
@@ -70,6 +71,8 @@ _WHERE = {
     "NodeResult": "mainspring.engine.result",
     "Recorded": "mainspring.engine.result",
     "EngineSettings": "mainspring.engine.settings",
+    "Retention": "mainspring.engine.retention",
+    "RetentionRule": "mainspring.engine.retention",
     "CommandRefused": "mainspring.errors",
     "DefinitionError": "mainspring.errors",
     "HandlerNotFound": "mainspring.errors",
@@ -127,6 +130,8 @@ __all__ = [
     "Recorded",
     "Resilience",
     "Resources",
+    "Retention",
+    "RetentionRule",
     "Retry",
     "Run",
     "StoreError",

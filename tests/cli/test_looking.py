@@ -50,13 +50,13 @@ def test_validate_tells_of_each_file(shell: Shell) -> None:
 
 
 def test_what_cannot_be_run_yet_is_a_warning_to_validate_and_an_error_to_run(shell: Shell) -> None:
-    shell.write("new.yaml", "id: n\ncheckpoint: manual\nnodes: [{id: a, type: log}]\n")
+    shell.write("new.yaml", "id: n\nnodes:\n  - {id: a, type: http, config: {url: x}}\n")
     done = shell("validate", "new.yaml")
     assert done.returncode == 0
-    assert "new.yaml:2:13: warning MS901" in done.stderr
+    assert "new.yaml:3:19: warning MS901" in done.stderr
     refused = shell("run", "new.yaml")
     assert refused.returncode == 2
-    assert "new.yaml:2:13: error MS901" in refused.stderr
+    assert "new.yaml:3:19: error MS901" in refused.stderr
 
 
 def test_unreadable_definitions_are_no_tracebacks(shell: Shell) -> None:

@@ -8,6 +8,7 @@ from mainspring.graph.check import inspect_text
 from tests.definition.fuzz import check, document, run
 
 
+@pytest.mark.apart
 def test_two_thousand_bent_definitions() -> None:
     failures, slowest = run(1_000_000, 2_000)
     assert not failures, failures[0]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from benchmarks import followers
 
 import mainspring as ms
 from mainspring.assembly import open_store
@@ -215,9 +217,8 @@ async def test_what_another_engine_commits_is_followed_too(postgres_url: str) ->
         assert by_instance(found) == await journal(here, runs)
 
 
-async def _three_signals(engine: ms.Engine) -> ms.Run:
+async def _signals(engine: ms.Engine, *names: str) -> ms.Run:
     """An instance that waits for one after the other."""
-    names = ("a", "b", "c")
     steps = [node(one, None, *names[:i][-1:], type="wait", config={"signal": one}) for i, one in enumerate(names)]
     return await engine.start(workflow(*steps))
 
@@ -233,7 +234,7 @@ async def _signalled(engine: ms.Engine, run: ms.Run, name: str) -> None:
 async def test_what_a_tail_was_not_brought_is_read(store: Store, of_one: bool) -> None:
     """Numbers alone tell that something is missing, whatever the reason is."""
     async with ms.Engine(store) as engine:
-        run = await _three_signals(engine)
+        run = await _signals(engine, "a", "b", "c")
         stream: Any = run.events() if of_one else engine.follow()
         reading = asyncio.create_task(up_to_the_end(stream, 1 if not of_one else 10**9))
         number = engine.host.by_id[run.id].number if of_one else None
@@ -247,6 +248,62 @@ async def test_what_a_tail_was_not_brought_is_read(store: Store, of_one: bool) -
         await run.signal("c")
         got = await asyncio.wait_for(reading, 10)
         assert [(one.seq, one.index) for one in got] == [(one.seq, one.index) async for one in run.events()]
+
+
+@pytest.mark.parametrize("of_one", [True, False])
+async def test_what_is_missing_is_read_before_more_is_handed_out(store: Store, of_one: bool) -> None:
+    """Long before the instance's end, which would be looked up anyway."""
+    async with ms.Engine(store) as engine:
+        run = await _signals(engine, "a", "b", "c", "d")
+        stream: Any = run.events() if of_one else engine.follow()
+        got: list[tuple[int, int]] = []
+        there = asyncio.Event()
+
+        async def read() -> None:
+            async for one in stream:
+                got.append((one.seq, one.index))
+                if one.name == "NodeCompleted" and one.event.path == "c":
+                    there.set()
+
+        reading = asyncio.create_task(read())
+        while not len(engine._tails) or next(iter(engine._tails._joined)).waiter is None:
+            await asyncio.sleep(0)
+        tail = next(iter(engine._tails._joined))
+        number = engine.host.by_id[run.id].number if of_one else None
+        engine._tails._drop(tail, number)
+        await _signalled(engine, run, "a")
+        engine._tails.join(tail, number)
+        await _signalled(engine, run, "b")
+        await _signalled(engine, run, "c")
+        await asyncio.wait_for(there.wait(), 10)
+        assert [seq for seq, index in got if index == 0] == list(range(1, got[-1][0] + 1))
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_a_hundred_that_stall_are_all_told_and_caught_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The long form, with 100 instances of 200 steps, is the benchmark `followers`."""
+    monkeypatch.setattr(tails, "TAIL_ROWS_MAX", 20)
+    assert await followers.told_and_caught_up(str(tmp_path / "store.db"), length=2) == 100
+
+
+async def test_who_keeps_up_with_an_instance_that_is_opened_again_goes_on(store: Store) -> None:
+    """Its end is told by the tail: no end is one where more has come meanwhile."""
+    async with ms.Engine(store) as engine:
+        run = await _signals(engine, "a")
+        stream = run.events()
+        got = [(await anext(stream)).seq]
+        tail = next(iter(engine._tails._joined))
+        got += [(await anext(stream)).seq for _ in range(2)]
+        await run.signal("a")
+        await run.result()
+        await engine.rerun(run.id, "a")
+        await engine.idle()
+        assert tail.queue
+        await run.signal("a")
+        await run.result()
+        got += [one.seq async for one in stream]
+        assert got == [one.seq async for one in run.events()]
 
 
 async def test_a_commit_without_rows_is_no_end_of_the_stream(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.engine.interventions import Preview
+from mainspring.engine.settings import EngineSettings
 from mainspring.errors import CommandRefused, UnknownInstance
 from mainspring.journal.store import Store
 from mainspring.machine import events as ev
@@ -49,7 +50,8 @@ FLOW = workflow(
 
 
 async def soon(awaited: Any) -> Any:
-    return await asyncio.wait_for(awaited, 20)
+    """Well before a lease ends, which is when an order that nobody confirms is waited for no longer."""
+    return await asyncio.wait_for(awaited, EngineSettings().lease_ms / 1000 / 2)
 
 
 async def taken(run: ms.Run, told: Preview) -> None:
@@ -106,8 +108,8 @@ async def test_what_runs_is_skipped_or_done_by_hand(store: Store) -> None:
     async with ms.Engine(store) as engine:
         run = await engine.start(flow)
         assert (await engine.skip(run.id, "x", dry_run=True)).stops == ("x",)
-        await engine.skip(run.id, "x", by="ann")
-        told = await engine.complete(run.id, "y", {"n": 3}, by="ann", reason="by phone")
+        await soon(engine.skip(run.id, "x", by="ann"))
+        told = await soon(engine.complete(run.id, "y", {"n": 3}, by="ann", reason="by phone"))
         assert told.starts in ((), ("z",)), "the order before it may not be durable yet"
         result = await soon(run.result())
         assert (result.status, result.nodes["z"].output["was"]) == ("completed", {"y": {"n": 3}})
@@ -122,7 +124,7 @@ async def test_variables_are_set(store: Store) -> None:
     )
     async with ms.Engine(store) as engine:
         run = await engine.start(flow)
-        await taken(run, await engine.set_variables(run.id, {"rate": 3}, by="ann"))
+        await taken(run, await soon(engine.set_variables(run.id, {"rate": 3}, by="ann")))
         GATE[0].set()
         assert (await soon(run.result())).nodes["y"].output["was"] == {"rate": 3}
 

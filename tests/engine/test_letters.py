@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import mainspring as ms
@@ -12,7 +13,7 @@ from mainspring.assembly import open_store
 from mainspring.definition.model import CircuitBreaker, Workflow
 from mainspring.errors import CommandRefused
 from mainspring.journal import messages
-from mainspring.journal.records import InboxMessage, OutboxRow, Write
+from mainspring.journal.records import Change, InboxMessage, OutboxRow, Write
 from mainspring.machine.commands import lifecycle
 from mainspring.stores.memory import MemoryStore
 from tests.engine.conftest import node, workflow
@@ -252,3 +253,20 @@ async def test_a_detached_child_that_cannot_be_started_is_a_letter() -> None:
         [letter] = letters
         assert (letter.kind, letter.instance) == ("child", run.id)
         assert "must" in letter.reason
+
+
+async def test_one_that_was_opened_for_nothing_is_closed_again(url: str) -> None:
+    """Whoever opens an instance for an order may find that somebody else has seen to it: nobody would look at it again."""
+    async with ms.Engine(url) as engine:
+        run = await engine.start(workflow(node("x", type="log"), id="w"))
+        await run.result()
+        record = await engine.host.store.find(run.id)
+        assert record is not None
+        opened = Change(status=record.status, open=True, wake_at=engine.host.clock.now())
+        await engine.host.store.commit(engine.host.ownership.lease(), [Write(record.number, change=opened)])
+        engine.host.recovery.want()
+        while (found := await engine.host.store.find(run.id)) is not None and found.open:
+            await asyncio.sleep(0)
+        assert found == msgspec.structs.replace(record, owner=found.owner if found else 0)
+        await engine.idle()
+        assert engine.host.lives == {}

@@ -225,8 +225,10 @@ async def test_crashes_bring_a_node_to_the_limit_one_suspect_at_a_time(tmp_path:
         await engine.__aenter__()
         if not engine.host.lives:
             run = await engine.start(workflow(*[node(f"n{i}", "r_gate") for i in range(nodes)], id="killer"))
-        await engine.host.writer.drained()
-        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not any(live.tasks for live in engine.host.lives.values()):  # what runs has durably started
+                await asyncio.sleep(0)
+            await engine.host.writer.drained()
         await engine.host.kill()
     async with ms.Engine(sqlite(tmp_path)) as engine:
         result = await asyncio.wait_for(engine.wait(run.id), 10)

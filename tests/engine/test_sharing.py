@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 import mainspring as ms
-from mainspring.errors import CommandRefused, MainspringError, NotOwner
+from mainspring.errors import CommandRefused, MainspringError, NotOwner, UnknownInstance
 from mainspring.stores.postgres import PostgresStore
 from mainspring.stores.postgres.address import address_of
 from mainspring.testing.postgres_server import drop, fresh_url
@@ -297,3 +297,43 @@ async def test_children_run_anywhere_and_their_parents_hear_of_it(engine: Engine
     assert (await soon(third.wait(run.id))).status == "completed"
     assert (await soon(second.wait(run.id))).nodes["e"].status == "completed"
     assert work.ran.count(f"{run.id}/e/1") == 1
+
+
+async def test_engines_that_clean_up_at_once_remove_each_once_beside_live_work(engine: Engines) -> None:
+    engines = [await engine() for _ in range(3)]
+    runs = await asyncio.gather(*[engines[n % 3].start(CHAIN, key=str(n)) for n in range(60)])
+    await soon(asyncio.gather(*[run.result() for run in runs]))
+    live = [asyncio.ensure_future((await engines[2].start(CHAIN, key=f"live{n}")).result()) for n in range(20)]
+    first, second = await soon(asyncio.gather(*[one.gc(keep=0) for one in engines[:2]]))
+    results = await soon(asyncio.gather(*live, return_exceptions=True))
+    assert {getattr(one, "status", "removed") for one in results} <= {"completed", "removed"}
+    third = await engines[2].gc(keep=0)
+    assert first.removed + second.removed + third.removed == 80
+    assert await engines[0].instances() == []
+    assert len(set(work.ran)) == len(work.ran) == 80 * 5
+
+
+async def test_who_waits_for_one_that_ended_and_was_removed_elsewhere_is_told(engine: Engines) -> None:
+    """It was asked whether it had ended, and one that is not there any more had not: the wait had no end."""
+    here, there = await engine(), await engine()
+    run = await there.start(HELD, key="1")
+    waiting = asyncio.ensure_future(here.wait(run.id))
+    await work.until(1)
+    while run.id not in here._waiters:
+        await asyncio.sleep(0.001)
+    asked = here._elsewhere._store.ended
+    holding = asyncio.Event()
+
+    async def late(ids: Any) -> list[str]:
+        await holding.wait()
+        found: list[str] = await asked(ids)
+        return found
+
+    here._elsewhere._store.ended = late
+    work.go.set()
+    await soon(run.result())
+    assert (await there.gc(keep=0)).removed == 1
+    holding.set()
+    here._elsewhere.news()
+    with pytest.raises(UnknownInstance):
+        await soon(waiting)

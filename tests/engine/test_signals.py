@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import mainspring as ms
-from mainspring.errors import CommandRefused, PayloadError, PayloadTooLarge, UnknownInstance
+from mainspring.errors import CommandRefused, PayloadError, PayloadTooLarge, StoreError, UnknownInstance
 from mainspring.journal.store import Store
 from tests.engine.conftest import node, workflow
 
@@ -81,6 +81,26 @@ async def test_an_event_reaches_all_that_may_take_it(store: Store) -> None:
             assert (await soon(run.result())).output == {"n": 1}
         assert await engine.publish("tick", {"n": 1}, key="first") == 0
         assert (await aside.state()).status == "running"
+
+
+async def test_an_event_published_while_the_store_is_away_is_no_ones_loss(store: Store) -> None:
+    """A store that cannot be asked which workflows wait for an event does not say that none does."""
+    away, definition = True, store.definition
+
+    async def ask(version: str) -> Any:
+        if away:
+            raise StoreError("the server is away")
+        return await definition(version)
+
+    async with ms.Engine(store) as engine:
+        run = await engine.start(workflow(wait(event="tick"), id="ticks"))
+        await waits(engine, run.id)
+        store.definition = ask  # type: ignore[method-assign]
+        with pytest.raises(StoreError):
+            await engine.publish("tick", 1, key="first")
+        away = False
+        assert await engine.publish("tick", 1, key="first") == 1
+        assert (await soon(run.result())).output == 1
 
 
 async def test_who_waits_for_a_signal_leaves_memory_and_wakes(store: Store) -> None:

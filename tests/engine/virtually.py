@@ -22,7 +22,7 @@ def virtually(test: Callable[[Callable[[Store], Engine]], Awaitable[T]]) -> T:
     clock = _Clock(outside, 0)
 
     def engine(store: Store, **settings: Any) -> Engine:
-        given = EngineSettings(lease_ms=LONG_MS, sleep_after_ms=LONG_MS, **settings)
+        given = EngineSettings(**{"lease_ms": LONG_MS, "sleep_after_ms": LONG_MS, **settings})
         return Engine(store, task_kinds(), describe, clock=clock, settings=given)
 
     async def once() -> T:

@@ -20,16 +20,17 @@ from mainspring.definition import canonical
 from mainspring.engine.program import Program
 from mainspring.journal import codec
 from mainspring.journal.codec import decode_turn
-from mainspring.journal.history import rebuild
+from mainspring.journal.history import rebuilt
 from mainspring.journal.records import DefinitionRecord, InboxMessage, OutboxRow, Write
 from mainspring.journal.store import Store
 from mainspring.machine import events as ev
 from mainspring.machine import inputs
-from mainspring.machine.instance import capture
+from mainspring.machine.capturing import capture
 from mainspring.stores.sqlite import SqliteStore
 from tests.golden import reserved, work
 
 HERE = Path(__file__).parent
+NEUTRAL = Path("/tmp/mainspring")
 
 
 async def fill(path: Path) -> None:
@@ -53,9 +54,13 @@ async def fill(path: Path) -> None:
         keys = ("running", "cancelled", "mail", "parked", "lost")
         running = [await engine.start(work.OPEN, input={}, key=key) for key in keys]
         await engine.start(work.LONG, key="1")
+        moved = await engine.start(work.BEFORE, key="1")
+        while (await moved.state()).nodes["busy"].status != "running":
+            await asyncio.sleep(0.001)
+        await engine.migrate(moved.id, work.AFTER, by="ada", reason="a newer version")
         joined = await engine.start(work.JOINED, key="1")
         asleep = await engine.start(work.ASLEEP, key="1")
-        while len([task for live in engine.host.lives.values() for task in live.tasks]) < 11:
+        while len([task for live in engine.host.lives.values() for task in live.tasks]) < 12:
             await asyncio.sleep(0.001)
         while (await joined.state()).nodes["work"].runs < 2 or (await joined.state()).nodes["work"].status == "running":
             await asyncio.sleep(0.001)
@@ -118,13 +123,17 @@ async def folded(store: Store) -> dict[str, Any]:
     """What each instance of a store folds to, as JSON. Fields at their defaults are left out, so new ones do no harm."""
     found: dict[str, Any] = {}
     for record in await store.instances(limit=10_000):
-        definition = await store.definition(record.version)
         loaded = await store.load(record.id)
         whole = await store.turns(record.id, limit=10_000)
-        assert definition is not None and loaded is not None and whole is not None
-        plan = _plan(definition)
-        state = capture(rebuild(plan, loaded)[0])
-        assert state == capture(rebuild(plan, whole)[0]), f"{record.id}: its snapshot and its rows disagree"
+        assert loaded is not None and whole is not None
+
+        async def plan_of(version: str) -> Any:
+            there = await store.definition(version)
+            assert there is not None, f"{version} is gone"
+            return _plan(there)
+
+        state = capture((await rebuilt(plan_of, loaded))[0])
+        assert state == capture((await rebuilt(plan_of, whole))[0]), f"{record.id}: its snapshot and its rows disagree"
         found[record.id] = {
             "record": msgspec.to_builtins(record),
             "state": msgspec.json.decode(msgspec.json.encode(state, enc_hook=_text)),
@@ -156,7 +165,11 @@ async def filled(path: Path) -> dict[str, Any]:
 
 
 def make() -> None:
-    """Both files."""
+    """Both files. The store keeps the folders of its workflows, so it is made from a checkout whose own says nothing."""
+    if HERE.parents[1] != NEUTRAL:
+        sys.exit(
+            f"make it from a clone in {NEUTRAL}, then copy both files: the store names the folder that it is made in"
+        )
     path = HERE / f"v{codec.VERSION}.db"
     path.unlink(missing_ok=True)
     expected = asyncio.run(filled(path))

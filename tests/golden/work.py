@@ -207,4 +207,12 @@ UNDOING = _flow(
     _node("bad", "fail", "one"),
     _node("slowly", "block"),
 )
+BEFORE = _flow("moved", _node("one", "ok", input={"n": 1}), _node("busy", "block", "one"), _node("old", "ok", "busy"))
+AFTER = _flow(
+    "moved",
+    _node("one", "ok", input={"n": 1}),
+    _node("busy", "block", "one"),
+    Node(id="aside", type="log", depends_on=("busy",)),
+    _node("new", "ok", "aside", input={"n": 2}),
+)
 RESERVED = _flow("reserved", _node("a", "ok"), _node("b", "ok", "a"), _node("c", "ok", "b"))

@@ -182,6 +182,7 @@ def test_a_short_cycle_is_found_among_long_ones() -> None:
     assert WorkflowGraph(workflow_of(size, [*ring, (1_502, 1_500)])).cycle == ("n1500", "n1501", "n1502")
 
 
+@pytest.mark.apart
 def test_depth_costs_no_stack() -> None:
     size = 50_000
     chain = [(number, number + 1) for number in range(size - 1)]

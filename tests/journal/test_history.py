@@ -18,7 +18,8 @@ from mainspring.journal.history import rebuild
 from mainspring.journal.records import BlobRow, InstanceRecord, Loaded, SnapshotRow, TurnRow
 from mainspring.machine import effects as fx
 from mainspring.machine import inputs
-from mainspring.machine.instance import Instance, InstanceState, capture, restore
+from mainspring.machine.capturing import InstanceState, capture, restore
+from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.step import step
 from mainspring.machine.turn import Refused

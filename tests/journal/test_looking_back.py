@@ -24,8 +24,9 @@ from mainspring.journal.looking_back import Following, Moment, following, look_b
 from mainspring.journal.records import InstanceRecord, Write
 from mainspring.journal.store import Store
 from mainspring.machine import inputs
+from mainspring.machine.capturing import capture
 from mainspring.machine.fold import consume, fold
-from mainspring.machine.instance import Instance, capture
+from mainspring.machine.instance import Instance
 from mainspring.machine.turn import Turn
 from mainspring.stores.memory import MemoryStore
 from mainspring.stores.sqlite import SqliteStore
@@ -104,6 +105,7 @@ async def agrees(store: Store, run: Watched) -> None:
         assert await following(store, "i", past.moment) == Following(events - number, len(run.at_row) - seq)
 
 
+@pytest.mark.apart
 @slow
 @given(
     st.randoms(use_true_random=False),

@@ -24,8 +24,9 @@ from mainspring.journal.codec import decode_snapshot, decode_turn, encode_snapsh
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs
+from mainspring.machine.capturing import capture, restore
 from mainspring.machine.fold import consume, fold
-from mainspring.machine.instance import Instance, capture, restore
+from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import ACTIVE, INSTANCE_FINAL, NODE_FINAL
 from mainspring.machine.step import step
 from mainspring.machine.turn import Admission, Turn
@@ -74,7 +75,7 @@ class Run:
     """One instance, its journal, and the time."""
 
     def __init__(self, plan: Plan, now: int = 1_000) -> None:
-        self.plan = plan
+        self.begun_by = plan
         self.instance = Instance(plan, "i")
         self.now = now
         self.rows: list[Any] = []
@@ -156,9 +157,15 @@ class Run:
 
     # --- what came of it
 
+    @property
+    def plan(self) -> Plan:
+        """What it runs by."""
+        return self.instance.plan
+
     def replayed(self) -> Instance:
         """The instance folded from nothing."""
-        instance = Instance(self.plan, "i")
+        instance = Instance(self.begun_by, "i")
+        instance.plans = self.instance.plans
         for body in self.rows:
             for event in body.events:
                 fold(instance, event, body.at)

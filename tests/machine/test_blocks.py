@@ -10,7 +10,7 @@ import pytest
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs
-from mainspring.machine.instance import capture, restore
+from mainspring.machine.capturing import capture, restore
 from mainspring.machine.nodes import blocks, bodies, many
 from mainspring.machine.packed import CHUNK, Packed
 

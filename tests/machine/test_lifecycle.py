@@ -52,6 +52,7 @@ INSTANCE_EVENTS: list[ev.Event] = [
     ev.InstanceCancelled(Raw(b"1")),
     ev.InstanceCompensated(),
     ev.InstanceReopened(),
+    ev.InstanceMigrated("v1"),
     ev.SignalKept("signal", "s"),
     ev.SignalDropped("signal", "s", "why"),
 ]
@@ -106,6 +107,7 @@ def instance_in(status: str, node: str | None = None, event: ev.Event | None = N
     has come to where the event belongs."""
     instance = Instance(PLAN, "i")
     instance.status = status
+    instance.plans = lambda version: PLAN
     if node is not None:
         instance.nodes[0] = NodeState(status=node)
         instance.active = int(node in ACTIVE)

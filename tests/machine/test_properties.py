@@ -121,6 +121,7 @@ def test_a_cancellation_at_any_turn_ends_it(random: Random, policy: str, turns: 
     assert set(world.run.nodes.values()) <= NODE_FINAL
 
 
+@pytest.mark.apart
 def test_the_generator_reaches_all_that_it_is_there_for() -> None:
     """A property over graphs in which nothing happens proves nothing."""
     statuses, kinds = Counter[str](), Counter[str]()

@@ -185,13 +185,11 @@ def test_the_timeout_of_the_whole_holds() -> None:
         again(run, of=2)
 
 
-@pytest.mark.parametrize("status", ["cancelled", "parked", "failing"])
+@pytest.mark.parametrize("status", ["cancelled", "failing"])
 def test_where_the_instance_is_in_no_state_for_it(status: str) -> None:
     run = started("a; b")
     run.fail("a")
-    if status == "parked":
-        run.take(inputs.ParkInstance(reason="r"))
-    elif status == "cancelled":
+    if status == "cancelled":
         run.take(inputs.CancelInstance())
     else:
         run.instance.status = "failing"
@@ -299,3 +297,32 @@ def test_what_something_else_stopped_in_the_same_millisecond_stays_stopped() -> 
     assert run.state("a").ended_at == run.state("c").ended_at
     turn = again(run)
     assert [one.path for one in turn.events if isinstance(one, ev.NodeReset)] == ["a"]
+
+
+@pytest.mark.parametrize("mend", ["retry", "skip", "complete"])
+def test_a_failed_node_is_mended_while_the_instance_stands_still(mend: str) -> None:
+    """What follows from that starts when it goes on."""
+    run = started("a -> b -> c; d")
+    run.fail("a")
+    assert run.nodes["b"] == "skipped"
+    run.take(inputs.PauseInstance(by="ann"))
+    run.finish("d")
+    assert run.status == "paused"
+    named = {"path": "a", "run": 1, "by": "ann"}
+    orders = {
+        "retry": inputs.RetryNode(**named),
+        "skip": inputs.SkipNode(**named),
+        "complete": inputs.CompleteNode(**named, output=b"7"),
+    }
+    turn = run.take(orders[mend])
+    assert run.status == "paused"
+    assert not [one for one in turn.effects if isinstance(one, fx.DispatchTask)]
+    run.take(inputs.ResumeInstance(by="ann"))
+    if mend == "retry":
+        assert run.nodes == {"a": "running", "b": "pending", "c": "pending", "d": "completed"}
+        run.finish("a", 1)
+    if mend != "skip":
+        run.finish("b")
+        run.finish("c")
+    assert run.status == "completed"
+    assert run.nodes["c"] == ("skipped" if mend == "skip" else "completed")

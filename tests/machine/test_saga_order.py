@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ class Driven:
         return [(event.path, event.run) for event in self.run.events if isinstance(event, kind)]
 
 
+@pytest.mark.apart
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_all_is_undone_once_and_the_last_first(data: st.DataObject) -> None:

@@ -9,9 +9,9 @@ from unittest.mock import patch
 from mainspring.engine.loop import TurnLoop
 from mainspring.graph import plan
 from mainspring.graph.plan import Plan, PlanNode
+from mainspring.machine import capturing, fold, inputs, joins, values, waves
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine import fold, inputs, instance, joins, values, waves
 from mainspring.machine.inbox import Inbox
 from mainspring.machine.instance import Instance, NodeState
 from mainspring.machine.scope import Scope
@@ -135,7 +135,7 @@ def second_message_in_a_queue_lost(stack: ExitStack) -> None:
 
 @mutant
 def taken_message_comes_back_with_a_snapshot(stack: ExitStack) -> None:
-    original = instance.restore_inbox
+    original = capturing.restore_inbox
 
     def restore(plan: Any, state: Any) -> Inbox:
         inbox = original(plan, state)
@@ -144,7 +144,7 @@ def taken_message_comes_back_with_a_snapshot(stack: ExitStack) -> None:
                 lane.offer(lease.payload, 0)
         return inbox
 
-    put(stack, instance, "restore_inbox", restore)
+    put(stack, capturing, "restore_inbox", restore)
 
 
 @mutant

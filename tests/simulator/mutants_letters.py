@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -10,6 +11,7 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from mainspring.engine import letters
+from mainspring.engine.interventions import Interventions
 from mainspring.engine.letters import Letters
 from mainspring.journal import messages
 from mainspring.journal.records import Change, Write
@@ -116,10 +118,10 @@ def the_failure_of_the_old_run_still_counts(stack: ExitStack) -> None:
 
 @mutant
 def an_order_is_posted_and_the_instance_stays_closed(stack: ExitStack) -> None:
-    async def nothing(self: Letters, instance: str) -> None:
+    async def nothing(self: Interventions, id: str, ident: str, news: asyncio.Event) -> None:
         return None
 
-    put(stack, Letters, "_open", nothing)
+    put(stack, Interventions, "_see_to", nothing)
 
 
 @mutant

@@ -10,8 +10,8 @@ from mainspring.definition import canonical
 from mainspring.graph import plan
 from mainspring.graph.plan import PlanNode
 from mainspring.graph.plan_policies import NodePolicy, Policies
+from mainspring.machine import capturing, fold, fold_blocks
 from mainspring.machine import events as ev
-from mainspring.machine import fold, fold_blocks, instance
 from mainspring.machine.block import Block
 from mainspring.machine.commands import lifecycle
 from mainspring.machine.nodes import blocks, fallback, running
@@ -94,8 +94,8 @@ def a_fallback_begins_while_all_stands_still(stack: ExitStack) -> None:
 
 @mutant
 def a_fallback_forgotten_in_the_snapshot(stack: ExitStack) -> None:
-    original = instance.restore_block
-    put(stack, instance, "restore_block", lambda state, stands_in: original(state, False))
+    original = capturing.restore_block
+    put(stack, capturing, "restore_block", lambda state, stands_in: original(state, False))
 
 
 @mutant

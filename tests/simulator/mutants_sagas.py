@@ -14,8 +14,8 @@ from mainspring.graph import plan_undo
 from mainspring.graph.plan_undo import Undo
 from mainspring.journal import backwards
 from mainspring.journal.backwards import Page
+from mainspring.machine import capturing, fold, fold_blocks, fold_saga, inputs, stopping
 from mainspring.machine import events as ev
-from mainspring.machine import fold, fold_blocks, fold_saga, inputs, instance, stopping
 from mainspring.machine.commands import compensation, lifecycle
 from mainspring.machine.inputs import RunsRead
 from mainspring.machine.instance import Instance
@@ -239,13 +239,13 @@ def what_is_read_back_may_find_nobody_at_home(stack: ExitStack) -> None:
 
 @mutant
 def failure_of_what_undoes_not_in_the_snapshot(stack: ExitStack) -> None:
-    original = instance._capture_saga
+    original = capturing._capture_saga
 
     def capture(given: Instance) -> Saga | None:
         found = original(given)
         return None if found is None else replace(found, unhandled=0, failure=None, writes=None)
 
-    put(stack, instance, "_capture_saga", capture)
+    put(stack, capturing, "_capture_saga", capture)
 
 
 @mutant

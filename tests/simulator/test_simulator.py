@@ -50,7 +50,13 @@ ONCE_BROKEN = (
     6181,
     7378,
     22194,
+    33726,
+    12849,
+    4825,
 )  # an error that nobody heard; a reload, and a sweep, that went round without end
+SELDOM = 1317
+"""A letter is raised while its instance stands still: by one seed in six hundred."""
+
 QUICKLY_FOUND = (
     "effect_before_commit",
     "stale_epoch_accepted",
@@ -152,7 +158,8 @@ def _readings(graph: Graph, plan: PlanGraph, kinds: set[str]) -> set[tuple[str, 
 
 
 def test_every_named_point_is_hit(tally: Tally) -> None:
-    assert [name for name in POINTS if not tally.hits.get(name)] == []
+    hits = {**simulate(SELDOM).hits, **tally.hits}
+    assert [name for name in POINTS if not hits.get(name)] == []
 
 
 @pytest.mark.parametrize("seed", SAME_SEEDS)

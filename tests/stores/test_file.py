@@ -85,6 +85,7 @@ async def fill(store: FileStore, lease: Lease) -> None:
 # --- a crash at any place
 
 
+@pytest.mark.apart
 async def test_cut_off_at_every_byte_of_its_last_lines(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,6 +146,7 @@ async def test_a_last_line_that_was_damaged_is_cut_off_too(folder: Path, caplog:
     await store.close()
 
 
+@pytest.mark.apart
 async def test_killed_at_any_time_it_loses_nothing_that_was_acknowledged(
     folder: Path, others: Any, now: Callable[[], int]
 ) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -201,3 +202,30 @@ async def test_progress_arrives_while_it_runs(new_call: NewCall) -> None:
 def test_what_cannot_run_is_refused_at_prepare(config: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         ScriptKind().prepare(Node(id="s", type="script", config=config), "/tmp")
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 13, 21])
+async def test_one_that_is_cancelled_while_it_starts_leaves_nothing(
+    new_call: NewCall, tmp_path: Path, steps: int
+) -> None:
+    """It is a process before asyncio says so. Its children held the pipes that asyncio waits for, and nobody killed them."""
+    mark = tmp_path / f"sleeper{steps}"
+    mark.symlink_to("/bin/sleep")
+    running = asyncio.ensure_future(run(new_call(), runtime="bash", code=f"{mark} 60 & {mark} 60 & wait"))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    began = time.monotonic()
+    if steps:
+        time.sleep(0.05)  # the script gets on, and the event loop does not  # noqa: ASYNC251
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert time.monotonic() - began < 10
+    while any(str(mark) in one for one in _commands()):
+        assert time.monotonic() - began < 20
+        await asyncio.sleep(0.01)
+
+
+def _commands() -> list[str]:
+    """The command lines of all processes."""
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()

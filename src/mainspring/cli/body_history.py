@@ -20,7 +20,7 @@ from mainspring.journal.looking_back import Moment
 from mainspring.journal.store import Store
 from mainspring.machine import events as ev
 from mainspring.machine.fold import fold
-from mainspring.machine.instance import Instance
+from mainspring.machine.instance import Instance, PlanNeeded
 from mainspring.machine.scope import BodyScope
 from mainspring.machine.values import leaf_outputs
 
@@ -93,7 +93,7 @@ async def body_at(url: str, wanted: str, address: str, until: Moment | None = No
     """The body of this address, as it was when it ended or as it stands; None where there was none. Raises StoreCorrupt."""
     async with opened(url) as store:
         record = await places.resolve(store, wanted)
-        instance = Instance(await plan_of(store, record), record.id)
+        instance = Instance(await plan_of(store, record.version), record.id)
         began = 0
         async for one in _events(store, record.id, until):
             event = one.event
@@ -101,7 +101,12 @@ async def body_at(url: str, wanted: str, address: str, until: Moment | None = No
                 began = one.at
             elif isinstance(event, ev.ScopeEnded) and f"{event.path}[{event.number}]" == address:
                 return _ended(instance.open[address], event, began, one.at)
-            fold(instance, event, one.at)
+            try:
+                fold(instance, event, one.at)
+            except PlanNeeded as needed:
+                plan = await plan_of(store, needed.version)
+                instance.plans = lambda version, plan=plan: plan  # type: ignore[misc]  # the one that is gone over to now
+                fold(instance, event, one.at)
         scope = instance.open.get(address)
         return None if scope is None else _body(scope, "open", began)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -13,11 +14,24 @@ if TYPE_CHECKING:
     from mainspring.cli.look import Screen
     from mainspring.messaging.control import ByHand
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+
+class How(NamedTuple):
+    """What the options say that all of them have."""
+
+    store: str | None
+    by: str | None
+    reason: str
+    dry_run: bool
+    as_json: bool
 
 
-def options(command: Command) -> Command:
-    """The options that all of them have."""
+def options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that all of them have; the command gets them as `how`."""
+
+    @wraps(command)
+    def packed(*, store: str | None, by: str | None, reason: str, dry_run: bool, as_json: bool, **more: Any) -> int:
+        return command(how=How(store, by, reason, dry_run, as_json), **more)
+
     for option in (
         click.option("--json", "as_json", is_flag=True, help="What it leads to, as JSON."),
         click.option("--store", metavar="URL", help=f"Where it is. [default: {places.DEFAULT_STORE}]"),
@@ -25,24 +39,22 @@ def options(command: Command) -> Command:
         click.option("--reason", default="", help="Why; it is kept in the journal."),
         click.option("--dry-run", is_flag=True, help="Say what would happen. Nothing does."),
     ):
-        command = option(command)
-    return command
+        packed = option(packed)
+    return packed
 
 
-def carried_out(
-    id: str, store: str | None, by: str | None, as_json: bool, make: Callable[[str, str], ByHand], done: str
-) -> int:
-    """Have it done, or tried dry, and say what it leads to. `make` gets the instance's full id, and who does it."""
+def carried_out(id: str, how: How, make: Callable[..., ByHand], done: str) -> int:
+    """Have it done, or tried dry, and say what it leads to. `make` gets the instance's full id, and who does it and why."""
     import asyncio
 
     from mainspring.cli import operating, preparing
 
-    url, who = places.store_url(store), operating.user() if by is None else by
+    url, who = places.store_url(how.store), operating.user() if how.by is None else how.by
     with preparing.log_lines():
         known = asyncio.run(operating.resolved(url, id)).id
-        order = make(known, who)
+        order = make(known, by=who, reason=how.reason, dry_run=how.dry_run)
         told = asyncio.run(operating.operate(url, order))
-    if as_json:
+    if how.as_json:
         _print(told, order.dry_run)
     else:
         from mainspring.cli import look

@@ -83,7 +83,7 @@ def server(url: str) -> Iterator[Check]:
     except (StoreError, TimeoutError) as error:
         yield Check("store", "store", "problem", clean(str(error)) or f"no answer in {LOOK_SECONDS_MAX:.0f} s")
         return
-    yield Check("store", "store", "ok", f"{clean(facts.url)}, schema {facts.schema}, {_size(facts.bytes)}")
+    yield Check("store", "store", "ok", f"{clean(facts.url)}, schema {facts.schema}, {size_in_words(facts.bytes)}")
     if took > ANSWER_MS_MANY:
         hint = "each commit waits for it: run the engines nearer to the server"
         yield Check("store", "answer", "warning", f"a question takes {took:.0f} ms", hint)
@@ -142,7 +142,9 @@ def files(url: str) -> Iterator[Check]:
         told = clean(str(error)) or f"its log is not read in {LOOK_SECONDS_MAX:.0f} s"
         yield Check("store", "store", "problem", told, hint)
         return
-    yield Check("store", "store", "ok", f"{clean(str(folder))}, schema {facts.schema}, {_size(facts.bytes)} of log")
+    yield Check(
+        "store", "store", "ok", f"{clean(str(folder))}, schema {facts.schema}, {size_in_words(facts.bytes)} of log"
+    )
     yield Check("store", "instances", "ok", f"{facts.instances:,}, {facts.open:,} of them open")
     yield _owner(facts.lease)
 
@@ -179,9 +181,11 @@ def _disk(folder: Path) -> Iterator[Check]:
         yield Check("store", "fsync", "ok", f"{took:.2f} ms: about what a commit of `durability: full` costs at least")
     free = shutil.disk_usage(folder).free
     if free < FREE_BYTES_MIN:
-        yield Check("store", "disk", "warning", f"{_size(free)} left", "a full disk stops all runs (nothing is lost)")
+        yield Check(
+            "store", "disk", "warning", f"{size_in_words(free)} left", "a full disk stops all runs (nothing is lost)"
+        )
     else:
-        yield Check("store", "disk", "ok", f"{_size(free)} left")
+        yield Check("store", "disk", "ok", f"{size_in_words(free)} left")
 
 
 def _file_system_check(kind: str, shown: str) -> Check:
@@ -243,7 +247,7 @@ def _file(url: str, path: Path) -> Iterator[Check]:
 
 
 def _health(url: str, path: Path, seen: Health) -> Iterator[Check]:
-    size = f"{_size(seen.bytes)} and {_size(seen.wal_bytes)} in its log"
+    size = f"{size_in_words(seen.bytes)} and {size_in_words(seen.wal_bytes)} in its log"
     yield Check("store", "store", "ok", f"{clean(str(path))}, schema {seen.schema}, {size}")
     if not seen.schema:
         yield Check("store", "contents", "ok", "empty: the first run begins it")
@@ -255,7 +259,7 @@ def _health(url: str, path: Path, seen: Health) -> Iterator[Check]:
         )
     elif seen.wal_bytes > WAL_BYTES_MANY:
         hint = "somebody reads without an end, so it cannot be folded in: end what holds the file open"
-        yield Check("store", "log", "warning", f"the log has grown to {_size(seen.wal_bytes)}", hint)
+        yield Check("store", "log", "warning", f"the log has grown to {size_in_words(seen.wal_bytes)}", hint)
     yield _integrity(seen)
     yield _instances(url, seen)
     yield _owner(seen.lease)
@@ -326,7 +330,8 @@ def _alive(holder: str) -> bool | None:
     return True
 
 
-def _size(number: int) -> str:
+def size_in_words(number: int) -> str:
+    """Bytes, as `1.2 MB`."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
         if number >= factor:
             return f"{number / factor:.1f} {unit}"

@@ -13,17 +13,7 @@ from mainspring.cli import by_hand
 @click.argument("output", nargs=-1)
 @click.option("--port", help="By which port it is left.")
 @by_hand.options
-def command(
-    id: str,
-    node: str,
-    output: tuple[str, ...],
-    port: str | None,
-    dry_run: bool,
-    reason: str,
-    by: str | None,
-    store: str | None,
-    as_json: bool,
-) -> int:
+def command(id: str, node: str, output: tuple[str, ...], port: str | None, how: by_hand.How) -> int:
     """Say that a node is done, with this output: somebody has done its work, or knows what it came to.
 
     ID is an id, the beginning of one, or `last`; NODE the node's path. OUTPUT is k=v, k.sub=v, @file.json or JSON, and may be
@@ -41,10 +31,5 @@ def command(
 
     value = Raw(encode_payload(givens.merged(output) if output else None, "output"))
     return by_hand.carried_out(
-        id,
-        store,
-        by,
-        as_json,
-        lambda known, who: Complete(known, node, value, port, who, reason, dry_run),
-        f"{node} is completed",
+        id, how, lambda known, **said: Complete(known, node, value, port, **said), f"{node} is completed"
     )

@@ -584,7 +584,7 @@ EXAMPLES: dict[str, Example] = {
         "docs/semantics-blocks.md#children",
         files={"billing.yaml": "id: billing\nnodes:\n  - {id: send, type: log}\n"},
     ),
-    "MS901": Example(PLAIN + "checkpoint: {policy: manual}\n", PLAIN, TROUBLE),
+    "MS901": Example(_nodes("- {id: charge, type: http, config: {url: 'https://bank/charge'}}"), PLAIN, TROUBLE),
     "MS902": Example(
         _function('config: {handler: "order:charge"}\ninput: {amount: 3}'),
         _function('config: {handler: "orders:charge"}\ninput: {amount: 3}'),

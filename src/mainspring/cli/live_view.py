@@ -13,10 +13,11 @@ from mainspring.cli.body_lines import Journal
 from mainspring.cli.body_words import Budget, Inner, block_words, inside, look_of
 from mainspring.cli.look import STYLES, Screen, cells, pad, short
 from mainspring.cli.node_lines import PATH_MAX, TIME_WIDTH, waiting
-from mainspring.cli.watching import Progress, Tally, done_before, tally
+from mainspring.cli.watching import Progress, Tally, done_before, renumbered, tally
 from mainspring.cli.words import clean, count, duration, now_ms, one_line
 from mainspring.engine.progress import remaining_ms, share_done
 from mainspring.engine.result import NodeResult
+from mainspring.graph.plan import Plan
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import NODE_FINAL
 
@@ -45,6 +46,7 @@ class LiveView:
         self._ticks = 0
         self._recent: list[int] = []
         self._final: set[int] = set()
+        self._plan: Plan | None = None
         self._width = 0
         self._words: dict[str, str] = {}
         self._plain = Screen(screen.stream)
@@ -70,12 +72,21 @@ class LiveView:
 
     def tick(self, instance: Instance, progress: Progress) -> None:
         """Draw how it stands."""
+        self._keep_up(instance)
         self._ticks += 1
         self._redrawn.update(self._drawn(instance, progress), refresh=True)
 
     def end(self, instance: Instance | None) -> None:
         """Nothing stays of it: the summary tells all."""
         self._redrawn.stop()
+
+    def _keep_up(self, instance: Instance) -> None:
+        """It may have gone over to another version, where nodes have other numbers."""
+        if self._plan is not None and self._plan is not instance.plan:
+            to = renumbered(self._plan, instance.plan)
+            self._recent = [to[index] for index in self._recent if index in to]
+            self._final = {to[index] for index in self._final if index in to}
+        self._plan = instance.plan
 
     def _drawn(self, instance: Instance, progress: Progress) -> Group:
         found = tally(instance)

@@ -7,9 +7,10 @@ from itertools import islice
 from mainspring.cli.body_lines import BODIES_TOLD_MAX, BodyLines, Journal
 from mainspring.cli.look import Screen, cells
 from mainspring.cli.node_lines import PATH_MAX, node_line, told_errors
-from mainspring.cli.watching import Progress, done_before
+from mainspring.cli.watching import Progress, done_before, renumbered
 from mainspring.cli.words import count, duration, now_ms
 from mainspring.engine.result import NodeResult
+from mainspring.graph.plan import Plan
 from mainspring.machine.instance import Instance, NodeState
 from mainspring.machine.lifecycle import NODE_FINAL
 
@@ -42,6 +43,7 @@ class Lines:
         self._screen = screen
         self._seen: set[int] = set()
         self._retried: dict[int, int] = {}
+        self._plan: Plan | None = None
         self._tenth = 0
         self._began = self._session = now_ms()
         self._width = 0
@@ -82,7 +84,20 @@ class Lines:
         if instance is not None:
             self._show(instance)
 
+    def _keep_up(self, instance: Instance) -> None:
+        """It may have gone over to another version, where nodes have other numbers. Bodies are only counted from then on."""
+        if self._plan is not None and self._plan is not instance.plan:
+            to = renumbered(self._plan, instance.plan)
+            self._seen = {to[index] for index in self._seen if index in to}
+            self._retried = {to[index]: one for index, one in self._retried.items() if index in to}
+            self._failed = {to[index]: one for index, one in self._failed.items() if index in to}
+            self._counted = {to[index]: one for index, one in self._counted.items() if index in to}
+            self._width, self._bodies = 0, None
+            self._screen.line("  goes on by another version of its workflow")
+        self._plan = instance.plan
+
     def _show(self, instance: Instance) -> None:
+        self._keep_up(instance)
         for index in instance.blocks:
             self._block(instance, NodeResult(instance, instance.plan.nodes[index]), index)
         fresh: list[int] = []

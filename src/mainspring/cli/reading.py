@@ -11,7 +11,7 @@ from mainspring.definition import canonical
 from mainspring.engine.result import InstanceResult
 from mainspring.errors import MainspringError, StoreCorrupt, StoreError
 from mainspring.graph.plan import Plan
-from mainspring.journal.history import rebuild
+from mainspring.journal.history import rebuilt
 from mainspring.journal.looking_back import At, Following, Past, following, look_back
 from mainspring.journal.records import InstanceRecord
 from mainspring.journal.store import Store
@@ -47,20 +47,20 @@ async def state(store: Store, id: str) -> InstanceResult:
     loaded = await store.load(id)
     if loaded is None:
         raise StoreCorrupt(f"instance {id} is gone from {store.url}")
-    return InstanceResult(rebuild(await plan_of(store, loaded.record), loaded)[0])
+    return InstanceResult((await rebuilt(lambda version: plan_of(store, version), loaded))[0])
 
 
 async def past(url: str, wanted: str, at: At) -> tuple[Past, Following]:
     """An instance as it durably stood then, and what followed. Raises UnknownInstance, UnknownMoment, StoreCorrupt."""
     async with opened(url) as store:
         record = await places.resolve(store, wanted)
-        found = await look_back(store, lambda record: plan_of(store, record), record.id, at)
+        found = await look_back(store, lambda version: plan_of(store, version), record.id, at)
         return found, await following(store, record.id, found.moment)
 
 
-async def plan_of(store: Store, record: InstanceRecord) -> Plan:
-    """The plan that an instance is pinned to. Raises StoreCorrupt."""
-    definition = await store.definition(record.version)
+async def plan_of(store: Store, version: str) -> Plan:
+    """The plan of a version. Raises StoreCorrupt."""
+    definition = await store.definition(version)
     if definition is None:
-        raise StoreCorrupt(f"the definition of instance {record.id} is gone from {store.url}")
+        raise StoreCorrupt(f"the definition {version} is gone from {store.url}")
     return Plan(canonical.decode(definition.body), definition.version)

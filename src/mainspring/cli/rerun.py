@@ -13,17 +13,9 @@ from mainspring.cli import by_hand
 @click.option(
     "--input", "given", multiple=True, metavar="VALUE", help="Instead of what came in: k=v, @file.json, JSON."
 )
+@click.option("--with", "file", metavar="FILE", help="By this version of its workflow (see migrate), from there on.")
 @by_hand.options
-def command(
-    id: str,
-    node: str,
-    given: tuple[str, ...],
-    dry_run: bool,
-    reason: str,
-    by: str | None,
-    store: str | None,
-    as_json: bool,
-) -> int:
+def command(id: str, node: str, given: tuple[str, ...], file: str | None, how: by_hand.How) -> int:
     """Run an instance that is at its end again from a node on: the node and all that follows it, each in a new run.
 
     ID is an id, the beginning of one, or `last`; NODE a node of the instance's own graph. What is before the node stays as it
@@ -31,19 +23,20 @@ def command(
 
     \b
     mainspring rerun order-7f3k ship --dry-run
+    mainspring rerun order-7f3k ship --with order.yaml
     """
     from msgspec import UNSET, Raw
 
     from mainspring.cli import givens
+    from mainspring.cli.migrate import definition_of
     from mainspring.journal.payload import encode_payload
     from mainspring.messaging.control import Rerun
 
+    body, folder = definition_of(file) if file is not None else ("", "")
     value = Raw(encode_payload(givens.merged(given), "input")) if given else UNSET
     return by_hand.carried_out(
         id,
-        store,
-        by,
-        as_json,
-        lambda known, who: Rerun(known, node, value, who, reason, dry_run),
+        how,
+        lambda known, **said: Rerun(known, node, value, body=body, folder=folder, **said),
         f"it runs again from {node} on",
     )

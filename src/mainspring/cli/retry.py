@@ -14,16 +14,7 @@ from mainspring.cli import by_hand
     "--input", "given", multiple=True, metavar="VALUE", help="Instead of what came in: k=v, @file.json, JSON."
 )
 @by_hand.options
-def command(
-    id: str,
-    node: str,
-    given: tuple[str, ...],
-    dry_run: bool,
-    reason: str,
-    by: str | None,
-    store: str | None,
-    as_json: bool,
-) -> int:
+def command(id: str, node: str, given: tuple[str, ...], how: by_hand.How) -> int:
     """Have a failed node run again, with what was skipped or cancelled because it had failed. One that waits for its next
     attempt makes it now.
 
@@ -41,6 +32,4 @@ def command(
     from mainspring.messaging.control import Retry
 
     value = Raw(encode_payload(givens.merged(given), "input")) if given else UNSET
-    return by_hand.carried_out(
-        id, store, by, as_json, lambda known, who: Retry(known, node, value, who, reason, dry_run), f"{node} runs again"
-    )
+    return by_hand.carried_out(id, how, lambda known, **said: Retry(known, node, value, **said), f"{node} runs again")

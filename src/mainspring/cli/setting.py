@@ -11,9 +11,7 @@ from mainspring.cli import by_hand
 @click.argument("id")
 @click.argument("values", nargs=-1, required=True)
 @by_hand.options
-def command(
-    id: str, values: tuple[str, ...], dry_run: bool, reason: str, by: str | None, store: str | None, as_json: bool
-) -> int:
+def command(id: str, values: tuple[str, ...], how: by_hand.How) -> int:
     """Give an instance's variables other values, for what comes. What runs has seen the ones before.
 
     ID is an id, the beginning of one, or `last`. VALUES are k=v, k.sub=v, @file.json or JSON.
@@ -33,9 +31,7 @@ def command(
     raw = Raw(encode_payload(given, "variables"))
     return by_hand.carried_out(
         id,
-        store,
-        by,
-        as_json,
-        lambda known, who: SetVariables(known, raw, who, reason, dry_run),
+        how,
+        lambda known, **said: SetVariables(known, raw, **said),
         f"{', '.join(given)} {'has' if len(given) == 1 else 'have'} another value",
     )

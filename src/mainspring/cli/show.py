@@ -171,6 +171,7 @@ def _show(seen: Seen, url: str) -> None:
     screen.line(f"  nodes     {counts(result)}")
     if record.open:
         _progress(screen, result, now)
+        _checkpoints(screen, result)
     _health(screen, result)
     held.show(screen, seen.waits)
     undone.show(screen, record.id, result.compensation, url, past=seen.then is not None)
@@ -226,6 +227,22 @@ def _progress(screen: Screen, result: InstanceResult, now: int) -> None:
     progress = progress_of(result.instance, {}, now)
     left = f", about {duration(progress.remaining_ms)} left" if progress.remaining_ms else ""
     screen.line(f"  progress  {progress.percent:.0f} %{left}")
+
+
+def _checkpoints(screen: Screen, result: InstanceResult) -> None:
+    """What is not shown, since it is not durable yet."""
+    from mainspring.cli.words import duration
+
+    policy = result.instance.plan.workflow.checkpoint
+    if policy is None or policy.policy == "each":
+        return
+    when = {
+        "count": f"after {policy.count} completions",
+        "interval": f"every {duration(policy.interval or 0)}",
+        "manual": "when somebody asks",
+    }[policy.policy]
+    screen.line(f"  shown as  of its last checkpoint, which is taken {when};")
+    screen.line("            what it has done since is not shown, and is done again after a crash")
 
 
 def _health(screen: Screen, result: InstanceResult) -> None:

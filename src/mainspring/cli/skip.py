@@ -11,7 +11,7 @@ from mainspring.cli import by_hand
 @click.argument("id")
 @click.argument("node")
 @by_hand.options
-def command(id: str, node: str, dry_run: bool, reason: str, by: str | None, store: str | None, as_json: bool) -> int:
+def command(id: str, node: str, how: by_hand.How) -> int:
     """Have a node not run. What is under way of it is stopped; what depends on it alone is skipped too.
 
     ID is an id, the beginning of one, or `last`; NODE the node's path. A node that has failed counts as skipped then, and the
@@ -23,6 +23,4 @@ def command(id: str, node: str, dry_run: bool, reason: str, by: str | None, stor
     """
     from mainspring.messaging.control import Skip
 
-    return by_hand.carried_out(
-        id, store, by, as_json, lambda known, who: Skip(known, node, who, reason, dry_run), f"{node} is skipped"
-    )
+    return by_hand.carried_out(id, how, lambda known, **said: Skip(known, node, **said), f"{node} is skipped")

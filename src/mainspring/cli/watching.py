@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mainspring.cli.body_lines import Journal
 from mainspring.cli.body_words import Budget, body_states
+from mainspring.graph.plan import Plan
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import NODE_FINAL
 
@@ -92,6 +93,11 @@ def done_before(instance: Instance, began: int) -> set[int]:
         for index, state in enumerate(instance.nodes)
         if state is not None and state.status in NODE_FINAL and state.ended_at < began
     }
+
+
+def renumbered(before: Plan, now: Plan) -> dict[int, int]:
+    """What the numbers of nodes have become in another version of the workflow. One that is gone has none."""
+    return {node.index: now.by_id[node.id].index for node in before.nodes if node.id in now.by_id}
 
 
 def tally(instance: Instance) -> Tally:

@@ -38,6 +38,7 @@ ranges: dict[type[Struct], dict[str, tuple[float, float | None]]] = {
     },
     model.RateLimit: {"rate": (1e-9, None), "per": (1, None), "burst": (1, None)},
     model.Cache: {"ttl": (1, None)},
+    model.Checkpoint: {"count": (1, None), "interval": (1, None)},
     ResilienceSpec: {
         "maxPartialFailures": (0, None),
         "criticalStepRatio": (0, 1),
@@ -57,6 +58,13 @@ def out_of_range(part: Struct) -> Iterator[tuple[str, str]]:
         yield key, f"`{key}` is {value:g}; it must be {limits}"
     if isinstance(part, model.CircuitBreaker):
         yield from _at_odds(part)
+    if isinstance(part, model.Checkpoint):
+        for key in ("count", "interval"):
+            if part.policy == key and getattr(part, key) is None:
+                yield "policy", f"`policy` is {key}, and `{key}` does not say {_amount[key]}"
+
+
+_amount = {"count": "after how many completions", "interval": "after what time"}
 
 
 def _at_odds(breaker: model.CircuitBreaker) -> Iterator[tuple[str, str]]:

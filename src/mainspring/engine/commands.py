@@ -7,15 +7,21 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
+from mainspring.definition.load import Definition
+from mainspring.definition.model import Workflow
 from mainspring.engine.breakers import BreakerStanding
 from mainspring.engine.host import Host
 from mainspring.engine.interventions import Preview
 from mainspring.engine.letters import Letter
+from mainspring.engine.library import parts
 from mainspring.engine.result import InstanceResult
+from mainspring.engine.retention import Collected, RetentionRule
 from mainspring.engine.signalling import Signalling
-from mainspring.errors import CommandRefused
+from mainspring.engine.versions import Compatibility
+from mainspring.errors import CommandRefused, UnknownInstance
 from mainspring.journal import messages
 from mainspring.journal.records import InstanceRecord
 from mainspring.limits.breaker import Transition
@@ -23,6 +29,10 @@ from mainspring.machine.inputs import Compensate
 
 STILL = frozenset({"parked", "paused", "pausing"})
 """The states in which an instance stands still, or is about to."""
+
+
+RELOAD_SECONDS = 0.01
+"""How often an instance that is being loaded again is looked at."""
 
 
 class Commands:
@@ -118,6 +128,29 @@ class Commands:
         until = None if for_ms is None else self.host.clock.now() + for_ms
         return messages.Pause(by=by, reason=reason, stop_clocks=stop_clocks, until=until)
 
+    async def checkpoint(self, id: str) -> None:
+        """Have all that an instance has done so far durable when this returns, whatever its checkpoint policy.
+
+        Raises UnknownInstance, NotOwner where this engine loses its store meanwhile.
+        """
+        host = self.host
+        live = host.by_id.get(id)
+        if live is None:
+            await self._record(id)  # what is not in memory is durable
+            return
+        sure = True
+        while True:
+            if host.loss is not None:
+                raise host.loss
+            failures = host.recovery.failures
+            sure = live.held is None and (sure or live.number not in host.loop.busy())
+            host.checkpoints.flush(live)
+            await host.writer.drained()
+            if sure and host.recovery.failures == failures:
+                return
+            sure = False  # its turns were lost, perhaps, and are about to be taken again
+            await asyncio.sleep(RELOAD_SECONDS)
+
     # --- single nodes, by hand: each with `dry_run=True` tells what would happen, and nothing does --------------------
 
     async def retry(
@@ -155,16 +188,33 @@ class Commands:
         return await self._order(id, messages.CompleteNode(path, run, raw, port, by, reason), dry_run)
 
     async def rerun(
-        self, id: str, path: str, *, input: Any = UNSET, by: str = "", reason: str = "", dry_run: bool = False
+        self,
+        id: str,
+        path: str,
+        *,
+        input: Any = UNSET,
+        definition: Definition | Workflow | None = None,
+        by: str = "",
+        reason: str = "",
+        dry_run: bool = False,
     ) -> Preview:
-        """Have an instance at its end run again from a node on: it and all that follows, in new runs. See `retry`."""
+        """Have an instance at its end run again from a node on: it and all that follows, in new runs. See `retry`.
+
+        With a `definition` it runs by that version of its workflow from there on (see `migrate`).
+        """
         given = UNSET if input is UNSET else self._sender.encoded(input)
-        return await self._order(id, messages.RerunFrom(path, await self._run_of(id, path), by, reason, given), dry_run)
+        run = await self._run_of(id, path)
+        order = messages.RerunFrom(path, run, by, reason, given)
+        if definition is not None:
+            version, pins = await self.host.versions.known(definition, keep=not dry_run)
+            order = msgspec.structs.replace(order, version=version, children=pins)
+        return await self._order(id, order, dry_run)
 
     async def set_variables(
         self, id: str, values: Mapping[str, Any], *, by: str = "", reason: str = "", dry_run: bool = False
     ) -> Preview:
         """Give variables other values for what comes; what runs has seen the ones before. See `retry`."""
+        await self.checkpoint(id)
         return await self._order(id, messages.SetVariables(self._sender.encoded(dict(values)), by, reason), dry_run)
 
     async def _order(self, id: str, message: messages.Intervention, dry_run: bool) -> Preview:
@@ -173,6 +223,7 @@ class Commands:
 
     async def _run_of(self, id: str, path: str) -> int:
         """The run that the node is in now: an order for another one is refused."""
+        await self.checkpoint(id)  # what is ordered is told by what is durable
         instance = (await self.inspect(id)).instance
         try:
             scope, node = instance.locate(path)
@@ -180,6 +231,52 @@ class Commands:
             raise CommandRefused(f"{id}: there is no {path}, or the body that it was in has ended") from None
         state = scope.nodes[node.index]
         return 1 if state is None else state.run
+
+    # --- other versions of a definition -------------------------------------------------------------------------------
+
+    async def compatibility(self, id: str, definition: Definition | Workflow) -> Compatibility:
+        """How an instance under way stands to another version of its workflow: what differs, and what is in the way.
+
+        Raises UnknownInstance, DefinitionError (also where a subflow's workflow is not known).
+        """
+        await self.checkpoint(id)
+        return await self.host.versions.compare(id, definition)
+
+    async def migrate(
+        self, id: str, definition: Definition | Workflow, *, by: str = "", reason: str = "", dry_run: bool = False
+    ) -> Preview:
+        """Have an instance under way go on by another version of its workflow. What has happened stays as it happened, what
+        runs goes on, and what has not begun is as the new version says.
+
+        The order is durable when this returns, and has its effect once. Raises UnknownInstance, DefinitionError, and
+        CommandRefused with all that is in the way (`compatibility` tells it without an order). See `retry`.
+        """
+        await self.checkpoint(id)
+        return await self.host.versions.migrate(id, definition, by=by, reason=reason, dry_run=dry_run)
+
+    async def migrate_all(
+        self, definition: Definition | Workflow, *, by: str = "", reason: str = "", dry_run: bool = False
+    ) -> dict[str, str]:
+        """Have all open instances of a workflow go on by this version, those that can; gives for each why it does not ("":
+        it does). One that runs by it already is not among them."""
+        found: dict[str, str] = {}
+        for id in await self.of_other_versions(definition):
+            try:
+                await self.migrate(id, definition, by=by, reason=reason, dry_run=dry_run)
+                found[id] = ""
+            except (CommandRefused, UnknownInstance) as refused:
+                found[id] = str(refused).removeprefix(f"{id}: ")
+        return found
+
+    async def of_other_versions(self, definition: Definition | Workflow) -> list[str]:
+        """The ids of the open instances of a workflow that run by another version of it than this."""
+        version = self.host.versions.program(definition).version
+        found = []
+        async for record in self._sender.open_of(parts(definition)[0].id):
+            await self.checkpoint(record.id)
+            if (await self.inspect(record.id)).instance.plan.version != version:
+                found.append(record.id)
+        return found
 
     # --- instances at their end, and what is waited for ---------------------------------------------------------------
 
@@ -209,7 +306,7 @@ class Commands:
         """Send an event to all open instances whose workflow may wait for it, and give how many these are.
 
         Each of them has it durably when this returns. Were it to fail half way, publish again with the same `key`: nobody
-        gets it twice. Raises PayloadError, PayloadTooLarge.
+        gets it twice. Raises PayloadError, PayloadTooLarge, StoreError.
         """
         return await self._sender.publish(name, self._sender.encoded(payload), key, by)
 
@@ -235,6 +332,37 @@ class Commands:
     async def purge(self, *ids: str) -> int:
         """Lose these dead letters for good; gives how many there were. A parked instance is cancelled instead."""
         return await self.host.letters.purge(list(ids))
+
+    # --- retention ----------------------------------------------------------------------------------------------------
+
+    async def gc(
+        self,
+        *,
+        older_than_ms: int | None = None,
+        keep: int | None = None,
+        workflow: str | None = None,
+        dry_run: bool = False,
+        seconds_max: float | None = None,
+    ) -> Collected:
+        """Remove instances at their end, for good, with their children, and have the store give back the room.
+
+        `older_than_ms`: those that ended longer ago. `keep`: all but so many of each workflow, those that were started
+        last. With both, those to which both apply; with `workflow`, of that one only. Whatever is open, has a dead letter
+        or an open child stays. It goes in small batches, beside what runs; `seconds_max` bounds it. With `dry_run` it only
+        tells. Raises CommandRefused where nothing is said of what may go, NotOwner, StoreError.
+        """
+        rule = RetentionRule(older_than_ms=older_than_ms, keep=keep)
+        if rule.keeps_all:
+            raise CommandRefused("say what may go: older_than_ms, keep, or both")
+        if min(older_than_ms or 0, keep or 0) < 0:
+            raise CommandRefused("older_than_ms and keep are 0 or more")
+        everything = RetentionRule()
+        return await self.host.removal.collect(
+            lambda of: rule if workflow in (None, of) else everything,
+            dry_run=dry_run,
+            measured=True,
+            seconds_max=seconds_max,
+        )
 
     # --- circuit breakers ---------------------------------------------------------------------------------------------
 

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from mainspring.errors import MainspringError
+from mainspring.definition import canonical
+from mainspring.definition.load import Definition
+from mainspring.errors import CommandRefused, MainspringError
 from mainspring.messaging import control
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ IDLE_SECONDS_MAX = 60
 
 STOP_SECONDS_MAX = 2
 """An engine that stops answers first what it is at, if that takes no longer."""
+
+REPORTED_MAX = 100
+"""Of so many instances it is told what differs from another version."""
 
 WAIT_MS_MAX = 60_000
 """No operation waits longer than this for what it leads to."""
@@ -68,11 +73,17 @@ async def carry_out(engine: Engine, operation: control.Operation) -> Any:
             return {"id": id}
         case control.Purge(ids):
             return {"purged": await engine.purge(*ids)}
+        case control.Collect(older_than_ms, keep, workflow, dry_run):
+            rule: Any = {"older_than_ms": older_than_ms, "keep": keep, "workflow": workflow}
+            done = await engine.gc(**rule, dry_run=dry_run, seconds_max=WAIT_MS_MAX / 1000)
+            return msgspec.to_builtins(done)
         case control.SwitchBreaker(target, shut, by, reason):
             switch = engine.close_breaker if shut else engine.open_breaker
             return msgspec.to_builtins(await switch(target, by=by, reason=reason))
         case control.Retry() | control.Skip() | control.Complete() | control.Rerun() | control.SetVariables():
             return told(await _by_hand(engine, operation))
+        case control.Migrate():
+            return await _migrate(engine, operation)
         case control.Limits():
             return {"limits": [msgspec.to_builtins(one) for one in engine.limits()]}
 
@@ -87,8 +98,39 @@ async def _by_hand(engine: Engine, order: control.ByHand) -> Preview:
     if isinstance(order, control.SetVariables):
         return await engine.set_variables(order.id, msgspec.json.decode(order.values), **how)
     value = UNSET if isinstance(order.input, UnsetType) else msgspec.json.decode(order.input)
-    do = engine.retry if isinstance(order, control.Retry) else engine.rerun
-    return await do(order.id, order.path, input=value, **how)
+    if isinstance(order, control.Retry):
+        return await engine.retry(order.id, order.path, input=value, **how)
+    definition = _definition(order.body, order.folder) if order.body else None
+    return await engine.rerun(order.id, order.path, input=value, definition=definition, **how)
+
+
+def _definition(body: str, folder: str) -> Definition:
+    """A definition that another process has read and checked."""
+    try:
+        return Definition(canonical.decode(body.encode()), folder)
+    except msgspec.MsgspecError as error:
+        raise CommandRefused(f"the definition cannot be read: {error}") from None
+
+
+async def _migrate(engine: Engine, order: control.Migrate) -> list[dict[str, Any]]:
+    """A report for each instance, with what differs where there are few. Those that run by that version already have none."""
+    definition = _definition(order.body, order.folder)
+    how: dict[str, Any] = {"by": order.by, "reason": order.reason, "dry_run": order.dry_run}
+    reports: list[dict[str, Any]] = []
+    for id in order.ids or await engine.of_other_versions(definition):
+        told = await engine.compatibility(id, definition)
+        found = told.differences if len(reports) < REPORTED_MAX and not told.refusal else ()
+        refusal, taken = told.refusal, False
+        if not refusal:
+            try:
+                await engine.migrate(id, definition, **how)
+            except CommandRefused as refused:
+                refusal = str(refused).removeprefix(f"{id}: ")
+            taken = (await engine.inspect(id)).instance.plan.version == told.to
+        reports.append(
+            {"id": id, "refusal": refusal, "taken": taken, "differences": [msgspec.to_builtins(one) for one in found]}
+        )
+    return reports
 
 
 def told(preview: Preview) -> dict[str, Any]:

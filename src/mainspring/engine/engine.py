@@ -29,9 +29,7 @@ from mainspring.errors import (
     NotOwner,
     UnknownInstance,
 )
-from mainspring.graph.plan import Plan
 from mainspring.graph.schemas import Check
-from mainspring.journal.history import rebuild
 from mainspring.journal.looking_back import At, look_back
 from mainspring.journal.payload import encode_payload
 from mainspring.journal.records import Committed, InstanceRecord, Position, StoreFacts
@@ -79,6 +77,10 @@ class Run:
         not come to its end meanwhile. See `Engine.pause`."""
         await self._engine.pause(self.id, reason=reason, stop_clocks=stop_clocks, for_ms=for_ms)
         return await self._engine.standstill(self.id)
+
+    async def checkpoint(self) -> None:
+        """Have all that it has done so far durable when this returns. See `Engine.checkpoint`."""
+        await self._engine.checkpoint(self.id)
 
     async def resume(self) -> None:
         """Have it go on. Raises CommandRefused where it is not paused or parked."""
@@ -248,14 +250,11 @@ class Engine(Queries, Commands):
         """An instance as it durably stands, or stood: after row `until`, after an event of a row (`(seq, index)`), or at a
         time. Raises UnknownInstance, UnknownMoment, StoreCorrupt."""
         if until is not None:
-            return InstanceResult((await look_back(self._store, self._plan_of, id, until)).instance)
+            return InstanceResult((await look_back(self._store, self.host.plan_of, id, until)).instance)
         loaded = await self._store.load(id)
         if loaded is None:
             raise UnknownInstance(f"there is no instance {id!r} in {self._store.url}")
-        return InstanceResult(rebuild(await self._plan_of(loaded.record), loaded)[0])
-
-    async def _plan_of(self, record: InstanceRecord) -> Plan:
-        return (await self.host.program_of(record.version)).plan
+        return InstanceResult((await self.host.rebuilt(loaded))[1])
 
     def events(self, id: str, *, after: int = 0) -> Following[Recorded]:
         """An instance's events after row `after` as they become durable, until its end. `lag` says how far this is behind.

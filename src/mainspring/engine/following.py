@@ -58,8 +58,8 @@ class Following(AsyncIterator[T], Generic[T]):
         self._items = items
         self._lag = lag
 
-    def __aiter__(self) -> Following[T]:
-        return self
+    def __aiter__(self) -> AsyncGenerator[T, None]:
+        return self._items  # not itself: that would be one call more for each item
 
     def __anext__(self) -> AsyncGenerator[T, None]:  # type: ignore[override]
         return self._items.__anext__()  # type: ignore[return-value]
@@ -85,7 +85,6 @@ class _OfOne:
         self._host = host
         self._tails = tails
         self._id = id
-        self._number = 0
         self.seq = after
 
     def lag(self) -> int:
@@ -95,18 +94,19 @@ class _OfOne:
 
     async def items(self) -> AsyncGenerator[Recorded, None]:
         """Until its end."""
-        record = await self._host.store.find(self._id)
-        if record is None:
-            raise UnknownInstance(f"there is no instance {self._id!r} in {self._host.store.url}")
-        host, tails, number, tail = self._host, self._tails, record.number, Tail()
+        host, tails, tail = self._host, self._tails, Tail()
+        number, known = await self._number(), False
         try:
             while True:
                 if tail.look or tail.behind:
                     tail.look = False
                     tails.join(tail, number)  # before it is read: what is committed meanwhile is in the tail
                     page = await host.store.turns(self._id, after=self.seq, limit=PAGE)
-                    if page is None:
-                        return
+                    if page is None and not known:
+                        raise self._unknown()  # its start is not durable
+                    if page is None or page.record.number != number:
+                        return  # it was removed; another one may have its id by now
+                    known = True
                     for one in recorded(page):
                         self.seq = one.seq
                         yield one
@@ -115,19 +115,37 @@ class _OfOne:
                     elif not page.record.open:
                         return
                 elif tail.queue:
-                    seq, at, events = tail.take()
-                    if seq > self.seq + 1:
-                        tail.look = True
-                    elif seq == self.seq + 1:
-                        self.seq = seq
-                        for index, event in enumerate(events):
-                            yield Recorded(seq, index, at, event)
+                    last = False
+                    for seq, at, events, ends in tail.take():
+                        last = ends
+                        if seq > self.seq + 1:
+                            tail.look = True  # something is missing: it is read
+                            break
+                        if seq == self.seq + 1:
+                            self.seq = seq
+                            for index, event in enumerate(events):
+                                yield Recorded(seq, index, at, event)
+                    if last and seq == self.seq and not (tail.look or tail.behind or tail.queue):
+                        return  # and it was not opened again meanwhile
                 else:
-                    await tail.wait()
+                    await tail.news()
                     if host.loss is not None and not tail.queue:
                         raise host.loss
         finally:
             tails.leave(tail, number)
+
+    async def _number(self) -> int:
+        """Of one in memory nothing is asked: until the store answers much may happen, which would have to be read then."""
+        live = self._host.by_id.get(self._id)
+        if live is not None:
+            return live.number
+        record = await self._host.store.find(self._id)
+        if record is None:
+            raise self._unknown()
+        return record.number
+
+    def _unknown(self) -> UnknownInstance:
+        return UnknownInstance(f"there is no instance {self._id!r} in {self._host.store.url}")
 
 
 def follow_one(host: Host, tails: Tails, id: str, after: int) -> Following[Recorded]:
@@ -175,17 +193,18 @@ class _OfAll:
                     if page:
                         self._group = page[-1][0].group
                 elif tail.queue:
-                    group, rows = tail.take()
-                    if group > self._group + 1:
-                        tail.look = True
-                    elif group == self._group + 1:
-                        for index, (number, id, seq, at, events) in enumerate(rows):
-                            self.last = position = Position(group, index, number, seq)
-                            for place, event in enumerate(events):
-                                yield Followed(seq, place, at, event, id, position)
-                        self._group = group
+                    for group, rows in tail.take():
+                        if group > self._group + 1:
+                            tail.look = True  # something is missing: it is read
+                            break
+                        if group == self._group + 1:
+                            for place, (number, id, seq, at, events) in enumerate(rows):
+                                self.last = position = Position(group, place, number, seq)
+                                for index, event in enumerate(events):
+                                    yield Followed(seq, index, at, event, id, position)
+                            self._group = group
                 else:
-                    await tail.wait()
+                    await tail.news()
                     if host.loss is not None and not tail.queue:
                         raise host.loss
         finally:
@@ -204,22 +223,30 @@ class _OfAll:
                 self._skipped = None
         body = decode_bare(row)
         id = await self._id(row.instance)
+        if id is None:
+            return []
         if body.blobs:
             page = await self._host.store.turns(id, after=row.seq - 1, limit=1)
-            body = with_blobs(row, body, () if page is None else page.blobs)
+            if page is None or page.record.number != row.instance:
+                return []
+            body = with_blobs(row, body, page.blobs)
         return [
             Followed(row.seq, index, body.at, event, id, position)
             for index, event in enumerate(body.events)
             if index >= first
         ]
 
-    async def _id(self, number: int) -> str:
+    async def _id(self, number: int) -> str | None:
+        """What an instance is called; None where it was removed since its row was read."""
         live = self._host.lives.get(number)
         if live is not None:
             return live.id
         known = self._ids.get(number)
         if known is None:
-            known = (await self._host.store.instances(before=number + 1, limit=1))[0].id
+            found = await self._host.store.instances(before=number + 1, limit=1)
+            if not found or found[0].number != number:
+                return None
+            known = found[0].id
             self._ids[number] = known
             if len(self._ids) > IDS_MAX:
                 self._ids.popitem(last=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mainspring.definition.model import Workflow
 from mainspring.engine.admission import LOCK, SUSPECTS, Admission
 from mainspring.engine.breakers import Breakers
 from mainspring.engine.caching import ResultCache
+from mainspring.engine.checkpoints import Checkpoints
 from mainspring.engine.clock import Clock
 from mainspring.engine.dispatch import Dispatcher
 from mainspring.engine.interventions import Interventions
@@ -22,17 +23,22 @@ from mainspring.engine.ownership import Ownership
 from mainspring.engine.program import Program, Programs
 from mainspring.engine.reading_back import Reader
 from mainspring.engine.recovery import Recovery
+from mainspring.engine.removal import Removal
 from mainspring.engine.reviving import Reviving
 from mainspring.engine.settings import EngineSettings
 from mainspring.engine.sleep import Sleep
 from mainspring.engine.starting import Starting
 from mainspring.engine.timers import Timers
+from mainspring.engine.versions import Versions
 from mainspring.engine.writer import Writer
 from mainspring.errors import CommandRefused, MainspringError, NotOwner, StoreCorrupt
-from mainspring.journal.records import Committed
+from mainspring.graph.plan import Plan
+from mainspring.journal.history import rebuilt
+from mainspring.journal.records import Committed, Loaded
 from mainspring.journal.store import Store
 from mainspring.machine import effects as fx
 from mainspring.machine import inputs
+from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.messaging.task import FaultDescriber, TaskKind
 
@@ -71,12 +77,14 @@ class Host:
         self.writer = Writer(
             store, self.ownership.lease, self._committed, self._failed, self._writer_broke, settings.group_turns_max
         )
+        self.checkpoints = Checkpoints(self.writer, settings, self._carry_out)
         self.recovery = Recovery(self)
         self.cache = ResultCache(store, clock, settings, self.ownership.lease)
         self.loop = TurnLoop(
             clock,
             settings,
             self.writer,
+            self.checkpoints,
             self.ownership.epoch,
             self._refused,
             self.recovery.reload,
@@ -97,11 +105,13 @@ class Host:
         )
         self.sleep = Sleep(self)
         self.reader = Reader(self)
+        self.removal = Removal(self)
         self.reviving = Reviving(self)
         self.starting = Starting(self)
         self.outbox = Outbox(self, self.starting)
         self.interventions = Interventions(self)
         self.letters = Letters(self)
+        self.versions = Versions(self)
         self.loss: Exception | None = None
         self.ended: Callable[[Live], None] = lambda live: None
         self.on_loss: Callable[[Exception], None] = lambda error: None
@@ -123,6 +133,7 @@ class Host:
             fx.DisarmTimer: self.timers.disarm,  # type: ignore[dict-item]
             fx.AskAdmission: self._ask,  # type: ignore[dict-item]
             fx.ReleaseAdmission: self.limits.release,  # type: ignore[dict-item]
+            fx.Migrate: self._migrate,  # type: ignore[dict-item]
             fx.Tell: self._tell,  # type: ignore[dict-item]
             fx.Send: self._sent,  # type: ignore[dict-item]
             fx.ReadBack: self.reader.ask,  # type: ignore[dict-item]
@@ -161,6 +172,7 @@ class Host:
         self.recovery.start()
         self.sleep.start()
         self.cache.start()
+        self.removal.start()
         self.outbox.start()
         self.outbox.want()
         if not recover:
@@ -183,6 +195,8 @@ class Host:
         await self.reader.stop()
         await self.sleep.stop()
         await self.cache.stop()
+        self.checkpoints.close()
+        await self.removal.stop()
         if self.loss is None:
             for live in tuple(self.lives.values()):
                 if live.tasks:
@@ -205,6 +219,8 @@ class Host:
         release = release and self.loss is None
         stopped = MainspringError("the engine was stopped; what was durable goes on when one runs again")
         self.loss = self.loss or stopped  # whoever is about to start something is told so, and nothing is loaded again
+        # First of all: a turn that fails now is not taken again, and one that rests on it must not be written.
+        await self.writer.stop()
         self._unlisten()
         self.timers.close()
         self.limits.close()
@@ -212,10 +228,11 @@ class Host:
         await self.reader.stop()
         await self.sleep.stop()
         await self.cache.stop()
+        await self.removal.stop()
         await self.recovery.stop()
-        await self.writer.stop()
         await self.breakers.stop(write=release)
         for live in self.lives.values():
+            self.checkpoints.drop(live)
             self.dispatcher.abandon_all(live)
             live.begun(stopped)
         self.lives.clear()
@@ -261,6 +278,19 @@ class Host:
             raise StoreCorrupt(f"definition {version} is not in the store")
         return self.programs.restored(record)
 
+    async def rebuilt(self, loaded: Loaded) -> tuple[Program, Instance, int]:
+        """An instance as it durably stands, the program of the version that it runs by now, and its last row's number."""
+        instance, seq = await rebuilt(self.plan_of, loaded)
+        instance.plans = self.programs.plan
+        program = self.programs.known(instance.plan.version)
+        assert program is not None, "its plan is that of a program"
+        return program, instance, seq
+
+    async def plan_of(self, version: str) -> Plan:
+        """The plan of a version, at hand or in the store. Raises StoreCorrupt where the definition is gone."""
+        known = self.programs.known(version)
+        return (await self.program_of(version) if known is None else known).plan
+
     def admit(self, live: Live) -> None:
         """The instance is in memory."""
         self.lives[live.number] = live
@@ -274,6 +304,7 @@ class Host:
         if self.by_id.get(live.id) is live:  # one that another engine began under the same id may have come here since
             del self.by_id[live.id]
         self.interventions.left(live.id)
+        self.checkpoints.drop(live)
         self.progress.pop(live.number, None)
         self.dispatcher.missing.pop(live.number, None)
         self.timers.forget(live)
@@ -318,6 +349,7 @@ class Host:
                 live.record = None
             if entry.write is not None and entry.write.consumed:
                 self.recovery.consumed(entry.write.consumed)
+                self.interventions.taken(entry.write.consumed)
             if live.held is None:
                 try:
                     for effect in entry.effects:
@@ -330,6 +362,14 @@ class Host:
                 entry.done()
         if self.on_turns is not None:
             self.on_turns(group, committed)
+
+    def _carry_out(self, live: Live, effects: Sequence[fx.AnyEffect]) -> None:
+        """What a turn ordered that is not durable yet (engine/checkpoints.py)."""
+        try:
+            for effect in effects:
+                self._orders[type(effect)](live, effect)
+        except Exception as error:
+            self._not_done(live, effect, error)
 
     def _not_done(self, live: Live, effect: fx.AnyEffect, error: Exception) -> None:
         """An order could not be carried out, for a fault of ours: its instance stops in a named state."""
@@ -353,6 +393,8 @@ class Host:
             self.lost(error)
         elif self.loss is None:
             self.recovery.lost_group(lost, error)
+        else:  # nobody takes these turns again, so nothing that rests on them may be written
+            self.writer.halt()
 
     def _refused(self, live: Live, input: inputs.Input, reason: str) -> None:
         if isinstance(input, inputs.StartInstance):
@@ -397,6 +439,14 @@ class Host:
             self.loop.post(live, granted)
         else:
             self.limits.ask(live, fx.AskAdmission(granted.path, granted.run, node.resource, attempt=state.attempt + 1))
+
+    def _migrate(self, live: Live, effect: fx.Migrate) -> None:
+        """It runs by another version: by its code, and by its limits."""
+        program = self.programs.known(effect.version)
+        assert program is not None, "the machine had its plan"
+        live.program = program
+        self.dispatcher.missing.pop(live.number, None)
+        self.limits.renew(live)
 
     def _tell(self, live: Live, effect: fx.Tell) -> None:
         told.log(LEVELS[effect.level], "%s: %s: %s", live.id, effect.path, effect.message)

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from mainspring.errors import CommandRefused, UnknownInstance
 from mainspring.journal import messages
-from mainspring.journal.history import rebuild
 from mainspring.journal.records import Change, InboxMessage, Write
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
@@ -55,11 +54,10 @@ class Interventions:
         loaded = await host.store.load(id)
         if loaded is None:
             raise UnknownInstance(f"there is no instance {id!r} in {host.store.url}")
-        program = await host.program_of(loaded.record.version)
-        instance, _ = rebuild(program.plan, loaded)
+        _, instance, _ = await host.rebuilt(loaded)
         input = messages.to_input("", messages.encode(message), host.clock.seed())
         try:
-            turn = step(program.plan, instance, input, host.clock.now())
+            turn = step(instance.plan, instance, input, host.clock.now())
         except Refused as refused:
             raise CommandRefused(f"{id}: {refused}") from None
         called_off = {one.path for one in turn.effects if isinstance(one, fx.AbandonTask)}
@@ -79,7 +77,10 @@ class Interventions:
         An instance at its end is opened for it, so that whoever looks for due work finds it with its mail. Raises as
         `preview` does.
         """
-        async with self._opening:  # or the second of two would open what the first has had run to another end meanwhile
+        async with (
+            self._host.removal.holding(id),
+            self._opening,
+        ):  # or the second of two would open what the first has had run to another end meanwhile
             told = await self.preview(id, message)
             ident = f"by hand/{self._host.clock.seed():016x}"
             news = self._ordered[ident] = (id, asyncio.Event())
@@ -107,7 +108,8 @@ class Interventions:
     async def _post(self, id: str, ident: str, message: messages.Message) -> None:
         host = self._host
         record = await host.store.find(id)
-        assert record is not None, f"{id} is gone"
+        if record is None:
+            raise _removed(id)
         await host.store.post(InboxMessage(ident, record.number, messages.encode(message), host.clock.now()))
         host.recovery.begin()
 
@@ -120,7 +122,8 @@ class Interventions:
         while True:
             news.clear()
             loaded = await host.store.load(id)
-            assert loaded is not None, f"{id} is gone"
+            if loaded is None:
+                raise _removed(id)
             if all(message.id != ident for message in loaded.inbox):
                 return
             if id not in host.by_id:
@@ -128,6 +131,14 @@ class Interventions:
             await news.wait()
         record = loaded.record
         if not record.open:
-            opened = Change(status=record.status, open=True, reason=record.reason)
-            await host.store.commit(host.ownership.lease(), [Write(record.number, change=opened)])
+            # Due by time too: whoever had it until now may have refused its message, and nobody would look at it again.
+            now = host.clock.now()
+            opened = Change(status=record.status, open=True, reason=record.reason, wake_at=now)
+            done = await host.store.commit(host.ownership.lease(), [Write(record.number, change=opened)])
+            if done.refused and await host.store.find(id) is None:
+                raise _removed(id)
             host.recovery.want()
+
+
+def _removed(id: str) -> UnknownInstance:
+    return UnknownInstance(f"there is no instance {id!r} any more: another engine has just removed it (retention)")

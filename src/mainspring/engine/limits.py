@@ -195,6 +195,28 @@ class Limits:
             gone = {lease: STOPPED if how == "begun" else UNUSED for lease, how in stands.items() if lease not in kept}
             self._let_go(held, list(gone.items()))
 
+    def renew(self, live: Live) -> None:
+        """The instance runs by another version of its definition: who waits asks by that one's limits, who runs goes on.
+
+        Its own limits count anew what begins from now on.
+        """
+        held = live.holdings
+        waiting = [lease for lease in self.of(held) if lease not in self.gate.leases] if held is not None else []
+        if held is not None:
+            self._let_go(held, [(lease, UNUSED) for lease in waiting])
+        live.holdings = renewed = self.holdings(live)
+        if renewed is not None:
+            renewed.open = len(self.of(renewed)) if held is not None and held.open else 0
+        for _, path, run, attempt in waiting:
+            try:
+                node = live.instance.locate(path)[1]
+            except KeyError:
+                continue
+            if node.resource is None:
+                self._post(live, AdmissionGranted(path=path, run=run, seed=self._clock.seed()))
+            else:
+                self.ask(live, AskAdmission(path, run, node.resource, attempt=attempt))
+
     def forget(self, live: Live) -> None:
         """The instance leaves memory: what it holds and its requests go with it."""
         held = live.holdings

@@ -15,6 +15,7 @@ from mainspring.machine.instance import Instance
 from mainspring.messaging.task import TaskCall
 
 if TYPE_CHECKING:
+    from mainspring.engine.checkpoints import Ahead
     from mainspring.engine.limits import Holdings
 
 SNAPSHOT_BYTES_PER_TURN = 256
@@ -25,15 +26,21 @@ NO_TIMERS: dict[tuple[str, int, int, str], int] = {}
 """Never added to: most instances never have a timer, and would not have to pay for a place of their own to keep them."""
 
 
+Running = tuple[TaskCall, asyncio.Task[None], Awaitable[object]]
+"""An attempt under way: what it was given, the task that awaits it, and the work itself."""
+
+
 class Live:
     """`seq` is the last row decided, which may not be durable yet; `uncommitted` counts the turns that are not.
 
     `snapshot_seq` is the row after which the last snapshot was taken, `snapshot_every` how many more rows the next one
     has to wait for because of its size. `timers` says when each armed timer is due. `held` is not None while the instance
-    is being loaded again: inputs wait there. `holdings` is what it has of its limits (None: it has none).
+    is being loaded again: inputs wait there. `holdings` is what it has of its limits (None: it has none). `ahead` is not
+    None while its tasks may begin before the turns that ordered them are durable.
     """
 
     __slots__ = (
+        "ahead",
         "created",
         "held",
         "holdings",
@@ -64,11 +71,12 @@ class Live:
         self.created = seq > 0
         self.status_written = record.status
         self.uncommitted = 0
-        self.tasks: dict[str, tuple[TaskCall, asyncio.Task[None], Awaitable[object]]] = {}
+        self.tasks: dict[str, Running] = {}
         self.timers: dict[tuple[str, int, int, str], int] = NO_TIMERS
         self.held: list[Input] | None = None
         self.started: asyncio.Future[None] | None = None
         self.holdings: Holdings | None = None
+        self.ahead: Ahead | None = None
 
     def snapshot_taken(self, snapshot: SnapshotRow | None) -> None:
         """What a large snapshot costs is spread over many turns: the next one waits for so many."""

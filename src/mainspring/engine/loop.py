@@ -15,6 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from mainspring.engine import letters
+from mainspring.engine.checkpoints import Checkpoints
 from mainspring.engine.clock import Clock
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.settings import EngineSettings
@@ -23,9 +24,9 @@ from mainspring.errors import CommandRefused
 from mainspring.journal.codec import encode_snapshot, encode_turn
 from mainspring.journal.outgoing import to_row
 from mainspring.journal.records import CacheRow, Change, Write
+from mainspring.machine.capturing import capture
 from mainspring.machine.effects import AnyEffect, EndInstance
 from mainspring.machine.inputs import Input, ParkInstance, Reattach, Recover, TaskFinished
-from mainspring.machine.instance import capture
 from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.machine.step import step
 from mainspring.machine.turn import Refused, Turn
@@ -47,6 +48,7 @@ class TurnLoop:
         clock: Clock,
         settings: EngineSettings,
         writer: Writer,
+        checkpoints: Checkpoints,
         epoch: Callable[[], int],
         refused: Callable[[Live, Input, str], None],
         reload: Callable[[Live, list[Input]], None],
@@ -55,6 +57,7 @@ class TurnLoop:
         self._clock = clock
         self._settings = settings
         self._writer = writer
+        self._checkpoints = checkpoints
         self._epoch = epoch
         self._refused = refused
         self._reload = reload
@@ -154,7 +157,11 @@ class TurnLoop:
                 write.consumed = (turn.message,)
         live.uncommitted += 1
         self._room -= len(turn.effects)
-        self._writer.add(Entry(live, write, turn.effects, input, None, turn.at, turn.events))
+        entry = Entry(live, write, turn.effects, input, None, turn.at, turn.events)
+        if live.ahead is None:
+            self._writer.add(entry)
+        else:
+            self._checkpoints.add(live.ahead, entry)
 
     def _attach(self, live: Live, write: Write) -> None:
         """What goes with the turn's rows, where it is due: the record, a snapshot."""
@@ -199,7 +206,11 @@ class TurnLoop:
             )
             ends.append(EndInstance(instance.status))  # whoever waits for its end since it was opened is told
         live.uncommitted += 1
-        self._writer.add(Entry(live, write, ends, input))
+        entry = Entry(live, write, ends, input)
+        if live.ahead is None:
+            self._writer.add(entry)
+        else:
+            self._checkpoints.add(live.ahead, entry)
 
     def _fault(self, live: Live, input: Input, error: Exception) -> None:
         kind = type(input).__name__

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mainspring.engine import letters
 from mainspring.engine.starting import Origin, Starting
-from mainspring.errors import CommandRefused, DefinitionError, NotOwner, StoreCorrupt, StoreError
+from mainspring.errors import CommandRefused, DefinitionError, NotOwner, StoreCorrupt, StoreError, UnknownInstance
 from mainspring.journal import messages
 from mainspring.journal.outgoing import from_row, to_row
 from mainspring.journal.payload import encode_payload
@@ -218,4 +219,5 @@ class Outbox:
         record: InstanceRecord | None = await self._host.store.find(to)
         if record is not None and record.open:
             body = messages.encode(message)
-            await self._host.store.post(InboxMessage(id, record.number, body, self._host.clock.now()))
+            with suppress(UnknownInstance):  # it ended and was removed meanwhile
+                await self._host.store.post(InboxMessage(id, record.number, body, self._host.clock.now()))

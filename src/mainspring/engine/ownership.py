@@ -56,7 +56,11 @@ class Ownership:
         """
         holder = f"{socket.gethostname()}:{os.getpid()}"
         told = False
+        wall = _Wall(self._clock, self._ttl)
         while True:
+            if wall.was_set_forward():
+                await asyncio.sleep(self._ttl / 1000)
+                continue
             try:
                 self._lease = await self._store.acquire(holder, self._clock.now(), self._ttl)
                 break
@@ -97,3 +101,23 @@ class Ownership:
             except StoreError as error:
                 logger.warning("the store could not be given back; its lease will end by itself: %s", error)
         self._lease = None
+
+
+class _Wall:
+    """Tells where the wall clock was set forward (or the machine slept) while we waited.
+
+    Then a lease looks expired whose owner lives, and has had no time to renew it: it is given a whole one for that.
+    """
+
+    def __init__(self, clock: Clock, ttl: int) -> None:
+        self._clock = clock
+        self._least = ttl / 3  # an owner has more than that left whenever it renews in time
+        self._ahead = self._measure()
+
+    def was_set_forward(self) -> bool:
+        """Whether it was since this was asked last."""
+        before, self._ahead = self._ahead, self._measure()
+        return self._ahead - before > self._least
+
+    def _measure(self) -> float:
+        return self._clock.now() - asyncio.get_running_loop().time() * 1000

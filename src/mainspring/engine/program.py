@@ -14,6 +14,7 @@ from mainspring.graph.check import check_workflow
 from mainspring.graph.plan import Plan, PlanNode
 from mainspring.graph.support import unsupported
 from mainspring.journal.records import DefinitionRecord
+from mainspring.machine.instance import PlanNeeded
 from mainspring.messaging.task import PreparedTask, TaskKind
 
 
@@ -113,6 +114,17 @@ class Programs:
         program = self._by_version.setdefault(program.version, program)
         self._by_identity[key] = (workflow, program)  # holds the workflow, so that its id is not used again
         return program
+
+    def known(self, version: str) -> Program | None:
+        """The program of a version, where it is at hand."""
+        return self._by_version.get(version)
+
+    def plan(self, version: str) -> Plan:
+        """The plan of a version that is at hand. Raises PlanNeeded."""
+        known = self._by_version.get(version)
+        if known is None:
+            raise PlanNeeded(version)
+        return known.plan
 
     def restored(self, record: DefinitionRecord) -> Program:
         """The program of a definition from the store."""

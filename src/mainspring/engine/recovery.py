@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mainspring.engine.live import Entry, Live
+from mainspring.engine.live import Entry, Live, Running
+from mainspring.engine.program import Program
 from mainspring.errors import DefinitionError, NotOwner, StoreCorrupt, StoreError, StoreTooNew
-from mainspring.journal.history import rebuild
-from mainspring.journal.messages import stops, to_input
+from mainspring.journal.messages import stops, to_input, version_of
 from mainspring.journal.records import Change, InboxMessage, InstanceRecord, Loaded, Write
 from mainspring.limits.limit import Lease
+from mainspring.machine.effects import EndInstance
 from mainspring.machine.inputs import (
     AdmissionGranted,
     AdmissionRefused,
@@ -56,6 +57,7 @@ class Recovery:
         self._wake_at: int | None = None
         self._reloads: set[asyncio.Task[None]] = set()
         self._reloading: set[Live] = set()
+        self._taken_back: set[Live] = set()
         self._failures = 0
         self._delivered: set[str] = set()
         self._nobody_home = 0
@@ -63,6 +65,7 @@ class Recovery:
         self._asked: int | None = None
         self._sweeping = asyncio.Lock()
         self.recovered = 0
+        self.failures = 0
 
     def start(self) -> None:
         """Begin to serve."""
@@ -131,6 +134,7 @@ class Recovery:
         for message in mail:
             live = host.lives.get(message.instance)
             if live is not None:
+                await self._prepare(message)
                 self._deliver(live, message)
             else:
                 self._nobody_home += 1
@@ -192,13 +196,15 @@ class Recovery:
         if loaded.record.number in host.lives:
             return 0
         try:
-            program = await host.program_of(loaded.record.version)
-            instance, seq = rebuild(program.plan, loaded)
+            program, instance, seq = await host.rebuilt(loaded)
+            for message in loaded.inbox:
+                await self._prepare(message)
         except UNREADABLE as error:
             await self._set_aside(loaded, error)
             return 0
         live = Live(loaded.record.number, loaded.record, program, instance, seq)
         live.snapshot_taken(loaded.snapshot)
+        host.checkpoints.claimed(live)
         host.admit(live)
         host.admission.expect(live)
         self.recovered += 1
@@ -207,6 +213,9 @@ class Recovery:
 
     def _go_on(self, admitted: list[tuple[Live, Loaded]], *, alone: bool) -> None:
         for live, loaded in admitted:
+            if live.instance.status in INSTANCE_FINAL and not loaded.inbox:
+                self._close(live)
+                continue
             for message in loaded.inbox:
                 self._delivered.discard(message.id)  # if at all, it was delivered to one on its way to sleep
                 if stops(message.body):  # first, or what waits for a start would be started only to be stopped
@@ -216,6 +225,14 @@ class Recovery:
             for message in loaded.inbox:
                 self._deliver(live, message)
         admitted.clear()
+
+    def _close(self, live: Live) -> None:
+        """It was opened at its end for an order that somebody else has seen to meanwhile: it is closed again."""
+        host, instance = self._host, live.instance
+        change = Change(status=instance.status, open=False, ended_at=instance.ended_at, reason=instance.reason)
+        live.uncommitted += 1
+        again = Reattach(ended=True, seed=host.clock.seed())
+        host.writer.add(Entry(live, Write(live.number, change=change), [EndInstance(instance.status)], again))
 
     async def _set_aside(self, loaded: Loaded, error: Exception) -> None:
         """An instance that cannot be read is put in a named state and left as it is. The others go on.
@@ -227,6 +244,15 @@ class Recovery:
         logger.error("instance %s cannot be loaded and is parked: %s", record.id, error)
         change = Change(status="parked", open=True, reason=str(error), owner=host.ownership.epoch())
         await host.store.commit(host.ownership.lease(), [Write(record.number, change=change)])
+
+    async def _prepare(self, message: InboxMessage) -> None:
+        """Have at hand what taking it needs: the version that it has an instance go over to."""
+        version = version_of(message.body)
+        if version and self._host.programs.known(version) is None:
+            try:
+                await self._host.program_of(version)
+            except StoreCorrupt as error:  # whoever takes it is parked, and says so
+                logger.error("%s", error)
 
     def _deliver(self, live: Live, message: InboxMessage) -> None:
         if message.id in self._delivered:
@@ -243,6 +269,9 @@ class Recovery:
         """Throw the instance away, load what is durable, and take these inputs, then those that came meanwhile."""
         if self._host.loss is not None:
             return
+        host = self._host
+        host.checkpoints.flush(live)
+        host.checkpoints.forget(live)
         # One that is on its way to sleep holds its inputs too.
         live.held = [*inputs, *(live.held or ())]
         if live in self._reloading:
@@ -255,6 +284,7 @@ class Recovery:
     def lost_group(self, entries: Iterable[Entry], error: Exception) -> None:
         """A commit failed: every instance with a turn in it is loaded again, and takes its inputs again, in order."""
         self._failures += 1
+        self.failures += 1
         logger.warning("a commit failed, and its turns are taken again: %s", error)
         # By what is in memory, not by number: one that came to its end, and was opened again, is there twice for a moment.
         again: dict[Live, list[Input]] = {}
@@ -262,6 +292,11 @@ class Recovery:
             entry.live.uncommitted -= 1
             again.setdefault(entry.live, []).append(entry.input)
         for live, inputs in again.items():
+            if live.ahead is not None:  # what was decided on top of that is lost too, and orders that ran ahead with it
+                kept_back = self._host.checkpoints.drop(live)
+                live.uncommitted -= len(kept_back)
+                inputs += [entry.input for entry in kept_back]
+                self._taken_back.add(live)
             self.reload(live, inputs)
 
     def written(self) -> None:
@@ -278,21 +313,31 @@ class Recovery:
             if live.uncommitted:  # turns from before the fault are still on their way
                 await host.writer.drained()
                 continue
+            loaded: Loaded | None = None
             try:
                 loaded = await host.store.load(live.id)
-                break
+                self._replace(live, loaded, None if loaded is None else await host.rebuilt(loaded))
+                return
+            except UNREADABLE as error:
+                if loaded is not None:
+                    self._give_up(live, loaded, error)
+                    return
+                self._cannot_load(live, error)
             except StoreError as error:
-                self._failures += 1
-                logger.warning("%s cannot be loaded, and will be tried again: %s", live.id, error)
-        try:
-            self._replace(live, loaded)
-        except UNREADABLE as error:
-            self._reloading.discard(live)
-            live.begun(error)
-            host.remove(live)
-            if loaded is not None:
-                self._left.append(loaded)  # the next sweep finds it unreadable too, and sets it aside
-                self.want()
+                self._cannot_load(live, error)
+
+    def _cannot_load(self, live: Live, error: Exception) -> None:
+        self._failures += 1
+        logger.warning("%s cannot be loaded, and will be tried again: %s", live.id, error)
+
+    def _give_up(self, live: Live, loaded: Loaded, error: Exception) -> None:
+        """The next sweep finds it unreadable too, and sets it aside."""
+        self._reloading.discard(live)
+        self._taken_back.discard(live)
+        live.begun(error)
+        self._host.remove(live)
+        self._left.append(loaded)
+        self.want()
 
     def _is_elsewhere(self, live: Live, record: InstanceRecord) -> bool:
         """Whether the store is shared, and has given the instance to another session, or has it asleep for anybody."""
@@ -301,9 +346,16 @@ class Recovery:
         ours = record.owner == self._host.ownership.epoch() or not record.open
         return record.number != live.number or not ours
 
-    def _replace(self, live: Live, loaded: Loaded | None) -> None:
+    def _replace(self, live: Live, loaded: Loaded | None, found: tuple[Program, Instance, int] | None) -> None:
         held, live.held = [*(live.held or ()), *self._host.loop.withdraw(live)], None
         self._reloading.discard(live)
+        tasks = list(live.tasks.items())
+        if live in self._taken_back:
+            # Timers that were armed ahead must not go off for what is decided anew, later; so all are armed anew, and
+            # whatever runs is ordered again for that: the dispatcher knows it by its number.
+            self._taken_back.discard(live)
+            self._host.timers.forget(live)
+            tasks = []
         if loaded is not None and self._is_elsewhere(live, loaded.record):
             self._host.taken(live, begun=any(isinstance(one, StartInstance) for one in held))
             self.want()  # it may be asleep, and due
@@ -315,12 +367,16 @@ class Recovery:
                     self._host.loop.post(present, input)
             return
         self._host.admit(live)  # it may have been on its way to sleep
-        if loaded is None:
+        if loaded is None or found is None:
             self._host.limits.ask_anew(live, lambda lease: "unknown")
             live.instance, live.seq = Instance(live.program.plan, live.id), 0
+            live.instance.plans = self._host.programs.plan
             live.created = False
         else:
-            live.instance, live.seq = rebuild(live.program.plan, loaded)
+            program, live.instance, live.seq = found
+            if program is not live.program:  # it went over to another version, or that was lost
+                live.program = program
+                self._host.limits.renew(live)
             live.created = True
             live.status_written = loaded.record.status
             # A Recover that was not durable is taken again, and sees to all. One that was (though its commit was reported as
@@ -336,7 +392,7 @@ class Recovery:
                 # Somebody has it go on, perhaps: only if it does not, it is told of as ended, and leaves memory.
                 held.append(Reattach(ended=True, seed=seed))
             else:
-                self._host.loop.post(live, again[0] if again else Reattach(known=_known(live, held), seed=seed))
+                self._host.loop.post(live, again[0] if again else Reattach(known=_known(tasks, held), seed=seed))
         live.snapshot_taken(None if loaded is None else loaded.snapshot)
         for input in held:
             self._host.loop.post(live, input)
@@ -374,6 +430,6 @@ def _running(live: Live) -> Iterator[tuple[str, int, int]]:
                 yield scope.path(node), state.run, state.attempt
 
 
-def _known(live: Live, held: list[Input]) -> tuple[tuple[str, int, int], ...]:
+def _known(tasks: list[tuple[str, Running]], held: list[Input]) -> tuple[tuple[str, int, int], ...]:
     reported = [(one.path, one.run, one.attempt) for one in held if isinstance(one, (TaskFinished, TaskFailed))]
-    return (*((path, call.run, call.attempt) for path, (call, _, _) in live.tasks.items()), *reported)
+    return (*((path, call.run, call.attempt) for path, (call, _, _) in tasks), *reported)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mainspring.engine.live import Live
 from mainspring.errors import CommandRefused, UnknownInstance
-from mainspring.journal.history import rebuild
 from mainspring.machine.inputs import Compensate
 from mainspring.machine.policies.saga import why_not_again
 
@@ -26,14 +25,17 @@ class Reviving:
 
         Raises UnknownInstance, CommandRefused (it is not at its end, or nothing is left), StoreCorrupt.
         """
+        async with self._host.removal.holding(id):
+            await self._compensate(id, order)
+
+    async def _compensate(self, id: str, order: Compensate) -> None:
         host = self._host
         loaded = await host.store.load(id)
         if loaded is None:
             raise UnknownInstance(f"there is no instance {id!r} in {host.store.url}")
         if loaded.record.open or id in host.by_id:
             raise CommandRefused(f"{id} is {loaded.record.status}: only one that is at its end can be compensated")
-        program = await host.program_of(loaded.record.version)
-        instance, seq = rebuild(program.plan, loaded)
+        program, instance, seq = await host.rebuilt(loaded)
         if order.message and order.message in instance.consumed:
             return  # it has had its effect, and the row that says so stayed
         reason = why_not_again(instance, bool(order.path))

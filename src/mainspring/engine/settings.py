@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from mainspring.definition.model import Resources
+from mainspring.engine.retention import Retention
 from mainspring.journal.codec import BLOB_BYTES_MIN
 from mainspring.machine.values import PAYLOAD_BYTES_MAX
 
@@ -40,6 +41,9 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     """How many orders (most of them start a task) are decided before the event loop gets its turn: what the first of many
     turns leads to begins while the others are decided."""
 
+    ahead_turns_max: int = 1_000
+    """An instance whose checkpoint policy lets it run ahead takes one after so many turns at the latest."""
+
     claim_max: int = 500
     """How many instances are loaded at a time at a takeover."""
 
@@ -60,6 +64,9 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
 
     passed_over_max: int = 100
     """A node that waits for several limits is passed over so often at most, then they are kept for it."""
+
+    retention: Retention | None = None
+    """What is removed by itself of instances at their end, and when (None: nothing)."""
 
     store_retry_ms_max: int = 5_000
     """After a failed commit the store is tried again, at growing intervals up to this."""

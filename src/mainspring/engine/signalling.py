@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Raw
 
 from mainspring.engine.host import Host
-from mainspring.errors import CommandRefused, PayloadTooLarge, StoreError, UnknownInstance
+from mainspring.engine.recovery import UNREADABLE
+from mainspring.errors import CommandRefused, PayloadTooLarge, StoreCorrupt, StoreTooNew, UnknownInstance
 from mainspring.graph.plan_waits import may_take
 from mainspring.journal import messages
 from mainspring.journal.payload import encode_payload
@@ -18,6 +20,9 @@ from mainspring.machine.lifecycle import INSTANCE_FINAL, INSTANCE_STATES
 
 PAGE = 500
 """How many records are asked for at a time."""
+
+VERSIONS_MAX = 1_000
+"""So many versions of a workflow are looked at for one that waits for an event, the newest first."""
 
 
 class Signalling:
@@ -40,21 +45,24 @@ class Signalling:
         return await self._post(record, message, self._fresh() if key is None else f"{id}/{key}")
 
     async def publish(self, name: str, payload: Raw, key: str | None, by: str) -> int:
-        """Post an event to all open instances that may wait for it; gives how many these are."""
+        """Post an event to all open instances that may wait for it; gives how many these are. Raises StoreError."""
         event = messages.Signal(name, payload, "event", by)
         ident = self._fresh() if key is None else f"event/{key}"
         sent = 0
-        async for record in self._open():
-            if await self._may_take(record, name):
-                sent += await self._post(record, event, f"{ident}/{record.id}")
+        others: dict[str, list[str]] = {}
+        async for record in self.open_of():
+            if await self._may_take(record, name, others):
+                with suppress(UnknownInstance):  # removed since
+                    sent += await self._post(record, event, f"{ident}/{record.id}")
         return sent
 
     async def to_all(self, status: str, workflow: str | None, message: messages.Message) -> list[str]:
         """Post it to all instances in a state, or to those of one workflow; gives their ids."""
         ident, sent = self._fresh(), []
         async for record in self._in_state(status, workflow):
-            if await self._post(record, message, f"{ident}/{record.id}"):
-                sent.append(record.id)
+            with suppress(UnknownInstance):  # removed since
+                if await self._post(record, message, f"{ident}/{record.id}"):
+                    sent.append(record.id)
         return sent
 
     def encoded(self, payload: Any) -> Raw:
@@ -76,12 +84,12 @@ class Signalling:
     def _fresh(self) -> str:
         return str(uuid.UUID(int=self._host.clock.seed() << 64 | self._host.clock.seed()))
 
-    async def _open(self) -> AsyncIterator[InstanceRecord]:
-        """All open instances, each once: by status, and one that changes its status meanwhile may be met twice."""
+    async def open_of(self, workflow: str | None = None) -> AsyncIterator[InstanceRecord]:
+        """All open instances (of one workflow), each once, though one may change its status meanwhile."""
         met: set[int] = set()
         for status in INSTANCE_STATES:
             if status not in INSTANCE_FINAL:
-                async for record in self._in_state(status):
+                async for record in self._in_state(status, workflow):
                     if record.number not in met:
                         met.add(record.number)
                         yield record
@@ -96,15 +104,36 @@ class Signalling:
                 break
             before = page[-1].number
 
-    async def _may_take(self, record: InstanceRecord, name: str) -> bool:
-        known = self._takers.get((record.version, name))
+    async def _may_take(self, record: InstanceRecord, name: str, others: dict[str, list[str]]) -> bool:
+        """Whether it may wait for this event: by the version that it began with, or by one that it went over to.
+
+        `others` keeps which versions a workflow has.
+        """
+        if await self._takes(record.version, name):
+            return True
+        if record.workflow not in others:
+            found = await self._host.store.definitions(record.workflow, VERSIONS_MAX)
+            others[record.workflow] = [one.version for one in found]
+        if not any([await self._takes(version, name) for version in others[record.workflow]]):
+            return False
+        loaded = await self._host.store.load(record.id)
+        if loaded is None:
+            return False  # removed since
+        try:
+            program, _, _ = await self._host.rebuilt(loaded)
+        except UNREADABLE:
+            return False
+        return await self._takes(program.version, name)
+
+    async def _takes(self, version: str, name: str) -> bool:
+        known = self._takers.get((version, name))
         if known is None:
             try:
-                program = await self._host.program_of(record.version)
+                program = await self._host.program_of(version)
                 known = may_take(program.plan.workflow.nodes, "event", name)
-            except StoreError:
+            except (StoreCorrupt, StoreTooNew):  # and no other StoreError: out of reach says nothing of who may take it
                 known = False  # it is parked as unreadable, and takes nothing
             if len(self._takers) >= PAGE:
                 self._takers.clear()
-            self._takers[record.version, name] = known
+            self._takers[version, name] = known
         return known

@@ -70,6 +70,8 @@ class Sleep:
         live.held = []
         host.writer.add(entry)
         host.remove(live)
+        if live.ahead is not None:
+            host.checkpoints.asleep.add(live.number)
         self.asleep += 1
         if wake_at is not None:
             host.recovery.wake_by(wake_at)

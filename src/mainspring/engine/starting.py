@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from mainspring.engine.checkpoints import policy_of
 from mainspring.engine.library import Library
 from mainspring.engine.live import Live
 from mainspring.engine.program import Program
@@ -45,8 +47,7 @@ class Starting:
         """Have an instance started; it is durable when this returns. Raises DefinitionError where a child is not known."""
         host = self._host
         children, pins = await self.library.children_of(program)
-        for one in (program, *children):
-            await self._define(one)
+        await self.define((program, *children))
         number = await host.next_number()
         workflow = program.plan.workflow.id
         record = InstanceRecord(
@@ -60,6 +61,8 @@ class Starting:
             parent=origin.parent,
         )
         live = Live(number, record, program, Instance(program.plan, id), 0)
+        live.instance.plans = host.programs.plan
+        live.ahead = policy_of(live)
         if host.loss is not None:
             raise host.loss
         host.admit(live)
@@ -81,6 +84,11 @@ class Starting:
         host.loop.post(live, request)
         host.recovery.begin()
         await started
+
+    async def define(self, programs: Iterable[Program]) -> None:
+        """These definitions are in the store when this returns."""
+        for one in programs:
+            await self._define(one)
 
     async def _define(self, program: Program) -> None:
         """The definition is in the store before the first instance that is pinned to it, or whose subflows start it."""

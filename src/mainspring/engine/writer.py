@@ -1,9 +1,10 @@
 """Group commit: take all that is waiting, from all instances, commit once, then let the continuations go.
 
-While one group is being made durable the next one gathers, so a commit's cost is shared by whatever came meanwhile. Usually
-that next one is handed over before the last one's continuations are let go: the store and we work at the same time. Where
-we only wait for the store (a slow disk, a server far away) that would leave two halves which wait for each other in turn:
-then the continuations go first, and what comes of them at once is in the next group too.
+While one group is being made durable the next one gathers, so a commit's cost is shared by whatever came meanwhile. There
+are two ways to go on from there. Large groups: the next one is handed over before the last one's continuations are let go,
+and the store and we work at the same time. Small groups: that would leave two halves which wait for each other in turn, each
+paying for a commit of its own; so the continuations go first, and what comes of them at once is in the next group too. The
+same where we only wait for the store (a slow disk, a server far away), however large the groups are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from mainspring.journal.store import Store
 
 IDLE_SECONDS_PER_TURN_MAX = 0.00005
 """Who waits longer for a commit than it takes to decide about its turns has nothing else to do."""
+
+SMALL_GROUP_TURNS_MAX = 64
+"""A group of so many turns costs less by itself than by its turns. Measured with 50 and 200 chains in flight: together is 7 %
+quicker for the one (11 % on PostgreSQL), and 6 % slower for the other."""
 
 SETTLING_ITERATIONS = 4
 """In so many iterations of the event loop a task that does nothing begins, ends, and leads to the next turn."""
@@ -47,6 +52,7 @@ class Writer:
         self._idle: asyncio.Future[None] | None = None
         self._quiet = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._halted = False
 
     def start(self) -> None:
         """Begin to serve."""
@@ -69,6 +75,10 @@ class Writer:
         """Wait until nothing is queued or under way."""
         await self._quiet.wait()
 
+    def halt(self) -> None:
+        """Write nothing any more."""
+        self._halted = True
+
     async def stop(self) -> None:
         """Stop at once. What is queued is lost, as in a crash."""
         if self._task is not None:
@@ -88,6 +98,9 @@ class Writer:
             except Exception as error:
                 self._broke(error)
                 return
+            if self._halted:
+                self._quiet.set()
+                return
 
     async def _write_groups(self) -> None:
         """Commit until nothing waits."""
@@ -103,7 +116,8 @@ class Writer:
                 self._failed(lost, error)
                 return
             idle = loop.time() - began
-            if self._waiting and idle > IDLE_SECONDS_PER_TURN_MAX * len(group):
+            small = len(group) <= SMALL_GROUP_TURNS_MAX
+            if self._waiting and (small or idle > IDLE_SECONDS_PER_TURN_MAX * len(group)):
                 self._committed(group, committed)
                 for _ in range(SETTLING_ITERATIONS):
                     await asyncio.sleep(0)

@@ -49,6 +49,8 @@ class NodeChecks:
         self.bounds(workflow, ())
         if workflow.retry is not None:
             self.bounds(workflow.retry, ("retry",))
+        if workflow.checkpoint is not None:
+            self.bounds(workflow.checkpoint, ("checkpoint",))
         if workflow.resilience is not None:
             from mainspring.graph.check_resilience import spec_out_of_range  # few workflows have rules of their own
 

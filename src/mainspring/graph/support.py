@@ -27,8 +27,6 @@ def unsupported(workflow: Workflow) -> list[Finding]:
 
 
 def _places(workflow: Workflow) -> Iterator[tuple[str, Pointer]]:
-    if workflow.checkpoint is not None and workflow.checkpoint.policy != "each":
-        yield f"the checkpoint policy {workflow.checkpoint.policy}", ("checkpoint", "policy")
     yield from _graph(workflow, ())
 
 

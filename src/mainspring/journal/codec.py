@@ -15,10 +15,10 @@ from msgspec import Raw, Struct
 
 from mainspring.errors import StoreCorrupt, StoreTooNew
 from mainspring.journal.records import BlobRow, SnapshotRow, TurnRow
+from mainspring.machine.capturing import InstanceState
 from mainspring.machine.events import AnyEvent, ErrorRecord, Event
-from mainspring.machine.instance import InstanceState
 
-VERSION = 5
+VERSION = 6
 BLOB_BYTES_MIN = 32 * 1024
 ROW_BYTES_MAX = 1024 * 1024
 ROOM_PER_EVENT = 64  # for its comma and the places of its blobs

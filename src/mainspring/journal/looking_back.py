@@ -7,16 +7,15 @@ a place early in it is folded from the first row on.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
 from mainspring.errors import UnknownInstance, UnknownMoment
-from mainspring.graph.plan import Plan
 from mainspring.journal.codec import Body, decode_turn
-from mainspring.journal.history import rebuild
+from mainspring.journal.history import Known, rebuilt
 from mainspring.journal.records import InstanceRecord, Loaded
 from mainspring.journal.store import Store
 from mainspring.machine.instance import Instance
@@ -59,7 +58,7 @@ class Following(Struct, frozen=True):
     rows: int
 
 
-async def look_back(store: Store, plan_of: Callable[[InstanceRecord], Awaitable[Plan]], id: str, at: At) -> Past:
+async def look_back(store: Store, plan_of: Known, id: str, at: At) -> Past:
     """An instance as it stood then. Raises UnknownInstance, UnknownMoment, StoreCorrupt."""
     moment = await _moment(store, id, at)
     page, body = await _row(store, id, moment)
@@ -69,7 +68,7 @@ async def look_back(store: Store, plan_of: Callable[[InstanceRecord], Awaitable[
         raise UnknownInstance(f"there is no instance {id!r} in {store.url}")
     if moment.index is not None:
         loaded = msgspec.structs.replace(loaded, rows=loaded.rows + page.rows, blobs=loaded.blobs + page.blobs)
-    instance, _ = rebuild(await plan_of(loaded.record), loaded, until=moment.seq, index=moment.index)
+    instance, _ = await rebuilt(plan_of, loaded, until=moment.seq, index=moment.index)
     return Past(instance, _record_then(loaded.record, instance), moment, body.at)
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from mainspring.errors import StoreCorrupt
 from mainspring.machine import inputs
+from mainspring.machine.events import Pin
 
 
 class Cancel(Struct, frozen=True, tag="cancel", omit_defaults=True):
@@ -85,13 +86,24 @@ class CompleteNode(Struct, frozen=True, tag="complete node", omit_defaults=True)
 
 
 class RerunFrom(Struct, frozen=True, tag="rerun", omit_defaults=True):
-    """An instance at its end is to run again from a node on."""
+    """An instance at its end is to run again from a node on, where there is a `version` by that one."""
 
     path: str
     run: int
     by: str = ""
     reason: str = ""
     input: Raw | UnsetType = UNSET
+    version: str = ""
+    children: tuple[Pin, ...] = ()
+
+
+class Migrate(Struct, frozen=True, tag="migrate", omit_defaults=True):
+    """The instance is to go on by another version of its definition: its content hash, and what its subflows start then."""
+
+    version: str
+    children: tuple[Pin, ...] = ()
+    by: str = ""
+    reason: str = ""
 
 
 class SetVariables(Struct, frozen=True, tag="variables", omit_defaults=True):
@@ -102,7 +114,7 @@ class SetVariables(Struct, frozen=True, tag="variables", omit_defaults=True):
     reason: str = ""
 
 
-Intervention = RetryNode | SkipNode | CompleteNode | RerunFrom | SetVariables
+Intervention = RetryNode | SkipNode | CompleteNode | RerunFrom | SetVariables | Migrate
 Message = Cancel | Pause | Resume | Signal | ChildEnded | Intervention
 
 _decoder = msgspec.json.Decoder(Message)
@@ -119,6 +131,17 @@ def stops(body: bytes) -> bool:
         return isinstance(_decoder.decode(body), (Cancel, Pause))
     except msgspec.MsgspecError:
         return False
+
+
+def version_of(body: bytes) -> str:
+    """The version of a definition that whoever takes this message must know ("": none)."""
+    if b'"version"' not in body:  # few have one, and each is looked at
+        return ""
+    try:
+        message = _decoder.decode(body)
+    except msgspec.MsgspecError:
+        return ""
+    return message.version if isinstance(message, (Migrate, RerunFrom)) else ""
 
 
 def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
@@ -143,7 +166,7 @@ def to_input(id: str, body: bytes, seed: int) -> inputs.Input:
             seed=seed,
             message=id,
         )
-    if isinstance(message, (RetryNode, SkipNode, CompleteNode, RerunFrom, SetVariables)):
+    if isinstance(message, (RetryNode, SkipNode, CompleteNode, RerunFrom, SetVariables, Migrate)):
         return _by_hand(id, message, seed)
     if isinstance(message, Pause):
         return inputs.PauseInstance(
@@ -161,11 +184,14 @@ def _by_hand(id: str, message: Intervention, seed: int) -> inputs.Input:
     who: Any = {"by": message.by, "reason": message.reason, "seed": seed, "message": id}
     if isinstance(message, SetVariables):
         return inputs.SetVariables(values=bytes(message.values), **who)
+    if isinstance(message, Migrate):
+        return inputs.Migrate(version=message.version, children=message.children, **who)
     who |= {"path": message.path, "run": message.run}
     if isinstance(message, CompleteNode):
         return inputs.CompleteNode(output=bytes(message.output), port=message.port, **who)
     if isinstance(message, SkipNode):
         return inputs.SkipNode(**who)
     given = None if message.input is UNSET else bytes(message.input)
-    kind = inputs.RetryNode if isinstance(message, RetryNode) else inputs.RerunFrom
-    return kind(input=given, **who)
+    if isinstance(message, RetryNode):
+        return inputs.RetryNode(input=given, **who)
+    return inputs.RerunFrom(input=given, version=message.version, children=message.children, **who)

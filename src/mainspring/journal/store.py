@@ -18,7 +18,9 @@ A store has no clock: whoever calls says what time it is (UTC milliseconds). It 
   the place of the one before. Losing one costs time only.
 - a dead letter is kept once, however often one of its id is buried, until it is raised or purged.
 - what is kept of limits comes back as it was kept last, in this session or a later one.
-- `follow` gives every row once, in commit order, without gaps.
+- `follow` gives every row once, in commit order, without gaps but for the rows of instances that were removed.
+- `remove` has a family go as a whole or stay as a whole. Of one that has gone nothing is left: a new instance of the same id
+  begins as if there had never been one, and takes messages of the same ids.
 """
 
 from __future__ import annotations
@@ -136,6 +138,23 @@ class Store(Protocol):
         """Lose these dead letters for good. How many of them there were."""
         ...
 
+    # retention
+
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        """Lose these instances (by their numbers) for good, with all that is kept of them; gives those that went.
+
+        A family stays, whole, where one of it is open, has something to send or a dead letter, or is the child of one that
+        is open or has something to send (it may be this child's start, once more); in a shared store also where somebody
+        else has just a hand on it. Definitions and cached results stay.
+        """
+        ...
+
+    async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
+        """Give back some of the room that the removed have left: groups after position `after` that have no rows any more,
+        of those that name up to about `limit` rows; then room in the medium. What it costs is bounded. Gives where to go
+        on; None at the end, which does not move away while others commit."""
+        ...
+
     # what limits have to remember
 
     async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
@@ -186,7 +205,7 @@ class Store(Protocol):
         ...
 
     async def ended(self, ids: Sequence[str]) -> list[str]:
-        """Those of these instances that are at their end, in any order."""
+        """Those of these instances that are at their end, or not there (any more), in any order."""
         ...
 
     async def load(self, id: str, *, until: int | None = None) -> Loaded | None:

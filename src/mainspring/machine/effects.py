@@ -81,6 +81,12 @@ class ReleaseAdmission(Effect, frozen=True):
     took: int = 0
 
 
+class Migrate(Effect, frozen=True):
+    """The instance runs by another version of its definition: its nodes' code, and its limits, are those of that one."""
+
+    version: str
+
+
 class Tell(Effect, frozen=True):
     """Hand a log node's text to whoever listens. `level` is debug, info, warning or error."""
 
@@ -187,6 +193,7 @@ Order = (
     | ArmTimer
     | DisarmTimer
     | AskAdmission
+    | Migrate
     | ReleaseAdmission
     | Tell
     | ReadBack

@@ -469,13 +469,22 @@ class NodeCompensationFailed(Event, frozen=True, array_like=True, tag=True, gc=F
 
 
 class Intervened(Event, frozen=True, array_like=True, tag=True, gc=False):
-    """Somebody did something by hand, which the events after it tell. `what`: retry, skip, complete, rerun, variables."""
+    """Somebody did something by hand, which the events after it tell. `what`: retry, skip, complete, rerun,
+    variables, migrate."""
 
     what: str
     path: str = ""
     run: int = 0
     by: str = ""
     reason: str = ""
+
+
+class InstanceMigrated(Event, frozen=True, array_like=True, tag=True, gc=False):
+    """From here on the instance runs by another version of its definition: `version` is that one's content hash, `children`
+    pins the workflows that its subflows start."""
+
+    version: str
+    children: tuple[Pin, ...] = ()
 
 
 class NodeReset(Event, frozen=True, array_like=True, tag=True, gc=False):
@@ -571,6 +580,7 @@ AnyEvent = (
     | NodeCompensated
     | NodeCompensationFailed
     | Intervened
+    | InstanceMigrated
     | NodeReset
     | NodeActivated
     | RunCompleted

@@ -15,6 +15,7 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import events as ev
 from mainspring.machine import signals
 from mainspring.machine.block import Block, merge_writes
+from mainspring.machine.capturing import become
 from mainspring.machine.fold_blocks import FOLD_BLOCKS, end_block
 from mainspring.machine.fold_saga import FOLD_SAGA
 from mainspring.machine.inbox import RunResult
@@ -98,6 +99,13 @@ def _variables_set(instance: Instance, event: ev.VariablesSet, at: int) -> None:
 def _instance_undone(instance: Instance, event: ev.InstanceCompensated, at: int) -> None:
     move_instance(instance, event, at)
     instance.reason = event.reason
+
+
+def _instance_migrated(instance: Instance, event: ev.InstanceMigrated, at: int) -> None:
+    move_instance(instance, event, at)
+    become(instance, instance.plans(event.version))
+    if instance.lineage.children != event.children:
+        instance.lineage = msgspec.structs.replace(instance.lineage, children=event.children)
 
 
 def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) -> None:
@@ -416,6 +424,7 @@ FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.NodesSkipped: _nodes_skipped,
     ev.NodesCancelled: _nodes_cancelled,
     ev.NodesRequeued: _nodes_requeued,
+    ev.InstanceMigrated: _instance_migrated,
     ev.Intervened: lambda instance, event, at: None,  # what it led to is told by events of its own
     ev.NodeReset: _node_reset,
     ev.NodeActivated: _node_activated,

@@ -137,9 +137,22 @@ class CompleteNode(Intervention, frozen=True, kw_only=True):
 
 
 class RerunFrom(Intervention, frozen=True, kw_only=True):
-    """An instance at its end runs again from this node on. `input` (JSON) stands in for what had come in."""
+    """An instance at its end runs again from this node on. `input` (JSON) stands in for what had come in. With a `version`
+    it runs by that one from then on; `children` pins the workflows that its subflows start."""
 
     input: bytes | None = None
+    version: str = ""
+    children: tuple[Pin, ...] = ()
+
+
+class Migrate(Input, frozen=True, kw_only=True):
+    """The instance goes on by another version of its definition: `version` is its content hash, `children` pins the
+    workflows that its subflows start. Whoever steps knows the plan (`Instance.plans`)."""
+
+    version: str
+    children: tuple[Pin, ...] = ()
+    by: str = ""
+    reason: str = ""
 
 
 class SetVariables(Input, frozen=True, kw_only=True):
@@ -275,6 +288,7 @@ AnyInput = (
     | CompleteNode
     | RerunFrom
     | SetVariables
+    | Migrate
     | TaskFinished
     | TaskFailed
     | HandlerMissing

@@ -46,6 +46,7 @@ INSTANCE: Table = _rows(
     ("InstanceCompensated", "compensating", "compensated"),
     ("InstanceReopened", "completed partial_success failed cancelled", "running"),
     ("SignalKept SignalDropped", f"{_OPEN} parked", "="),
+    ("InstanceMigrated", "running pausing paused parked", "="),
 )
 
 NODE: Table = _rows(

@@ -104,6 +104,15 @@ class Purge(Struct, frozen=True, tag="purge"):
     ids: tuple[str, ...]
 
 
+class Collect(Struct, frozen=True, tag="gc", omit_defaults=True):
+    """Remove instances at their end. See `Engine.gc`. What takes longer than an answer may is done by asking again."""
+
+    older_than_ms: int | None = None
+    keep: int | None = None
+    workflow: str | None = None
+    dry_run: bool = False
+
+
 class SwitchBreaker(Struct, frozen=True, tag="breaker", omit_defaults=True):
     """Open a circuit breaker by hand, or close it (`shut`)."""
 
@@ -117,58 +126,61 @@ class Limits(Struct, frozen=True, tag="limits"):
     """How each limit stands: its size, who holds it, how many wait."""
 
 
-class Retry(Struct, frozen=True, tag="retry", omit_defaults=True):
+class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What all orders by hand have: who gives it, why, and whether it is only to be tried."""
+
+    by: str = ""
+    reason: str = ""
+    dry_run: bool = False
+
+
+class Retry(Said, frozen=True, tag="retry"):
     """Have a node run again. See `Engine.retry`."""
 
     id: str
     path: str
     input: Raw | UnsetType = UNSET
-    by: str = ""
-    reason: str = ""
-    dry_run: bool = False
 
 
-class Skip(Struct, frozen=True, tag="skip", omit_defaults=True):
+class Skip(Said, frozen=True, tag="skip"):
     """Have a node not run."""
 
     id: str
     path: str
-    by: str = ""
-    reason: str = ""
-    dry_run: bool = False
 
 
-class Complete(Struct, frozen=True, tag="complete", omit_defaults=True):
+class Complete(Said, frozen=True, tag="complete"):
     """Say that a node is done."""
 
     id: str
     path: str
     output: Raw = Raw(b"null")
     port: str | None = None
-    by: str = ""
-    reason: str = ""
-    dry_run: bool = False
 
 
-class Rerun(Struct, frozen=True, tag="rerun", omit_defaults=True):
-    """Have an instance run again from a node on."""
+class Rerun(Said, frozen=True, tag="rerun"):
+    """Have an instance run again from a node on, by the version of its workflow in `body` where there is one."""
 
     id: str
     path: str
     input: Raw | UnsetType = UNSET
-    by: str = ""
-    reason: str = ""
-    dry_run: bool = False
+    body: str = ""
+    folder: str = ""
 
 
-class SetVariables(Struct, frozen=True, tag="variables", omit_defaults=True):
+class SetVariables(Said, frozen=True, tag="variables"):
     """Give variables other values."""
 
     id: str
     values: Raw
-    by: str = ""
-    reason: str = ""
-    dry_run: bool = False
+
+
+class Migrate(Said, frozen=True, tag="migrate"):
+    """Have instances go on by another version of their workflow, whose canonical form is `body`. No `ids`: all open ones."""
+
+    ids: tuple[str, ...]
+    body: str
+    folder: str = ""
 
 
 ByHand = Retry | Skip | Complete | Rerun | SetVariables
@@ -185,8 +197,10 @@ Operation = (
     | Approve
     | Requeue
     | Purge
+    | Collect
     | SwitchBreaker
     | Limits
+    | Migrate
     | ByHand
 )
 

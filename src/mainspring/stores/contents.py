@@ -41,9 +41,12 @@ class Kept:
     blobs: list[BlobRow] = field(default_factory=list)
     snapshots: list[SnapshotRow] = field(default_factory=list)
     inbox: dict[str, tuple[int, InboxMessage]] = field(default_factory=dict)  # with the number of its arrival
+    messages: set[str] = field(default_factory=set)  # the ids of all that ever came
 
     def copy(self) -> Kept:
-        return Kept(self.record, list(self.rows), list(self.blobs), list(self.snapshots), dict(self.inbox))
+        return Kept(
+            self.record, list(self.rows), list(self.blobs), list(self.snapshots), dict(self.inbox), set(self.messages)
+        )
 
 
 class Contents:
@@ -59,7 +62,7 @@ class Contents:
         self.cache: dict[bytes, CacheRow] = {}  # the oldest first
         self.letters: dict[str, DeadLetter] = {}
         self.limits: dict[str, bytes] = {}
-        self.groups: list[list[tuple[int, int]]] = []
+        self.groups: list[Sequence[tuple[int, int]]] = []
         self.lease: Lease | None = None
         self.epoch = 0
         self.next_number = 1
@@ -73,6 +76,8 @@ class Contents:
         other.arrived = self.arrived
         other.outgoing = dict(self.outgoing)
         other.cache = dict(self.cache)
+        other.letters = dict(self.letters)
+        other.limits = dict(self.limits)
         other.groups = list(self.groups)
         other.epoch = self.epoch
         other.next_number = self.next_number
@@ -156,6 +161,10 @@ class Contents:
             kept.record = msgspec.structs.replace(kept.record, **change)
         for id in write.consumed:
             kept.inbox.pop(id, None)
+        self.apply_rest(write)
+
+    def apply_rest(self, write: Write) -> None:
+        """Do what it says of other things than its instance."""
         for row in write.outbox:
             self.outgoing.setdefault(row.id, row)
         for entry in write.cached:
@@ -176,6 +185,7 @@ class Contents:
         """Keep a new message."""
         self.arrived += 1
         self.known_messages.add(message.id)
+        self.kept[message.instance].messages.add(message.id)
         self.kept[message.instance].inbox[message.id] = (self.arrived, message)
 
     def forget_sent(self, ids: Sequence[str]) -> None:
@@ -201,6 +211,46 @@ class Contents:
         """Let go of these results."""
         for key in keys:
             self.cache.pop(key, None)
+
+    # retention
+
+    def expendable_of(self, families: Sequence[Sequence[int]]) -> list[int]:
+        """The numbers of those that may go."""
+        sending = {row.instance for row in self.outgoing.values()}
+        needed = sending | {one.instance for one in self.letters.values()}
+        going: list[int] = []
+        for family in families:
+            there = [number for number in family if number in self.kept]
+            if not any(number in needed or self._is_alive(self.kept[number].record, sending) for number in there):
+                going += there
+        return going
+
+    def _is_alive(self, record: InstanceRecord, sending: set[int]) -> bool:
+        parent = None if record.parent is None else self.by_id.get(record.parent)
+        return record.open or (parent is not None and (self.kept[parent].record.open or parent in sending))
+
+    def remove(self, numbers: Sequence[int]) -> None:
+        """Lose these. The groups that they were committed in name them until `compact`."""
+        for number in numbers:
+            kept = self.kept.pop(number)
+            del self.by_id[kept.record.id]
+            self.known_messages -= kept.messages
+
+    def has_row(self, number: int, seq: int) -> bool:
+        """Whether a row is there (still)."""
+        kept = self.kept.get(number)
+        return kept is not None and seq <= len(kept.rows)
+
+    def compact(self, after: int, limit: int) -> int | None:
+        """Have some groups name no more rows than there are; where to go on."""
+        named = 0
+        for place, group in enumerate(self.groups[after : after + limit], start=after):
+            if not all(self.has_row(number, seq) for number, seq in group):
+                self.groups[place] = tuple(entry for entry in group if self.has_row(*entry))
+            named += len(group) or 1
+            if named >= limit:
+                return place + 1
+        return None
 
     # dead letters, and what limits have to remember
 
@@ -284,8 +334,8 @@ class Contents:
         return None if number is None else self.kept[number].record
 
     def ended(self, ids: Sequence[str]) -> list[str]:
-        """Those at their end."""
-        return [id for id in ids if id in self.by_id and not self.kept[self.by_id[id]].record.open]
+        """Those at their end, or gone."""
+        return [id for id in ids if id not in self.by_id or not self.kept[self.by_id[id]].record.open]
 
     def load(self, id: str, *, until: int | None = None) -> Loaded | None:
         """An instance, without taking it."""
@@ -324,7 +374,8 @@ class Contents:
             if found and len(found) + len(entries) > limit:
                 break
             for index, (instance, seq) in enumerate(entries):
-                found.append((Position(number, index, instance, seq), self.kept[instance].rows[seq - 1]))
+                if self.has_row(instance, seq):
+                    found.append((Position(number, index, instance, seq), self.kept[instance].rows[seq - 1]))
         return found
 
     def facts(self, url: str) -> StoreFacts:

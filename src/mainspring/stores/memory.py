@@ -113,6 +113,20 @@ class MemoryStore:
         self._contents.forget_cached(going)
         return len(going)
 
+    # retention
+
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        """Lose what may go."""
+        self._contents.check(lease)
+        going = self._contents.expendable_of(families)
+        self._contents.remove(going)
+        return going
+
+    async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
+        """Let go of groups without rows."""
+        self._contents.check(lease)
+        return self._contents.compact(after, limit)
+
     # dead letters, and what limits have to remember
 
     async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:

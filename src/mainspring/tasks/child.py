@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 STOP_GRACE_SECONDS = 2.0
 DRAIN_SECONDS = 0.25
@@ -84,19 +85,29 @@ class Child(asyncio.SubprocessProtocol):
     async def _begin(self, command: Sequence[str], folder: str, environment: Mapping[str, str]) -> int:
         """Start it. Gives the end of its stdin that only we hold: while it is open, we are alive (see `lifeline`)."""
         theirs, ours = os.pipe()
-        try:
-            await asyncio.get_running_loop().subprocess_exec(
+        begun = asyncio.ensure_future(
+            asyncio.get_running_loop().subprocess_exec(
                 lambda: self, *command, stdin=theirs, cwd=folder, env=dict(environment), start_new_session=True
             )
+        )
+        try:
+            # Were that itself cancelled, only the child would be killed, and then its children's pipes waited for.
+            await asyncio.shield(begun)
         except BaseException:
             os.close(ours)
-            self.signal(signal.SIGKILL)
-            if self._transport is not None:
-                self._transport.close()
+            begun.add_done_callback(self._discarded)
+            await asyncio.wait((begun,))
             raise
         finally:
             os.close(theirs)
         return ours
+
+    def _discarded(self, begun: asyncio.Future[Any]) -> None:
+        """It has started after all, and nobody wants it any more."""
+        if not begun.cancelled() and begun.exception() is None:
+            self.signal(signal.SIGKILL)
+            if self._transport is not None:
+                self._transport.close()
 
     async def _stop(self) -> None:
         """Ask the group to end, and after a grace make it (at once where we are cancelled a second time)."""

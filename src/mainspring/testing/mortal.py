@@ -84,6 +84,10 @@ class MortalStore(MemoryStore):
         """Likewise."""
         return await self._write(lambda: MemoryStore.purge(self, lease, ids))
 
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        """Likewise."""
+        return await self._write(lambda: MemoryStore.remove(self, lease, families))
+
     async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
         """Likewise."""
         await self._write(lambda: MemoryStore.keep_limits(self, lease, states))

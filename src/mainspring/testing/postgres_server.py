@@ -13,10 +13,13 @@ import atexit
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -110,8 +113,8 @@ class PrivateServer:
         self.start_again()
         return self.url
 
-    def start_again(self) -> None:
-        """Start it on the data and the port that it had."""
+    def start_again(self, *, wait: bool = True) -> None:
+        """Start it on the data and the port that it had. Without `wait` it may not be up when this returns."""
         given = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -120,11 +123,28 @@ class PrivateServer:
         }
         options = " ".join(f"-c {name}='{value}'" for name, value in given.items())
         log = str(Path(self._folder, "log"))
-        self._call("pg_ctl", "-D", self._data, "-l", log, "-w", "-t", str(START_SECONDS_MAX), "-o", options, "start")
+        waiting = ("-w", "-t", str(START_SECONDS_MAX)) if wait else ("-W",)
+        self._call("pg_ctl", "-D", self._data, "-l", log, *waiting, "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it: `smart`, `fast` or `immediate` (as a crash would)."""
         self._call("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", str(START_SECONDS_MAX), "stop")
+
+    def processes(self) -> tuple[int, list[int]]:
+        """Its first process, and those that this has started. Raises OSError where it does not run."""
+        first = int(Path(self._data, "postmaster.pid").read_text().split()[0])
+        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(first)], capture_output=True, text=True, check=False)
+        return first, [int(pid) for pid in found.stdout.split()]
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes. It can be started again when this returns."""
+        first, others = self.processes()
+        for pid in (first, *others):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + START_SECONDS_MAX
+        while any(Path(f"/proc/{pid}").exists() for pid in (first, *others)) and time.monotonic() < end:
+            time.sleep(0.002)
 
     def remove(self) -> None:
         """Stop it, whatever it does, and remove its data."""

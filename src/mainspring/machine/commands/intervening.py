@@ -12,8 +12,9 @@ from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs, waves
 from mainspring.machine.children import cancel_child
-from mainspring.machine.commands import reopening
+from mainspring.machine.commands import migrating, reopening
 from mainspring.machine.commands.pausing import instance_due
+from mainspring.machine.commands.reopening import OPEN
 from mainspring.machine.instance import Instance
 from mainspring.machine.leases import given_back
 from mainspring.machine.lifecycle import ACTIVE, INSTANCE, INSTANCE_FINAL
@@ -22,9 +23,6 @@ from mainspring.machine.policies import failure
 from mainspring.machine.scope import NodeState, Scope
 from mainspring.machine.stopping import stop_nodes
 from mainspring.machine.turn import Refused, Turn
-
-OPEN = frozenset({"running", "pausing", "paused", "parked"})
-"""An instance in one of these is open to a hand; one that ends or undoes itself is left alone."""
 
 
 def skip_node(turn: Turn, request: inputs.SkipNode) -> None:
@@ -81,9 +79,14 @@ def rerun_from(turn: Turn, request: inputs.RerunFrom) -> None:
         raise Refused(reason)
     node = instance.plan.by_id[request.path]
     again = _with_all_that_follows(instance, node)
+    if request.version and request.path not in instance.plans(request.version).by_id:
+        raise Refused(f"that version has no node {request.path} to begin with")
+    plan = migrating.checked(turn, request.version, again) if request.version else None
     _begin(turn, "rerun", request, again)
     if request.input is not None:
         turn.emit(ev.InputMapped(request.path, instance.state(node).run, Raw(request.input)))
+    if plan is not None:
+        migrating.switch(turn, plan, request.children)
     turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
     waves.go_on(turn)
     failure.settle(turn)
@@ -192,8 +195,8 @@ def _take_back(turn: Turn, node: PlanNode, state: NodeState) -> None:
 def _follow(turn: Turn, scope: Scope, node: PlanNode, again: list[PlanNode]) -> None:
     """What the end of the node leads to; all decide anew where others were reset with it."""
     if again:
-        waves.go_on(turn)
-    else:
-        turn.ended(scope, [node])
-        waves.carry_on(turn)
+        reopening.decide_anew(turn)
+        return
+    turn.ended(scope, [node])
+    waves.carry_on(turn)
     failure.settle(turn)

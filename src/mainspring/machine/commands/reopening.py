@@ -22,6 +22,9 @@ from mainspring.machine.policies import failure
 from mainspring.machine.scope import NodeState, Scope
 from mainspring.machine.turn import Refused, Turn
 
+OPEN = frozenset({"running", "pausing", "paused", "parked"})
+"""An instance in one of these is open to a hand; one that ends or undoes itself is left alone."""
+
 
 def retry_node(turn: Turn, request: RetryNode) -> None:
     """Reopen the instance where it is at its end, and have the node decide anew with the messages that it had; or with the
@@ -44,7 +47,13 @@ def retry_node(turn: Turn, request: RetryNode) -> None:
     if request.input is not None:
         turn.emit(ev.InputMapped(request.path, scope.state(node).run, Raw(request.input)))
     turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
-    waves.go_on(turn)
+    decide_anew(turn)
+
+
+def decide_anew(turn: Turn) -> None:
+    """After nodes were reset: at once, or when the instance goes on where it stands still."""
+    if turn.instance.status in STARTING:
+        waves.go_on(turn)
     failure.settle(turn)
 
 
@@ -66,9 +75,8 @@ def _retries_now(turn: Turn, request: RetryNode) -> bool:
 
 def why_not(instance: Instance, path: str, run: int, now: int) -> str:
     """Why this run of a node cannot be followed by another one ("": it can)."""
-    if instance.status != "running" and instance.status not in INSTANCE["InstanceReopened"]:
-        stands = instance.status in INSTANCE["InstanceResumed"]
-        return f"the instance is {instance.status}{': resume it first' if stands else ''}"
+    if instance.status not in OPEN and instance.status not in INSTANCE["InstanceReopened"]:
+        return f"the instance is {instance.status}"
     if instance.status == "cancelled":
         return "the instance was cancelled"
     timeout = instance.plan.timeout

@@ -55,6 +55,8 @@ class Books:
         self.shown_until: tuple[str, int] = ("", 0)
         """The log, and the place in it, until which what is touched is of no interest."""
         self._base = 0
+        self.spare = False
+        """Whether the log still has instances that were removed."""
         if read_only:
             if not (folder / LOG).is_file():
                 raise NothingYet(f"there is no store {folder}: nothing has been run there yet")
@@ -113,7 +115,7 @@ class Books:
     def _forget(self) -> None:
         if self._log is not None:
             self._log.close()
-        self._log, self._contents, self._base = None, Contents(), 0
+        self._log, self._contents, self._base, self.spare = None, Contents(), 0, False
 
     def _catch_up(self, *, repair: bool) -> None:
         try:
@@ -163,8 +165,15 @@ class Books:
                 contents.by_id[line.record.id] = number
             case lines.Known():
                 contents.known_messages.update(line.ids)
+                if line.instance in contents.kept:
+                    contents.kept[line.instance].messages.update(line.ids)
+            case lines.Removed():
+                contents.remove(line.instances)
+                self.spare = True
+            case lines.Skipped():
+                contents.groups.extend([()] * line.groups)
             case lines.Rest():
-                contents.apply(lines.write(line.changes))
+                contents.apply_rest(lines.write(line.changes))
             case lines.Format():
                 self.id = line.log
             case lines.Rewritten():
@@ -185,6 +194,8 @@ class Books:
                     self._touch_changed(one)
             case lines.Rest():
                 self._touch_changed(line.changes)
+            case lines.Removed():
+                self.touched.update(line.instances)
             case lines.Claim():
                 self.touched.update(line.instances)
             case lines.Post():

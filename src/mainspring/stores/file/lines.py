@@ -131,7 +131,7 @@ class Changes(Struct, omit_defaults=True, gc=False):
 
 
 class Group(_Line, frozen=True, tag="group"):
-    """A group was committed. All lines of this kind, counted from 1, are the positions of `follow`."""
+    """A group was committed. All of them, counted from 1 (with those that were skipped), are the positions of `follow`."""
 
     writes: tuple[Changes, ...] = ()
 
@@ -191,9 +191,22 @@ class Kept(_Line, frozen=True, tag="instance"):
 
 
 class Known(_Line, frozen=True, tag="known"):
-    """Ids of messages that were consumed before the log was rewritten."""
+    """Ids of messages that one instance had consumed before the log was rewritten."""
 
     ids: tuple[str, ...]
+    instance: int = 0
+
+
+class Removed(_Line, frozen=True, tag="removed"):
+    """These instances were removed, with all that was kept of them."""
+
+    instances: tuple[int, ...]
+
+
+class Skipped(_Line, frozen=True, tag="skipped"):
+    """So many groups stood here whose instances are all removed: the positions of those that follow stay as they were."""
+
+    groups: int
 
 
 class Rest(_Line, frozen=True, tag="rest"):
@@ -220,6 +233,8 @@ Line = (
     | Limits
     | Kept
     | Known
+    | Removed
+    | Skipped
     | Rest
     | Rewritten
 )

@@ -35,10 +35,9 @@ def whole(contents: Contents, *, locked: bool) -> Iterator[Line]:
         yield lines.Kept(kept.record, tuple([lines.row(one) for one in kept.snapshots]))
     yield from _groups(contents)
     yield from _messages(contents)
-    if contents.kept:
-        first = next(iter(contents.kept))
+    if contents.outgoing or contents.cache or contents.letters:
         rest = Write(
-            first,
+            0,
             outbox=tuple(contents.outgoing.values()),
             cached=tuple(contents.cache.values()),
             buried=tuple(contents.letters.values()),
@@ -54,18 +53,27 @@ def _groups(contents: Contents) -> Iterator[Line]:
     for kept in contents.kept.values():
         for blob in kept.blobs:
             blobs.setdefault((blob.instance, blob.seq), []).append(blob)
+    skipped = 0
     for group in contents.groups:
+        left = [entry for entry in group if contents.has_row(*entry)]
+        if not left:
+            skipped += 1
+            continue
+        if skipped:
+            yield lines.Skipped(skipped)
+            skipped = 0
         yield lines.group(
             Write(number, (contents.kept[number].rows[seq - 1],), blobs=tuple(blobs.get((number, seq), ())))
-            for number, seq in group
+            for number, seq in left
         )
+    if skipped:
+        yield lines.Skipped(skipped)
 
 
 def _messages(contents: Contents) -> Iterator[Line]:
-    waiting = sorted(entry for kept in contents.kept.values() for entry in kept.inbox.values())
-    left = {message.id for _, message in waiting}
-    gone = [id for id in contents.known_messages if id not in left]
-    for place in range(0, len(gone), AT_ONCE):
-        yield lines.Known(tuple(gone[place : place + AT_ONCE]))
-    for _, message in waiting:
+    for number, kept in contents.kept.items():
+        gone = sorted(kept.messages.difference(kept.inbox))
+        for place in range(0, len(gone), AT_ONCE):
+            yield lines.Known(tuple(gone[place : place + AT_ONCE]), number)
+    for _, message in sorted(entry for kept in contents.kept.values() for entry in kept.inbox.values()):
         yield lines.Post(lines.item(message))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,6 +37,7 @@ class Showing:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._swept = ""
         self._rows: dict[int, int] = {}  # how many rows each file that is ours has
         self._blobs: dict[int, int] = {}
 
@@ -54,13 +56,31 @@ class Showing:
             number = books.touched.pop()
             if number in contents.kept:
                 self._show(contents.kept[number])
+            else:
+                self._remove(number)
         if books.touched:
             return True
         parts = {"definitions": self._definitions, **{name: self._part(name, of) for name, of in PARTS.items()}}
         while books.parts:
             parts[books.parts.pop()](contents)
+        if books.id != self._swept:
+            self._remove_strays(contents)  # of what was removed before the log was rewritten, that says nothing
+            self._swept = books.id
         _put(self._folder / MARK, {"log": books.id, "end": books.end})
         return False
+
+    def _remove(self, number: int) -> None:
+        self._rows.pop(number, None)
+        self._blobs.pop(number, None)
+        for folder in (self._folder / "instances").glob(f"{number:06} *"):
+            rmtree(folder)
+
+    def _remove_strays(self, contents: Contents) -> None:
+        folder = self._folder / "instances"
+        for one in folder.iterdir() if folder.is_dir() else ():
+            number = one.name.partition(" ")[0]
+            if number.isdecimal() and int(number) not in contents.kept:
+                rmtree(one)
 
     def _show(self, kept: Kept) -> None:
         number = kept.record.number

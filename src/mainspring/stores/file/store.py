@@ -254,6 +254,30 @@ class FileStore:
 
         return await self._owned(lease, let_go)
 
+    # retention
+
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        """Lose what may go."""
+
+        def lose(books: Books, contents: Contents) -> list[int]:
+            going = contents.expendable_of(families)
+            if going:
+                books.write(lines.Removed(tuple(going)))
+            return going
+
+        return await self._owned(lease, lose)
+
+    async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
+        """Let go of groups without rows; at the end the log is rewritten without what was removed."""
+
+        def let_go(books: Books, contents: Contents) -> int | None:
+            place = contents.compact(after, limit)
+            if place is None and books.spare:
+                books.rewrite()
+            return place
+
+        return await self._owned(lease, let_go)
+
     # dead letters, and what limits have to remember
 
     async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:

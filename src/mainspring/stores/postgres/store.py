@@ -203,6 +203,20 @@ class PostgresStore:
         gone: int = await self._call("SELECT trim_cache($1, $2, $3, $4)", lease.epoch, now, entries_max, limit)
         return gone
 
+    # retention
+
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        """Lose what may go."""
+        numbers = [number for family in families for number in family]
+        places = [place for place, family in enumerate(families) for _ in family]
+        gone: list[int] = await self._call("SELECT remove_instances($1, $2, $3)", lease.epoch, numbers, places)
+        return gone
+
+    async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
+        """Let go of groups without rows. The room is given back by the server, in its own time."""
+        place: int | None = await self._call("SELECT compact_groups($1, $2, $3)", lease.epoch, after, limit)
+        return place
+
     # dead letters, and what limits have to remember
 
     async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:
@@ -310,8 +324,13 @@ class PostgresStore:
         return await self._with(lambda c: reading.find(c, id))
 
     async def ended(self, ids: Sequence[str]) -> list[str]:
-        """Those at their end."""
-        rows = await self._with(lambda c: c.fetch("SELECT id FROM instance WHERE id = ANY ($1) AND NOT open", ids))
+        """Those at their end, or gone."""
+        rows = await self._with(
+            lambda c: c.fetch(
+                "SELECT asked FROM unnest($1::TEXT[]) AS asked LEFT JOIN instance ON id = asked WHERE open IS NOT TRUE",
+                ids,
+            )
+        )
         return [row[0] for row in rows]
 
     async def load(self, id: str, *, until: int | None = None) -> Loaded | None:

@@ -139,13 +139,14 @@ async def instances(
 
 
 async def ended(server: Server, ids: Sequence[str]) -> list[str]:
-    """Those at their end."""
+    """Those at their end, or gone."""
     if not ids:
         return []
     ((*numbers,),) = await server.hashes({"ids": ids})
     known = [(id, int(number)) for id, number in zip(ids, numbers, strict=True) if number is not None]
     seen = await server.hashes({f"i:{number}": ["open"] for _, number in known}) if known else []
-    return [id for (id, _), (open,) in zip(known, seen, strict=True) if open == b"0"]
+    still = {id for (id, _), (open,) in zip(known, seen, strict=True) if open == b"1"}
+    return [id for id in ids if id not in still]
 
 
 async def definition(server: Server, version: str) -> DefinitionRecord | None:
@@ -217,17 +218,32 @@ async def outbox(server: Server, epoch: int, limit: int) -> list[OutboxRow]:
 
 async def follow(server: Server, group: int, limit: int) -> list[tuple[Position, TurnRow]]:
     """Rows in commit order, whole groups only."""
+    while True:
+        places, group, more = await _places(server, group, limit)
+        found = await _rows_at(server, places)
+        if found or not more:
+            return found
+
+
+async def _places(server: Server, group: int, limit: int) -> tuple[list[Position], int, bool]:
+    """What some groups after this one have held, the last of them, and whether there may be more."""
     places: list[Position] = []
     while not places:
         groups = await server.ask("LRANGE", "groups", group, group + min(max(limit, 1), GROUPS_AT_ONCE) - 1)
         if not groups:
-            return []
+            return [], group, False
         for text in groups:
             entries = [entry.split(b":") for entry in text.split()]
             if places and len(places) + len(entries) > limit:
                 break
             group += 1
             places += [Position(group, index, int(one), int(seq)) for index, (one, seq) in enumerate(entries)]
+    return places, group, True
+
+
+async def _rows_at(server: Server, places: Sequence[Position]) -> list[tuple[Position, TurnRow]]:
+    if not places:
+        return []
     wanted: dict[str, list[int]] = {}
     for place in places:
         wanted.setdefault(f"t:{place.instance}", []).append(place.seq)

@@ -177,6 +177,18 @@ class RedisStore:
         gone: int = await self._server.verb("trim", lease.epoch, now, entries_max, limit)
         return gone
 
+    # retention
+
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        """Lose what may go."""
+        given = [argument for family in families for argument in listed([(number,) for number in family])]
+        return [int(number) for number in await self._server.verb("remove", lease.epoch, len(families), *given)]
+
+    async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
+        """Let go of groups without rows."""
+        place = await self._server.verb("compact", lease.epoch, after, limit)
+        return int(place) if place else None
+
     # dead letters, and what limits have to remember
 
     async def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[DeadLetter]:

@@ -3,7 +3,8 @@
 -- order. Everything is looked at before the first thing is written: what a script has written stays, also where it fails.
 --
 --   sessions   living: epoch by the end of its lease; s:EPOCH: its row; over: those that are over and still own instances
---   instances  ids: number by id; i:NUMBER: the record; t: turns by seq; b: blobs; sn: snapshots; in: waiting messages
+--   instances  ids: number by id; i:NUMBER: the record; t: turns by seq; b: blobs; sn: snapshots; in: waiting messages;
+--              kn: the ids of all that was ever posted
 --   to find    numbers, open, own:EPOCH, sleeping (by wake_at), woken (sleepers with mail), mailed (all with mail)
 --   the rest   groups, messages, known, out*, cache*, letter*, limits, d:VERSION, defs:WORKFLOW, counter
 
@@ -139,7 +140,9 @@ function verbs.renew()
     if over then
         return over
     end
-    if tonumber(call('ZSCORE', 'living', epoch)) < now then
+    -- Late, by more than half of its time: this server may have been away, for the others too.
+    local half = tonumber(call('HGET', 's:' .. epoch, 'ttl')) / 2
+    if tonumber(call('ZSCORE', 'living', epoch)) - half < now then
         call('HSET', 's:' .. epoch, 'steady_since', now)
     end
     call('ZADD', 'living', now + ttl, epoch)
@@ -260,8 +263,9 @@ local function write_rest(epoch, touched)
             touched[item[1]] = true
         end
     end
-    for _, item in ipairs(list(2)) do  -- outbox: id, row
+    for _, item in ipairs(list(3)) do  -- outbox: id, row, instance
         if call('HSETNX', 'outrow', item[1], item[2]) == 1 then
+            call('HSET', 'outof', item[1], item[3])
             call('ZADD', 'outplace', count('out'), item[1])
             call('HSET', 'outsession', item[1], epoch)
         end
@@ -285,10 +289,12 @@ local function write_rest(epoch, touched)
     end
     for _, item in ipairs(list(1)) do  -- raised: id
         call('HDEL', 'letterrow', item[1])
+        call('HDEL', 'letterof', item[1])
         call('ZREM', 'letterplace', item[1])
     end
-    for _, item in ipairs(list(2)) do  -- buried: id, row
+    for _, item in ipairs(list(3)) do  -- buried: id, row, instance
         if call('HSETNX', 'letterrow', item[1], item[2]) == 1 then
+            call('HSET', 'letterof', item[1], item[3])
             call('ZADD', 'letterplace', count('letter'), item[1])
         end
     end
@@ -335,6 +341,7 @@ function verbs.post()
         elseif call('SADD', 'known', item[1]) == 0 then
             ends[index] = 0
         else
+            call('SADD', 'kn:' .. item[2], item[1])
             call('ZADD', 'in:' .. item[2], count('arrival'), item[1])
             call('HSET', 'messages', item[1], item[3])
             arrange(item[2])
@@ -357,6 +364,7 @@ function verbs.sent()
     for _, item in ipairs(list(1)) do
         call('HDEL', 'outrow', item[1])
         call('HDEL', 'outsession', item[1])
+        call('HDEL', 'outof', item[1])
         call('ZREM', 'outplace', item[1])
     end
 end
@@ -383,6 +391,103 @@ function verbs.trim()
     return #gone + surplus
 end
 
+-- retention
+
+-- Whose rows these are: of what is to be sent, of dead letters. Of both there are few.
+local function named_in(name)
+    local found = {}
+    for _, number in ipairs(call('HVALS', name)) do
+        found[number] = true
+    end
+    return found
+end
+
+local function is_alive(number, sending)
+    local seen = call('HMGET', 'i:' .. number, 'open', 'parent')
+    local parent = seen[2] and seen[2] ~= '' and call('HGET', 'ids', string.sub(seen[2], 2))
+    return seen[1] == '1' or (parent and (sending[parent] or call('HGET', 'i:' .. parent, 'open') == '1'))
+end
+
+-- The id of a message is known so that it comes once. Of what has gone it may come anew, to one with the same id.
+local function forget_messages(number)
+    for _, id in ipairs(call('SMEMBERS', 'kn:' .. number)) do
+        call('SREM', 'known', id)
+        call('HDEL', 'messages', id)
+    end
+end
+
+local function remove(number)
+    local name, bytes, rows = 'i:' .. number, 0, call('HVALS', 't:' .. number)
+    for _, row in ipairs(rows) do
+        bytes = bytes + #row
+    end
+    count('turns', -#rows)
+    count('bytes', -bytes)
+    local seen = call('HMGET', name, 'id', 'owner')
+    give(number, seen[2], '0')
+    forget_messages(number)
+    for _, kind in ipairs({ 'i:', 't:', 'b:', 'sn:', 'in:', 'kn:' }) do
+        call('UNLINK', kind .. number)
+    end
+    call('HDEL', 'ids', seen[1])
+    call('ZREM', 'numbers', number)
+    call('ZREM', 'sleeping', number)
+    for _, set in ipairs({ 'open', 'woken', 'mailed' }) do
+        call('SREM', set, number)
+    end
+end
+
+-- Lose these, each family as a whole or not at all; gives those that went.
+function verbs.remove()
+    local epoch, families, gone = take(), {}, {}
+    for index = 1, tonumber(take()) do
+        families[index] = list(1)
+    end
+    local over = refused(epoch)
+    if over then
+        return over
+    end
+    local sending, lettered = named_in('outof'), named_in('letterof')
+    for _, family in ipairs(families) do
+        local stays = false
+        for _, item in ipairs(family) do
+            stays = stays or sending[item[1]] or lettered[item[1]] or is_alive(item[1], sending)
+        end
+        for _, item in ipairs(stays and {} or family) do
+            if call('EXISTS', 'i:' .. item[1]) == 1 then
+                remove(item[1])
+                table.insert(gone, item[1])
+            end
+        end
+    end
+    return gone
+end
+
+-- Groups without rows are emptied: a position is a place in the list, so they stay there. Where to go on; '' at the end.
+function verbs.compact()
+    local epoch, after, limit = take(), tonumber(take()), tonumber(take())
+    local over = refused(epoch)
+    if over then
+        return over
+    end
+    local groups, named = call('LRANGE', 'groups', after, after + limit - 1), 0
+    for index, text in ipairs(groups) do
+        local left = text == ''
+        named = named + 1
+        for number, seq in string.gmatch(text, '(%d+):(%d+)') do
+            left = left or call('HEXISTS', 't:' .. number, seq) == 1
+            named = named + 1
+        end
+        if not left then
+            call('LSET', 'groups', after + index - 1, '')
+        end
+        if named >= limit then
+            return string.format('%.0f', after + index)
+        end
+    end
+    return ''
+end
+
 function verbs.purge()
     local epoch, gone = take(), 0
     local over = refused(epoch)
@@ -391,6 +496,7 @@ function verbs.purge()
     end
     for _, item in ipairs(list(1)) do
         gone = gone + call('HDEL', 'letterrow', item[1])
+        call('HDEL', 'letterof', item[1])
         call('ZREM', 'letterplace', item[1])
     end
     return gone

@@ -83,7 +83,7 @@ def _rest(writes: Iterable[Write]) -> list[Argument]:
     buried: dict[str, DeadLetter] = {}
     for write in writes:
         consumed += [(write.instance, id) for id in write.consumed]
-        outbox += [(row.id, pack(row)) for row in write.outbox]
+        outbox += [(row.id, pack(row), row.instance) for row in write.outbox]
         blobs += [(one.instance, f"{one.seq}:{one.ordinal}", sealed(one.crc, one.body)) for one in write.blobs]
         if write.snapshot is not None:
             snapshots[write.snapshot.instance, write.snapshot.seq] = write.snapshot
@@ -102,7 +102,7 @@ def _rest(writes: Iterable[Write]) -> list[Argument]:
         *listed([(one.instance, one.seq, sealed(one.crc, one.body)) for one in snapshots.values()]),
         *listed([(one.key, one.expires_at, pack(one)) for one in results.values()]),
         *listed([(id,) for id in raised]),
-        *listed([(one.id, pack(one)) for one in buried.values()]),
+        *listed([(one.id, pack(one), one.instance) for one in buried.values()]),
     ]
 
 

@@ -11,7 +11,7 @@ PACKAGE = "mainspring.stores.sqlite"
 
 APPLICATION_ID = 0x6D737072  # "mspr": tells a mainspring store from any other SQLite file
 
-MIGRATIONS = ("0001_begin.sql", "0002_result_cache.sql", "0003_dead_letters.sql")
+MIGRATIONS = ("0001_begin.sql", "0002_result_cache.sql", "0003_dead_letters.sql", "0004_retention.sql")
 
 READABLE_FROM = 1
 """The oldest schema that whoever only looks can read as it is. A table that came later is an empty one there."""

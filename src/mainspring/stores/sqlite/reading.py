@@ -224,9 +224,9 @@ def among(ids: Sequence[str] | None) -> tuple[str, list[str]]:
 
 
 def ended(connection: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
-    """Those at their end."""
+    """Those at their end, or gone."""
     asked = ((id, connection.execute("SELECT open FROM instance WHERE id = ?", (id,)).fetchone()) for id in ids)
-    return [id for id, row in asked if row is not None and not row[0]]
+    return [id for id, row in asked if row is None or not row[0]]
 
 
 def next_wake(connection: sqlite3.Connection, ids: Sequence[str] | None = None) -> int | None:

@@ -27,7 +27,7 @@ from mainspring.journal.records import (
 )
 from mainspring.messaging.control import socket_of
 from mainspring.stores.liveness import OwnerLock
-from mainspring.stores.sqlite import migrations, reading, writing
+from mainspring.stores.sqlite import migrations, reading, removing, writing
 from mainspring.stores.sqlite.connection import Durability, connect_reader, connect_writer, explained
 from mainspring.stores.worker import Worker
 
@@ -178,6 +178,16 @@ class SqliteStore:
     async def trim(self, lease: Lease, now: int, entries_max: int, limit: int) -> int:
         """Let go of what is over, then of the oldest."""
         return await self._write(lambda c: writing.trim(c, lease, now, entries_max, limit))
+
+    # retention
+
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        """Lose what may go."""
+        return await self._write(lambda c: removing.remove(c, lease, families))
+
+    async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
+        """Let go of groups without rows, then of free pages; at the end the file is as short as it can be."""
+        return await self._write(lambda c: removing.compact(c, lease, after, limit))
 
     # dead letters, and what limits have to remember
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from mainspring.machine.instance import Instance, InstanceState, capture
+from mainspring.machine.capturing import InstanceState, capture
+from mainspring.machine.instance import Instance
 from mainspring.machine.scope import NodeState
 
 _TIMES = {"started_at", "ended_at", "due", "error"}

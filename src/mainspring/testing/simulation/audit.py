@@ -12,7 +12,7 @@ from mainspring.engine.result import InstanceResult
 from mainspring.errors import StoreCorrupt
 from mainspring.journal.codec import decode_turn
 from mainspring.journal.records import BlobRow, InboxMessage, Lease, Loaded, SnapshotRow, TurnRow, Write
-from mainspring.machine.instance import capture
+from mainspring.machine.capturing import capture
 from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
 from mainspring.testing.simulation.checks_breakers import Calls
@@ -220,7 +220,8 @@ class Audit:
         known = self.by_id.get(key[0])
         noted = key if known is None else (key[0], known.in_ledger(key[1]), *key[2:])
         begins = self.ledger.setdefault(noted, [])
-        if any(one.epoch == begin.epoch for one in begins):
+        again = known is not None and known.ahead  # what was not durable may be decided, and begun, anew
+        if any(one.epoch == begin.epoch for one in begins) and not again:
             self.world.fail("an attempt begins once", f"{key} begins twice in epoch {begin.epoch}")
         begins.append(begin)
         if begin.epoch == self.world.epoch:  # a process that has lost the store may be behind; it can harm nothing
@@ -230,7 +231,7 @@ class Audit:
     def _check_key(self, key: Key, call: TaskCall) -> None:
         """One idempotency key, one piece of work: whoever is given it twice may do nothing the second time."""
         known = self.by_id.get(key[0])
-        again = known is not None and known.in_ledger(key[1]) != key[1]
+        again = known is not None and (known.ahead or known.in_ledger(key[1]) != key[1])
         before = self._work.setdefault(call.idempotency_key, (key[:3], call.input))
         work = (key[:3], before[1] if again else call.input)  # how much is left to undo is less than before
         if before != work:
@@ -244,6 +245,10 @@ class Audit:
             return
         scope = None if watched is None else watched.scope_of(path)
         node = None if scope is None else scope.nodes[path.rpartition(".")[2]]
+        if watched is not None and watched.runs_ahead and (node is None or (node.run, node.attempt) <= (run, attempt)):
+            if node is None or (node.run, node.attempt) < (run, attempt):
+                self.world.points.hit("work ahead of what is durable")
+            return
         if watched is None or scope is None or node is None or (node.run, node.attempt) < (run, attempt):
             self.world.fail("effect after commit", f"{key} begins, and its start is not durable")
             return
@@ -294,7 +299,8 @@ class Audit:
 
     def end_of(self, key: Key, epoch: int) -> str:
         """How the attempt ended in this epoch, by the ledger."""
-        return next((one.end for one in self.ledger.get(key, ()) if one.epoch == epoch), "it never began")
+        ends = [one.end for one in self.ledger.get(key, ()) if one.epoch == epoch]
+        return next((end for end in ends if end in ("ok", "failed")), ends[-1] if ends else "it never began")
 
     def latest(self, key: Key, epoch: int) -> Begin | None:
         """The attempt as this epoch began it."""

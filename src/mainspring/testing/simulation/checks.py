@@ -151,7 +151,8 @@ def _waits_rightly(scope: WatchedScope, path: str, node: WatchedNode) -> None:
 
 
 def _others_stopped(scope: WatchedScope, join: str) -> None:
-    left = [path for path in scope.graph.rules[join].pointless if scope.nodes[path].status not in FINAL]
+    nodes = [(path, scope.nodes[path]) for path in scope.graph.rules[join].pointless]
+    left = [path for path, node in nodes if node.status not in FINAL and not node.again]  # somebody wants these to run
     scope.must(not left, "others are cancelled", f"{join} has begun, and {sorted(left)} go on")
 
 

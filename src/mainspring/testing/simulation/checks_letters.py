@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CRASH_LIMIT = "CrashLimit"
 REOPENED_FROM = frozenset(ENDS.values()) - {"cancelled"}
+OPEN = frozenset({"running", "pausing", "paused", "parked"})
 MARGIN_MS = 3_000
 """Whether a timeout is over is not judged so near to it: a refusal may have been decided a while before it is seen."""
 
@@ -130,6 +131,7 @@ def reopened(watched: Watched, event: ev.InstanceReopened) -> None:
     watched.must(resets, "an instance is reopened for a cause", "it is reopened, and nothing runs again")
     watched.status, watched.ended_at, watched.output = "running", 0, None
     watched.reopenings += 1
+    watched.own.ending.clear()  # what ended it before does not end it again
     watched.resumed_at = watched.audit.world.scheduler.now
     watched.audit.ends.pop(watched.id, None)
     watched.audit.letters.reopened.pop(watched.number, None)
@@ -146,7 +148,7 @@ def reset(watched: Watched, event: ev.NodeReset) -> None:
     for edge in scope.graph.outgoing[id]:
         scope.nodes[edge.target].tokens -= 1
     watched.move(node, "pending")
-    node.run = event.run
+    node.run, node.again = event.run, True
     node.attempt = node.failures = node.crashes = node.started_at = node.ended_at = node.epoch = 0
     node.due, node.mapped, node.is_mapped, node.output, node.error = None, None, False, None, None
     node.handled, node.waits_for, node.because, node.ended_row = False, "", "", 0
@@ -168,6 +170,8 @@ def _ordered(watched: Watched, scope: WatchedScope, id: str, event: ev.NodeReset
     watched.must(right, "what ended because of it runs again", f"{paths} run again, not {sorted(wanted)}")
     watched.asked_again.append((path, run))
     watched.audit.world.points.hit("a letter is raised")
+    if watched.stands:
+        watched.audit.world.points.hit("a letter is raised while all stands still")
     if len(wanted) > 1:
         watched.audit.world.points.hit("what followed a letter runs again")
 
@@ -179,7 +183,7 @@ def why_not(watched: Watched, path: str, run: int, now: int) -> str:
 
 def _why_not_now(watched: Watched, status: str, path: str, run: int, now: int) -> str:
     timeout = watched.graph.workflow.timeout
-    if status != "running" and status not in REOPENED_FROM:
+    if status not in OPEN and status not in REOPENED_FROM:
         return f"the instance is {status}"
     if timeout is not None and now >= watched.started_at + timeout + watched.stood_still(watched.started_at):
         return "its timeout is over"

@@ -58,6 +58,8 @@ def _instance(world: World, process: Process, audit: Audit, watched: Watched) ->
     until = None if watched.pause is None or watched.status == "parked" else watched.pause[1]
     if until is not None and until < late:
         yield f"its pause was over at {until}, and it is {process.clock.now()}"
+    if watched.ahead:
+        return  # what is durable of its nodes may be long over
     for block in watched.blocks():
         if block.asked and block.may_begin() and block.since < long_ago and watched.going:
             yield f"{block.path} has room for another body, and waits for a turn of its own"

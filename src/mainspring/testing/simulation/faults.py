@@ -215,6 +215,12 @@ class FaultyStore:
             lambda count: self._world.audit.letters.purged(ids, count),
         )
 
+    async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
+        return await self._call("remove", lambda: self.inner.remove(lease, families))
+
+    async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
+        return await self._call("compact", lambda: self.inner.compact(lease, after, limit))
+
     async def keep_limits(self, lease: Lease, states: Mapping[str, bytes]) -> None:
         await self._call(
             "keep_limits",

@@ -10,8 +10,9 @@ from mainspring.engine.program import Program
 from mainspring.journal.codec import decode_snapshot, decode_turn
 from mainspring.journal.history import rebuild
 from mainspring.journal.records import InstanceRecord, Loaded
+from mainspring.machine.capturing import capture
 from mainspring.machine.fold import consume, fold
-from mainspring.machine.instance import Instance, NodeState, capture
+from mainspring.machine.instance import Instance, NodeState
 from mainspring.testing.simulation.watched import Watched
 from mainspring.testing.virtual import at_once
 

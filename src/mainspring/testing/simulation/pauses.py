@@ -20,8 +20,12 @@ def pause_one(world: World) -> None:
     open_ = [watched for watched in world.audit.instances.values() if watched.open]
     if not open_ or world.healing:
         return
+    pause(world, world.pause_random.choice([one for one in open_ if one.status == "running"] or open_))
+
+
+def pause(world: World, target: Watched) -> None:
+    """Somebody has this one start nothing new."""
     draw = world.pause_random
-    target = draw.choice([one for one in open_ if one.status == "running"] or open_)
     world.pauses[target.id] = world.pauses.get(target.id, 0) + 1
     for_ms = draw.randrange(0, 3_000) if draw.random() < 0.3 else None
     process = world.serving()

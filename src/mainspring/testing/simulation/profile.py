@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from mainspring.definition.model import Resources, Workflow
 from mainspring.engine.settings import EngineSettings
+from mainspring.testing.simulation.draw_ahead import with_checkpoints
 from mainspring.testing.simulation.draw_blocks import with_blocks
 from mainspring.testing.simulation.draw_letters import with_killers
 from mainspring.testing.simulation.draw_limits import draw_pools, with_breakers, with_calls, with_limits
@@ -83,6 +84,7 @@ def draw_profile(seed: int | str) -> Profile:
     workflows = [with_calls(calls, workflow) for workflow in workflows]
     reruns = Random(f"{seed}/reruns")
     workflows = [with_reruns(reruns, workflow, number) for number, workflow in enumerate(workflows)]
+    workflows = with_checkpoints(Random(f"{seed}/ahead"), workflows)
     settings = replace(
         settings,
         compensation_page=failing.choice((1, 2, 3, 500)),

@@ -105,6 +105,16 @@ class Watched:
             self.flag(invariant, text)
 
     @property
+    def ahead(self) -> bool:
+        """Whether what is durable may be behind what has been done."""
+        return self.graph.workflow.checkpoint is not None
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether work of it may begin whose start is not durable."""
+        return self.ahead and self.status == "running" and self.saga is None
+
+    @property
     def open(self) -> bool:
         """Whether it is not at its end."""
         return not self.ended_at

@@ -65,6 +65,7 @@ class WatchedNode(Struct):
     handled: bool = False
     ended_at: int = 0
     ended_row: int = 0
+    again: bool = False
     because: str = ""
     path: str = ""
     holds: tuple[tuple[Any, ...], ...] = ()

@@ -10,6 +10,7 @@ import msgspec
 from mainspring.journal.messages import Message, RetryNode
 from mainspring.journal.records import InboxMessage
 from mainspring.testing.simulation.checks_letters import Seen
+from mainspring.testing.simulation.pauses import pause
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.process import Process
@@ -31,6 +32,7 @@ class Wishes:
     def __init__(self, world: World) -> None:
         self.world = world
         self.random = Random(f"{world.seed}/letters by hand")
+        self.pausing = Random(f"{world.seed}/letters of what is paused")
         self._open: dict[str, Wish] = {}
         self._acknowledged: dict[str, Seen] = {}
         self._made = 0
@@ -92,6 +94,9 @@ class Wish:
                 world.audit.letters.unwanted.add(self.letter.id)
                 process.do(process.purge(self), "client purge")
             else:
+                target = world.audit.by_id.get(self.letter.instance)
+                if target is not None and target.status == "running" and self._wishes.pausing.random() < 0.5:
+                    pause(world, target)  # to mend it in peace
                 process.do(process.requeue(self), "client requeue")
                 if self._wishes.random.random() < 0.5:
                     world.points.hit("a letter is requeued twice at once")

@@ -33,6 +33,7 @@ _PARTS = (
     "outbox",
     "ownership",
     "reading",
+    "retention",
     "shared",
     "snapshots",
     "together",
@@ -53,6 +54,7 @@ from mainspring.testing.store_contract.outbox import OutboxContract  # noqa: E40
 from mainspring.testing.store_contract.ownership import OwnershipContract  # noqa: E402
 from mainspring.testing.store_contract.reading import ReadingContract  # noqa: E402
 from mainspring.testing.store_contract.reopening import ReopeningContract  # noqa: E402
+from mainspring.testing.store_contract.retention import RetentionContract  # noqa: E402
 from mainspring.testing.store_contract.shared import SharedContract  # noqa: E402
 from mainspring.testing.store_contract.snapshots import SnapshotsContract  # noqa: E402
 from mainspring.testing.store_contract.together import TogetherContract  # noqa: E402
@@ -70,6 +72,7 @@ class _EveryStore(
     CacheContract,
     LettersContract,
     LimitsContract,
+    RetentionContract,
     ReadingContract,
     FollowContract,
     DefinitionsContract,

@@ -50,7 +50,7 @@ class Model(RuleBasedStateMachine):
         self.now = NOW
         self.leases: list[Lease] = []
         self.sessions: dict[int, int] = {}  # those that are not over, and until when their leases run
-        self.steady: dict[int, int] = {}  # and from when on they never ran out
+        self.steady: dict[int, int] = {}  # and from when on they were renewed in time
         self.gone = False  # whoever had the lease closed its store: one that knows that need not wait
         self.seqs: dict[int, int] = {}
         self.open: dict[int, bool] = {}
@@ -58,8 +58,10 @@ class Model(RuleBasedStateMachine):
         self.wake: dict[int, int | None] = {}
         self.snaps: dict[int, list[tuple[int, bool]]] = {}
         self.inbox: list[tuple[str, int]] = []
-        self.posted: set[str] = set()
+        self.posted: dict[str, int] = {}
         self.outbox: dict[str, int] = {}  # and the session that sent it
+        self.of: dict[str, int] = {}  # whose an outbox row or a dead letter is
+        self.removed: set[int] = set()  # a number is never given twice
         self.log: list[tuple[int, int]] = []
         self.letters: list[str] = []
         self.limits: dict[str, bytes] = {}
@@ -123,7 +125,7 @@ class Model(RuleBasedStateMachine):
             return
         assert current
         self.gone = False
-        if self.sessions[lease.epoch] < self.now:
+        if self.sessions[lease.epoch] - TTL + TTL // 2 < self.now:  # it comes late: the store may have been away
             self.steady[lease.epoch] = self.now
         self.sessions[lease.epoch] = self.now + TTL
 
@@ -150,6 +152,9 @@ class Model(RuleBasedStateMachine):
         dead: tuple[tuple[str, ...], tuple[str, ...]],
     ) -> None:
         lease = self.leases[max(-1 - back, -len(self.leases))]
+        numbers = [number for number in numbers if number not in self.removed]
+        if not numbers:
+            return
         seqs = dict(self.seqs)
         writes: list[Write] = []
         for number, kind in zip(numbers, kinds, strict=False):
@@ -200,9 +205,14 @@ class Model(RuleBasedStateMachine):
             sound = write.snapshot == snapshot(number, write.snapshot.seq)
             self.snaps[number] = [*self.snaps.get(number, [])[-1:], (write.snapshot.seq, sound)]
         self.letters = [id for id in self.letters if id not in write.raised]
-        self.letters.extend(one.id for one in write.buried if one.id not in self.letters)
+        for one in write.buried:
+            if one.id not in self.letters:
+                self.letters.append(one.id)
+                self.of[f"letter {one.id}"] = number
         for row in write.outbox:
-            self.outbox.setdefault(row.id, lease.epoch)
+            if row.id not in self.outbox:
+                self.outbox[row.id] = lease.epoch
+                self.of[row.id] = number
         self.inbox = [entry for entry in self.inbox if entry[0] not in write.consumed]
 
     @precondition(lambda self: self.leases)
@@ -230,6 +240,51 @@ class Model(RuleBasedStateMachine):
         assert self._current(lease)
         self.limits = {key: state for key, state in (self.limits | states).items() if state}
 
+    @precondition(lambda self: self.leases)
+    @rule(back=st.integers(0, 1), families=st.lists(st.lists(NUMBERS, unique=True, max_size=3), max_size=3))
+    def remove(self, back: int, families: list[list[int]]) -> None:
+        lease = self.leases[max(-1 - back, -len(self.leases))]
+        families = families or [[number] for number in self.seqs]
+        if self._current(lease):  # few have ended by chance
+            self._end([number for family in families for number in family], lease)
+        free = [
+            one for place, one in enumerate(families) if not any(set(one) & set(other) for other in families[:place])
+        ]
+        try:
+            gone = self.do(self.store.remove, lease, free)
+        except NotOwner:
+            assert not self._current(lease)
+            return
+        assert self._current(lease)
+        needed = {self.of[id] for id in self.outbox} | {self.of[f"letter {id}"] for id in self.letters}
+        stays = {number for number in self.seqs if self.open[number] or number in needed}
+        going = {number for one in free if not stays & set(one) for number in one if number in self.seqs}
+        assert sorted(gone) == sorted(going)
+        self.removed |= going
+        self.seqs = {number: seq for number, seq in self.seqs.items() if number not in going}
+        self.log = [entry for entry in self.log if entry[0] not in going]
+        self.inbox = [entry for entry in self.inbox if entry[1] not in going]
+        self.posted = {id: number for id, number in self.posted.items() if number not in going}
+
+    def _end(self, numbers: list[int], lease: Lease) -> None:
+        ours = [one for one in dict.fromkeys(numbers) if one in self.seqs and self.owner[one] in (0, lease.epoch)]
+        writes = [more(number, self.seqs[number] + 1, change=ended()) for number in ours[1:] or ours]
+        if writes:
+            self.do(self.store.commit, lease, writes)
+            for write in writes:
+                self._keep(write, lease)
+
+    @precondition(lambda self: self.leases)
+    @rule(limit=st.integers(1, 5))
+    def compact(self, limit: int) -> None:
+        place: int | None = 0
+        while place is not None:
+            try:
+                place = self.do(self.store.compact, self.leases[-1], place, limit)
+            except NotOwner:
+                assert not self._current(self.leases[-1])
+                return
+
     @rule(limit=st.integers(1, 3), after=st.sampled_from([None, "a", "b"]))
     def what_was_given_up_and_what_limits_remember(self, limit: int, after: str | None) -> None:
         page = [one.id for one in self.do(self.store.dead_letters, after=after, limit=limit)]
@@ -248,7 +303,7 @@ class Model(RuleBasedStateMachine):
         assert new == (id not in self.posted)
         if new:
             self.inbox.append((id, number))
-            self.posted.add(id)
+            self.posted[id] = number
 
     @precondition(lambda self: self.leases)
     @rule(ids=st.lists(st.sampled_from("abc"), max_size=2))
@@ -323,7 +378,11 @@ class Model(RuleBasedStateMachine):
         sleepers = [self.wake[number] for number in self.seqs if self.open[number] and self.owner[number] == 0]
         assert self.do(self.store.next_wake, lease) == min((at for at in sleepers if at is not None), default=None)
         facts = self.do(self.store.facts)
-        assert (facts.instances, facts.open, facts.turns) == (len(self.seqs), sum(self.open.values()), len(self.log))
+        assert (facts.instances, facts.open, facts.turns) == (
+            len(self.seqs),
+            sum(self.open[number] for number in self.seqs),
+            len(self.log),
+        )
 
 
 class HistoriesContract(Ground):

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from mainspring.errors import NotOwner, StoreError
-from mainspring.journal.records import Lease, Position, TurnRow, Write
+from mainspring.journal.records import Change, Lease, Position, TurnRow, Write
 from mainspring.journal.store import Store
 from mainspring.testing.store_contract.cache import result
 from mainspring.testing.store_contract.ground import (
@@ -203,6 +203,18 @@ class SharedContract(Ground):
         await store.renew(lease, later + 2, TTL)
         await store.commit(lease, [more(1, 2)])
 
+    async def test_after_a_short_outage_nobody_ends_the_others(
+        self, store: Store, other: Store, lease: Lease, second: Lease
+    ) -> None:
+        """The one renewed just before it, and has its lease still; the other's turn came while the store was away."""
+        await store.commit(lease, [begin(1, lease.epoch)])
+        before, later = NOW + TTL // 3, NOW + TTL + 1
+        await other.renew(second, before, TTL)
+        await other.renew(second, later, TTL)
+        assert await _claimed(other, second, later) == []
+        await store.renew(lease, later + 1, TTL)
+        await store.commit(lease, [more(1, 2)])
+
     async def test_whoever_does_not_come_back_after_an_outage_is_ended(
         self, store: Store, other: Store, lease: Lease, second: Lease
     ) -> None:
@@ -352,3 +364,37 @@ class SharedContract(Ground):
         assert places == sorted(set(places))
         groups = sorted({place.group for place, _ in seen})
         assert groups == list(range(groups[0], groups[-1] + 1))
+
+    # --- retention
+
+    async def test_two_that_remove_at_once_remove_each_once(
+        self, store: Store, other: Store, lease: Lease, second: Lease
+    ) -> None:
+        await store.commit(lease, [write for number in range(1, 41) for write in (begin(number), _over(number))])
+        there = [[number, number + 1] for number in range(1, 40, 2)]
+
+        async def sweep(handle: Store, session: Lease, families: list[list[int]]) -> list[int]:
+            gone: list[int] = []
+            while left := [family for family in families if await handle.find(f"i-{family[0]}") is not None]:
+                gone += await handle.remove(session, left[:5])
+            return gone
+
+        async with asyncio.timeout(60):
+            first, last = await asyncio.gather(sweep(store, lease, there), sweep(other, second, there[::-1]))
+        assert sorted(first + last) == list(range(1, 41))
+
+    async def test_what_is_removed_cannot_be_opened_again_by_another(
+        self, store: Store, other: Store, lease: Lease, second: Lease
+    ) -> None:
+        await store.commit(lease, [begin(1), _over(1), begin(2), _over(2)])
+        assert await other.remove(second, [[1]]) == [1]
+        opened = Change(status="running", open=True)
+        done = await store.commit(lease, [more(1, 3, change=opened), more(2, 3, change=opened)])
+        assert done.refused == {1}
+        assert await store.find("i-1") is None
+        assert [place.instance for place, _ in await store.follow(done.position - 1, 10)] == [2]
+        assert await other.remove(second, [[2]]) == []
+
+
+def _over(number: int) -> Write:
+    return more(number, 2, change=ended())
