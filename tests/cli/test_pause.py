@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from mainspring.assembly import Engine
+from mainspring.cli.session import Session, Wanted
+from mainspring.cli.watching import NoView
 from mainspring.messaging.control import socket_of
 from tests.cli.shell import Shell, read_until
 
@@ -46,6 +50,29 @@ def test_paused_by_a_second_process_and_resumed_in_a_third(shell: Shell) -> None
     assert f"{done['id']} goes on" in resumed.stdout
     assert shell("run", "--resume", "last").returncode == 0
     assert shell.ran() == ["first", "gate", "last"]
+
+
+def test_somebody_elses_resume_comes_before_that_of_run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between reading that it is paused and telling it to go on it went on: `run --resume` said that it could not."""
+    process = at_the_gate(shell)
+    assert shell("pause", "last", "--no-wait").returncode == 0
+    (shell.folder / "open").touch()
+    process.communicate(timeout=20)
+    assert process.returncode == 5, "paused"
+    original = Engine.resume
+
+    async def late(self: Engine, id: str, **more: Any) -> None:
+        await original(self, id, by="somebody else")
+        while (await self.host.store.find(id)).status == "paused":
+            await asyncio.sleep(0)
+        await original(self, id, **more)
+
+    monkeypatch.setattr(Engine, "resume", late)
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.syspath_prepend(str(shell.folder))
+    url = "sqlite:///.mainspring/store.db"
+    outcome = asyncio.run(Session(Wanted(None, "last", None, None, url, "full", True), NoView(), print).conduct())
+    assert (outcome.how, shell.ran()) == ("ended", ["first", "gate", "last"])
 
 
 def test_pause_waits_until_what_runs_has_finished_and_says_for_what(shell: Shell) -> None:

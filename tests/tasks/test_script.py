@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -16,6 +17,7 @@ from scripts_kit import alive, run
 from mainspring.definition.model import Node
 from mainspring.errors import DefinitionError, HandlerNotFound
 from mainspring.messaging.task import TaskCall
+from mainspring.tasks.child import Child
 from mainspring.tasks.exchange import OutputTooLarge, ScriptFailed
 from mainspring.tasks.fault import describe
 from mainspring.tasks.script import ScriptKind
@@ -224,6 +226,18 @@ async def test_one_that_is_cancelled_while_it_starts_leaves_nothing(
     while any(str(mark) in one for one in _commands()):
         assert time.monotonic() - began < 20
         await asyncio.sleep(0.01)
+
+
+async def test_one_that_is_cancelled_while_it_starts_is_waited_for(tmp_path: Path) -> None:
+    """Its process is killed then. Were its end not taken note of, it would outlive the event loop as a zombie."""
+    child = Child(1_000)
+    running = asyncio.ensure_future(child.run(["sleep", "60"], str(tmp_path), os.environ, lambda: None))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert child.exit_code == -signal.SIGKILL
 
 
 def _commands() -> list[str]:

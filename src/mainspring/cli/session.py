@@ -21,6 +21,7 @@ from mainspring.definition.load import Definition
 from mainspring.engine.live import Live
 from mainspring.engine.result import InstanceResult
 from mainspring.engine.settings import EngineSettings
+from mainspring.errors import CommandRefused
 from mainspring.machine.instance import Instance
 
 T = TypeVar("T")
@@ -151,7 +152,8 @@ class Session:
             return id
         record = await self._focused.find(id)
         if record.status in ("paused", "parked", "pausing"):
-            await engine.resume(id, by="mainspring run --resume")
+            with suppress(CommandRefused):  # a `mainspring resume` that was in its mail came first
+                await engine.resume(id, by="mainspring run --resume")
             self._absent = -ABSENT_TICKS  # its mail is on its way
         return id
 

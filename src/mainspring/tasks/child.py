@@ -97,6 +97,9 @@ class Child(asyncio.SubprocessProtocol):
             os.close(ours)
             begun.add_done_callback(self._discarded)
             await asyncio.wait((begun,))
+            if self._transport is not None:  # killed, and to be taken note of: the event loop may be about to close
+                await asyncio.wait((self.ended,), timeout=STOP_GRACE_SECONDS)
+                self._transport.close()
             raise
         finally:
             os.close(theirs)
@@ -105,9 +108,7 @@ class Child(asyncio.SubprocessProtocol):
     def _discarded(self, begun: asyncio.Future[Any]) -> None:
         """It has started after all, and nobody wants it any more."""
         if not begun.cancelled() and begun.exception() is None:
-            self.signal(signal.SIGKILL)
-            if self._transport is not None:
-                self._transport.close()
+            self.signal(signal.SIGKILL)  # closing its transport at once would reap it before asyncio can
 
     async def _stop(self) -> None:
         """Ask the group to end, and after a grace make it (at once where we are cancelled a second time)."""
