@@ -52,6 +52,7 @@ class Windows:
         self._epoch = 0
         self._changed: dict[str, tuple[str, int]] = {}
         self._busy: set[str] = set()
+        self._lost = False  # whether anything was, in this epoch
 
     def _target(self, told: CircuitBreaker | None) -> Target | None:
         """The one that a node calls. Those with a window of time are not counted again: it depends on when one looks."""
@@ -66,6 +67,8 @@ class Windows:
                 target.window.clear()
             if told.target in self._busy:
                 target.doubt()
+            elif self._lost:  # a call that began in a turn that was lost counts, and the journal has not even the target
+                target.vague = target.starts.maxlen or 0
         return target
 
     def _here(self, process: Process) -> bool:
@@ -80,9 +83,12 @@ class Windows:
             self.targets.clear()
             self._changed.clear()
             self._busy.clear()
+            self._lost = False
 
     def doubt(self) -> None:
         """A commit has failed, or an instance was thrown away."""
+        self._here_now()
+        self._lost = True
         for target in self.targets.values():
             target.doubt()
 
