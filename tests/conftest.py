@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import warm
+
 APART = tuple(Path(__file__).parent / name for name in ("docs", "patterns", "simulator"))
 """Folders in which every test is `apart`. Elsewhere a test says so itself."""
 
@@ -31,3 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.name in HISTORIES or any(folder in item.path.parents for folder in APART):
             item.add_marker(pytest.mark.apart)
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing that was started for all tests outlives them."""
+    warm.stop()

@@ -8,6 +8,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests import warm
+
 TASKS = """
 import asyncio, os, pathlib, time
 import mainspring as ms
@@ -77,6 +79,9 @@ WORKFLOWS = {
 }
 
 
+ANEW = [sys.executable, "-m", "mainspring"]
+
+
 class Shell:
     """Runs `mainspring` in a folder."""
 
@@ -89,14 +94,16 @@ class Shell:
         return {**kept, "PYTHONUNBUFFERED": "1", "TERM": "xterm", **more}
 
     def __call__(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        anew = any(name.startswith("PYTHON") for name in env)  # which Python reads when it starts
         return subprocess.run(
-            [sys.executable, "-m", "mainspring", *args],
+            [*(ANEW if anew else warm.command()), *args],
             cwd=self.folder, env=self.env(**env), capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
+    def start(self, *args: str, anew: bool = False) -> subprocess.Popen[str]:
+        """`anew`: it is known to others by the `pid` of what is given."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "mainspring", *args],
+            [*(ANEW if anew else warm.command()), *args],
             cwd=self.folder, env=self.env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.running.append(process)

@@ -140,7 +140,7 @@ async def test_a_pipe_stops_reading_the_journal_where_there_is_too_much_of_it() 
         instance = engine.peek(handle.id)
         assert instance is not None
         lines = plain_lines.Lines(Screen(stream))
-        lines.begin("wide", instance.instance, handle.id, 0)
+        lines.begin("wide", handle.id, 0)
         lines.seen(instance.instance, 0)
         await engine.wait(handle.id)
         pages = 0

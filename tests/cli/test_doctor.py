@@ -86,7 +86,7 @@ def test_a_good_store_is_told_and_left_as_it_is(shell: Shell, ran: Path) -> None
 
 
 def test_a_store_that_is_held_and_then_left_by_a_kill(shell: Shell) -> None:
-    process = shell.start("run", "gated.yaml")
+    process = shell.start("run", "gated.yaml", anew=True)
     read_until(process, "at the gate")
     code, told = looked(shell)
     assert code == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 import mainspring as ms
 from mainspring.testing.postgres_server import drop, fresh_url
+from tests import warm
 
 FILE = """
 id: order
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 async def said(*given: str, code: int = 0) -> str:
     """What a command says, in a process of its own."""
-    command = [sys.executable, "-m", "mainspring", *given]
+    command = [*warm.command(), *given]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import mainspring as ms
+from tests import warm
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "resilience"
 
@@ -55,7 +56,7 @@ class Done(NamedTuple):
 
 def run(*words: str) -> Done:
     """A command, as a process of its own."""
-    done = subprocess.run([sys.executable, "-m", "mainspring", *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*warm.command(), *words], capture_output=True, text=True, timeout=60)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -72,7 +72,7 @@ def test_another_run_does_not_start_what_was_stopped(shell: Shell) -> None:
 
 
 def test_a_held_store_is_waited_for_or_not(shell: Shell) -> None:
-    holder = shell.start("run", "gated.yaml")
+    holder = shell.start("run", "gated.yaml", anew=True)
     read_until(holder, "at the gate")
     refused = shell("run", "echo.yaml", "--no-wait")
     assert refused.returncode == 2

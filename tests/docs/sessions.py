@@ -2,7 +2,7 @@
 
 A yaml, python or json block that begins with `# name.ext` is written as that file first. `…` alone on a line stands for any
 lines. A last line `exit N` is the exit code; without one it is 0. After a change that is meant, record what is said now:
-`python tests/docs/sessions.py docs/start.md …`, and review the difference.
+`python -m tests.docs.sessions docs/start.md …`, and review the difference.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 ANYTHING = "…"
@@ -28,10 +30,9 @@ class Session:
     def __init__(self, folder: Path, url: str = "") -> None:
         programs = folder / ".bin"
         programs.mkdir()
-        for name in ("mainspring", "python"):
-            module = " -m mainspring" if name == "mainspring" else ""
-            (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{module} "$@"\n')
-            (programs / name).chmod(0o755)
+        warm.program(programs / "mainspring")
+        (programs / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        (programs / "python").chmod(0o755)
         self.folder = folder
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAINSPRING_", "PYTEST_"))}
         self.env = {**kept, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}

@@ -10,11 +10,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,7 +83,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "montage.json").write_text(json.dumps(RECORDED))
     programs = made / "bin"
     programs.mkdir()
-    (programs / "mainspring").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mainspring "$@"\n')
+    warm.program(programs / "mainspring")
     (programs / "jq").write_text("#!/bin/sh\nexec cat\n")
     for program in programs.iterdir():
         program.chmod(0o755)
@@ -179,7 +179,7 @@ def _leave_one_open(folder: Path, key: str = "open") -> None:
     """An engine that is killed: its instance stays open."""
     (folder / "waits.yaml").write_text('id: waits\nnodes: [{id: wait, type: delay, config: {duration: "1h"}}]\n')
     process = subprocess.Popen(
-        [sys.executable, "-m", "mainspring", "run", "waits.yaml", "--key", key],
+        [*warm.command(), "run", "waits.yaml", "--key", key],
         cwd=folder, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline().startswith("waits")

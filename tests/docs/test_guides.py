@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import warm
 
 GUIDES = Path(__file__).parent.parent.parent / "docs" / "guides"
 CONSOLE = ("schemas", "caching", "limits")
@@ -34,7 +35,7 @@ def said(command: str, folder: Path) -> str:
     given = shlex.split(command)
     ours = given[0] == "mainspring"
     if ours:
-        given = [sys.executable, "-m", "mainspring", *given[1:]]
+        given = [*warm.command(), *given[1:]]
     done = subprocess.run(
         given,
         cwd=folder,

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import warm
 
 from mainspring.definition.findings import codes
 
@@ -22,6 +23,8 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) fo
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where an order was run once, and a file in another encoding lies about."""
     made = tmp_path_factory.mktemp("reader")
+    (made / ".bin").mkdir()
+    warm.program(made / ".bin" / "mainspring")
     for name in ("order.yaml", "orders.py"):
         shutil.copy(ROOT / "examples" / "order" / name, made / name)
     text = "id: grüße\nnodes:\n  - {id: a, type: log}\n"
@@ -33,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{folder / '.bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {key: value for key, value in os.environ.items() if not key.startswith("MAINSPRING_")}
     return subprocess.run(
         ["sh", "-c", command], cwd=folder, env={**env, "PATH": path}, capture_output=True, text=True, timeout=60

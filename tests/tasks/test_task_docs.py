@@ -7,10 +7,10 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests import warm
 
 from mainspring.tasks.inline import CODE_BYTES_MAX
 from mainspring.tasks.script import OUTPUT_BYTES_MAX, SCRIPT_KEYS
@@ -27,7 +27,7 @@ def said(command: str, folder: Path) -> str:
     given = shlex.split(command)
     assert given[0] == "mainspring"
     done = subprocess.run(
-        [sys.executable, "-m", *given],
+        [*warm.command(), *given[1:]],
         cwd=folder,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

@@ -43,6 +43,7 @@ class LiveView:
         console = Console(file=screen.stream, no_color=not screen.colour, highlight=False, markup=False, emoji=False)
         self._redrawn = Redrawn(console=console, auto_refresh=False, transient=True)
         self._frames = _FRAMES if screen.unicode else _PLAIN_FRAMES
+        self._session = 0
         self._ticks = 0
         self._recent: list[int] = []
         self._final: set[int] = set()
@@ -52,19 +53,21 @@ class LiveView:
         self._plain = Screen(screen.stream)
         self._plain.colour = False  # rich puts its own
 
-    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
-        """The header stays; all below it is redrawn."""
+    def begin(self, workflow: str, id: str, began: int) -> None:
+        """The header stays."""
+        self._session = began
         screen = self._screen
         screen.line(f"{screen.paint(clean(workflow), 'bold')}  {screen.paint(id, 'dim')}")
-        before = 0 if instance is None else len(done_before(instance, began))
-        if instance is not None and before:
-            done = f"  {count(before, 'node')} of {instance.plan.on_graph:,} done before"
-            screen.line(screen.paint(done, "dim"))
         screen.flush()
-        self._redrawn.start()
 
     def seen(self, instance: Instance, row: int) -> None:
-        """Nothing: it draws what is."""
+        """What was done before is told once; all below it is redrawn."""
+        before = len(done_before(instance, self._session))
+        if before:
+            done = f"  {count(before, 'node')} of {instance.plan.on_graph:,} done before"
+            self._screen.line(self._screen.paint(done, "dim"))
+            self._screen.flush()
+        self._redrawn.start()
 
     async def read(self, journal: Journal) -> bool:
         """Nothing: only what is under way now is drawn."""

@@ -51,18 +51,18 @@ class Lines:
         self._failed: dict[int, int] = {}
         self._counted: dict[int, tuple[int, float]] = {}
 
-    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
-        """The header; what was done before is not told again."""
+    def begin(self, workflow: str, id: str, began: int) -> None:
+        """The header."""
         self._session = began
         self._screen.line(f"{workflow}  {id}")
-        if instance is not None:
-            self._seen = done_before(instance, began)
-            if self._seen:
-                self._screen.line(f"  {count(len(self._seen), 'node')} of {instance.plan.on_graph} done before")
         self._screen.flush()
 
     def seen(self, instance: Instance, row: int) -> None:
-        """From here on the journal is read."""
+        """From here on the journal is read. What was done before is not told again."""
+        self._seen = done_before(instance, self._session)
+        if self._seen:
+            self._screen.line(f"  {count(len(self._seen), 'node')} of {instance.plan.on_graph} done before")
+            self._screen.flush()
         self._columns(instance)
         self._bodies = BodyLines(instance, row, self._session)
 

@@ -107,7 +107,7 @@ class Session:
         unwatch = engine.watch(id, self._progressed)
         live = engine.host.by_id.get(id)
         last = None if live is None else live.instance
-        self._view.begin(_title(self._wanted.definition, last, id), last, id, self._began)
+        self._view.begin(_title(self._wanted.definition, last, id), id, self._began)
         self._seen(live)
         try:
             while True:

@@ -19,7 +19,7 @@ class View(Protocol):
 
     told: set[str]
 
-    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
+    def begin(self, workflow: str, id: str, began: int) -> None:
         """It has started; what ended earlier than `began` was done by an earlier session."""
         ...
 
@@ -46,7 +46,7 @@ class NoView:
     def __init__(self) -> None:
         self.told: set[str] = set()
 
-    def begin(self, workflow: str, instance: Instance | None, id: str, began: int) -> None:
+    def begin(self, workflow: str, id: str, began: int) -> None:
         """Nothing."""
 
     def seen(self, instance: Instance, row: int) -> None:

@@ -67,7 +67,9 @@ class Windows:
                 target.window.clear()
             if told.target in self._busy:
                 target.doubt()
-            elif self._lost:  # a call that began in a turn that was lost counts, and the journal has not even the target
+            elif (
+                self._lost
+            ):  # a call that began in a turn that was lost counts, and the journal has not even the target
                 target.vague = target.starts.maxlen or 0
         return target
 
