@@ -30,8 +30,12 @@ settings.load_profile("repeatable" if os.environ.get("MAINSPRING_REPEATABLE") el
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is in these folders."""
+    folders: dict[Path, bool] = {}
     for item in items:
-        if item.name in HISTORIES or any(folder in item.path.parents for folder in APART):
+        folder = item.path.parent
+        if folder not in folders:
+            folders[folder] = any(one in (folder, *folder.parents) for one in APART)
+        if folders[folder] or item.name in HISTORIES:
             item.add_marker(pytest.mark.apart)
 
 

@@ -29,7 +29,7 @@ def test_kills_on_a_sqlite_file() -> None:
 
 @pytest.mark.apart
 def test_kills_of_engines_and_their_postgresql_server() -> None:
-    size = ["--instances", "36", "--kills", "3", "--width", "6", "--slow", "20", "--lease-ms", "1000"]
+    size = ["--instances", "36", "--kills", "3", "--width", "6", "--slow", "20", "--lease-ms", "2000"]
     assert "kept, over 3 kills" in kept("tests.kill.postgres", *size)
 
 
@@ -47,4 +47,4 @@ def test_kills_at_named_points() -> None:
 
 @pytest.mark.apart
 def test_an_engine_that_is_stopped_past_its_lease() -> None:
-    assert "over 3 engines" in kept("tests.kill.stopped", "--rounds", "1")
+    assert "over 3 engines" in kept("tests.kill.stopped", "--rounds", "1", "--lease-ms", "1500")
