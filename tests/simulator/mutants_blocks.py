@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -14,9 +15,10 @@ from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import fold, fold_blocks, inputs, stopping, waves
 from mainspring.machine.block import Block, merge_writes
-from mainspring.machine.commands import lifecycle
+from mainspring.machine.commands import lifecycle, pausing
 from mainspring.machine.instance import Instance
 from mainspring.machine.nodes import blocks, bodies, many, milestone, single
+from mainspring.machine.open_nodes import OpenNode
 from mainspring.machine.policies import failure
 from mainspring.machine.scope import BodyScope, Scope
 from mainspring.machine.turn import Turn
@@ -227,19 +229,14 @@ def rest_of_a_failing_body_goes_on(stack: ExitStack) -> None:
 
 @mutant
 def timeout_of_a_block_not_armed_again(stack: ExitStack) -> None:
-    original = lifecycle._wait_on
+    """After a restart; at the end of a pause it is."""
 
-    def wait_on(turn: Turn, node: PlanNode, state: Any) -> None:
-        before = len(turn.effects)
-        original(turn, node, state)
-        kept = [
-            one
-            for one in turn.effects[before:]
-            if not (isinstance(one, fx.ArmTimer) and one.purpose == fx.NODE_TIMEOUT)
-        ]
-        turn.effects[before:] = kept
+    def clocks_of(turn: Turn, one: OpenNode) -> list[fx.ArmTimer]:
+        scope, node, _ = one
+        clocks = pausing.clocks_of(turn, one)
+        return [clock for clock in clocks if clock.purpose != fx.NODE_TIMEOUT or node.index not in scope.blocks]
 
-    put(stack, lifecycle, "_wait_on", wait_on)
+    put(stack, lifecycle, "pausing", SimpleNamespace(**{**vars(pausing), "clocks_of": clocks_of}))
 
 
 # --- variables ------------------------------------------------------------------------------------------------------
