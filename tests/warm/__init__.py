@@ -9,6 +9,7 @@ starts `sys.executable -m mainspring`.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,9 +28,10 @@ def command() -> list[str]:
     global _server, _folder
     if _server is None:
         _folder = tempfile.TemporaryDirectory(prefix="mainspring-warm-")
+        untraced = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
         _server = subprocess.Popen(
             [sys.executable, "-m", "tests.warm.server", f"{_folder.name}/socket"],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, env=untraced, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert _server.stdout is not None
         assert _server.stdout.readline() == "ready\n"
@@ -45,7 +47,7 @@ def program(place: Path) -> None:
 
 
 def stop() -> None:
-    """The server ends in good order, so that what it has traced is written."""
+    """The server ends in good order."""
     global _server, _folder
     if _server is not None and _folder is not None:
         _server.communicate(timeout=END_SECONDS_MAX)  # it ends where its stdin does

@@ -17,6 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import coverage
+
 import mainspring
 
 
@@ -125,6 +127,7 @@ def become(given: Given) -> None:
     os.environb.clear()
     os.environb.update(given.environment)
     time.tzset()
+    coverage.process_startup()  # where the tests are traced the environment says so
     raw = "PYTHONUNBUFFERED" in os.environ
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
     for name, number, errors in (("stdout", 1, "strict"), ("stderr", 2, "backslashreplace")):
