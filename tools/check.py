@@ -30,7 +30,7 @@ STEPS: dict[str, list[str]] = {
     "definition": ["python", "tools/definition_reference.py", "--check"],
     "commands": ["python", "tools/cli_reference.py", "--check"],
     "tests": ["python", "-m", "pytest", "-n", "3", "-m", "not timed and not apart", "--cov", "--cov-report="],
-    "apart": ["python", "-m", "pytest", "-n", "3", "-m", "apart and not timed"],
+    "apart": ["python", "-m", "pytest", "-n", "3", "--dist", "loadgroup", "-m", "apart and not timed"],
     "timed": ["python", "-m", "pytest", "-m", "timed"],
     "coverage": ["python", "tools/coverage_gate.py"],
 }

@@ -33,6 +33,7 @@ def test_the_order_example_is_clean_for_all_single_and_double_failures() -> None
     assert report.ends["completed"] > 100 and report.ends["failed"] > 100
 
 
+@pytest.mark.apart
 def test_the_saga_example_is_clean_for_all_single_and_double_failures() -> None:
     report = check(ORDER.parents[1] / "saga" / "trip.yaml", failures=2)
     assert report.clean and not report.notes and not report.out_of_time
@@ -40,11 +41,13 @@ def test_the_saga_example_is_clean_for_all_single_and_double_failures() -> None:
     assert report.crashes > 500 and report.states > 100
 
 
+@pytest.mark.apart
 def test_limits_are_kept_in_two_instances_side_by_side() -> None:
     report = check(Path(__file__).parent / "limited.yaml", schedules=60)
     assert report.clean and report.states > 100
 
 
+@pytest.mark.apart
 def test_a_pool_and_a_rate_are_kept_too() -> None:
     file = Path(__file__).parent / "pooled.yaml"
     report = check(file, schedules=40, kills=100)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,7 @@ def exactly(value: Any) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
+@pytest.mark.apart
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(workflows)
 def test_round_trips(workflow: model.Workflow) -> None:

@@ -196,11 +196,15 @@ def body_tree(made: model.Body) -> Any:
     return plain_tree(made)
 
 
-checkpoints = st.builds(
-    model.Checkpoint,
-    policy=st.sampled_from(["each", "count", "interval", "manual"]),
-    count=maybe(st.integers(1, 99)),
-    interval=maybe(durations),
+checkpoints = (  # each with what its policy needs
+    st.builds(
+        model.Checkpoint,
+        policy=st.sampled_from(["each", "manual"]),
+        count=maybe(st.integers(1, 99)),
+        interval=maybe(durations),
+    )
+    | st.builds(model.Checkpoint, policy=st.just("count"), count=st.integers(1, 99), interval=maybe(durations))
+    | st.builds(model.Checkpoint, policy=st.just("interval"), count=maybe(st.integers(1, 99)), interval=durations)
 )
 trigger_specs = st.builds(
     model.TriggerSpec,

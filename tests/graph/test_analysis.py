@@ -52,6 +52,7 @@ def test_a_small_graph_by_hand() -> None:
     assert len(graph) == 6 and "n5" in graph and "n6" not in graph
 
 
+@pytest.mark.apart
 @given(dags())
 def test_an_acyclic_graph_is_as_networkx_sees_it(workflow: Workflow) -> None:
     graph, oracle = WorkflowGraph(workflow), networkx_of(workflow)
@@ -73,6 +74,7 @@ def simple_paths(oracle: nx.DiGraph, source: str, target: str) -> set[tuple[str,
     return {(source,)} if source == target else {tuple(path) for path in nx.all_simple_paths(oracle, source, target)}
 
 
+@pytest.mark.apart
 @given(dags(7))
 def test_paths_are_those_of_networkx_and_are_counted_exactly(workflow: Workflow) -> None:
     graph, oracle = WorkflowGraph(workflow), networkx_of(workflow)
@@ -105,6 +107,7 @@ def test_the_critical_path_is_the_longest(workflow: Workflow, given_: list[int])
     assert nx.is_path(oracle, critical.nodes)
 
 
+@pytest.mark.apart
 @settings(max_examples=300)
 @given(any_graphs())
 def test_a_cyclic_graph_is_analysed_as_far_as_it_goes(workflow: Workflow) -> None:
@@ -230,6 +233,7 @@ def test_a_compensation_is_no_path_even_where_its_target_is_on_the_graph() -> No
     assert graph.predecessors("c") == ("b",)
 
 
+@pytest.mark.apart
 @given(dags())
 def test_edges_are_numbered_as_in_the_plan(workflow: Workflow) -> None:
     edges = WorkflowGraph(workflow).structure.edges

@@ -114,6 +114,7 @@ def traced(drawn: list[Row]) -> set[tuple[int, int]]:
     return edges
 
 
+@pytest.mark.apart
 @settings(max_examples=500)
 @given(dags(12))
 def test_what_a_reader_sees_is_the_graph(workflow: Workflow) -> None:
@@ -124,6 +125,7 @@ def test_what_a_reader_sees_is_the_graph(workflow: Workflow) -> None:
     assert traced(drawn) == {(a, b) for a, targets in enumerate(structure.after) for b in targets}
 
 
+@pytest.mark.apart
 @settings(max_examples=200)
 @given(any_graphs())
 def test_a_graph_with_cycles_is_drawn_with_what_leads_back(workflow: Workflow) -> None:

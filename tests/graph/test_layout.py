@@ -31,6 +31,7 @@ def rectangles(drawn: Drawing, sizes: list[tuple[float, float]]) -> list[tuple[f
     return [(x, y, x + w, y + h) for (x, y), (w, h) in zip(drawn.boxes, sizes, strict=True)]
 
 
+@pytest.mark.apart
 @settings(max_examples=200)
 @given(any_graphs(9), st.lists(SIZES, min_size=9, max_size=9), st.sampled_from(["right", "down"]), st.booleans())
 def test_nothing_covers_anything(workflow, given_, direction, labelled) -> None:  # type: ignore[no-untyped-def]

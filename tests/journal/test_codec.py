@@ -30,6 +30,7 @@ def _decoded(rows: tuple[TurnRow, ...], blobs: tuple[BlobRow, ...]) -> list[Any]
     return [event for row in rows for event in decode_turn(row, blobs).events]
 
 
+@pytest.mark.apart
 @settings(deadline=None, max_examples=200)
 @given(st.lists(EVENTS, max_size=6), st.integers(0, 2**53), st.text(max_size=20))
 def test_every_event_comes_back(events: list[ev.Event], at: int, message: str) -> None:

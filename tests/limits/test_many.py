@@ -42,6 +42,7 @@ def test_a_defect_is_found(defect: object, monkeypatch: pytest.MonkeyPatch) -> N
         play(300, 10, 0)
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("seed", range(2))
 def test_a_thousand_instances_for_ten_places_through_the_engine(seed: int) -> None:
     """With processes that are killed, cancels and timeouts."""

@@ -24,6 +24,7 @@ def findings(graph: dict[str, Any]) -> tuple[Finding, ...]:
     return check_workflow(msgspec.convert(document_of(graph), Workflow))
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("style", ["wild", "race"])
 def test_what_can_never_run_or_fire_never_does(style: str) -> None:
     """D6: what is said never to happen does not, whatever ends first."""
@@ -58,6 +59,7 @@ def _connection(graph: dict[str, Any], pointer: tuple[str | int, ...]) -> int:
     return next(index for index, edge in implied if (edge["source"], edge["target"]) == ends)
 
 
+@pytest.mark.apart
 def test_rule_15_is_what_the_check_refuses() -> None:
     """SEMANTICS 15: after a node that can run more than once, several connections meet in `each` alone."""
     seen = Counter[str]()

@@ -115,6 +115,7 @@ def _inputs(run: Run) -> dict[str, Any]:
     return {node.id: msgspec.json.decode(input_of(run.instance, node)) for node in ran}
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("block", range(3))
 def test_as_if_it_had_always_been_so(block: int) -> None:
     moved = compared = refused = 0

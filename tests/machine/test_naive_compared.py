@@ -18,6 +18,7 @@ def test_the_machine_agrees_on_graphs_with_blocks(first: int) -> None:
         compare(*BLOCKS.graph_of(seed))
 
 
+@pytest.mark.apart
 def test_the_generator_reaches_all_that_it_is_there_for() -> None:
     """A comparison of graphs in which nothing happens proves nothing."""
     kinds, nested, happened = Counter[str](), 0, Counter[str]()

@@ -592,6 +592,7 @@ def expected(whole: dict[str, Any], nodes: list[dict[str, Any]], failing: list[i
     return decisions, "partial_success"
 
 
+@pytest.mark.apart
 @settings(max_examples=400, deadline=None)
 @given(cases())
 def test_decisions_and_ends_are_those_of_the_oracle(case: Any) -> None:

@@ -28,6 +28,7 @@ policies = st.sampled_from(("continue", "fail_fast"))
 slow = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
+@pytest.mark.apart
 @slow
 @given(st.randoms(use_true_random=False), policies, styles, st.sampled_from((0, 3, 10)))
 def test_the_machine_agrees_with_the_naive_interpreter(random: Random, policy: str, style: str, unkind: int) -> None:
@@ -49,6 +50,7 @@ def test_who_waits_for_room_looks_again_in_whole_passes() -> None:
     compare(whole, Random(1), unkind=0)
 
 
+@pytest.mark.apart
 @slow
 @given(st.randoms(use_true_random=False), policies)
 def test_what_holds_for_every_run(random: Random, policy: str) -> None:
@@ -105,6 +107,7 @@ def ends_happen_once(run: Run) -> None:
     assert type(run.events[-1]).__name__ == ends[0], "nothing happens after the end"
 
 
+@pytest.mark.apart
 @slow
 @given(st.randoms(use_true_random=False), policies, st.integers(0, 6))
 def test_a_cancellation_at_any_turn_ends_it(random: Random, policy: str, turns: int) -> None:

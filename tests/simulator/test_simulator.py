@@ -109,6 +109,7 @@ def tally() -> Tally:
     return whole
 
 
+@pytest.mark.xdist_group("seeds")  # they are played once for both
 def test_all_invariants_hold_under_every_seed(tally: Tally) -> None:
     assert tally.seeds == SEEDS
     assert not tally.failed, replay(tally.failed[0][0]).report()
@@ -157,6 +158,7 @@ def _readings(graph: Graph, plan: PlanGraph, kinds: set[str]) -> set[tuple[str, 
     return joins
 
 
+@pytest.mark.xdist_group("seeds")  # they are played once for both
 def test_every_named_point_is_hit(tally: Tally) -> None:
     hits = {**simulate(SELDOM).hits, **tally.hits}
     assert [name for name in POINTS if not hits.get(name)] == []

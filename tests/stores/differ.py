@@ -56,6 +56,8 @@ Key = tuple[str, str, int, int]
 class StandingClock:
     """What time it is, until it is set. The seeds are all the same: there is nothing that chance decides."""
 
+    steady = False
+
     def __init__(self) -> None:
         self.time = BEGINNING
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class Clock(Protocol):
-    """Time and chance, from outside."""
+    """Time and chance, from outside. `steady`: it never jumps while the event loop waits by another one."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether waiting for a time by the event loop's clock ends at that time by this one."""
+        ...
 
     def now(self) -> int:
         """UTC milliseconds."""
@@ -23,6 +28,7 @@ class SystemClock:
     """The machine's own."""
 
     __slots__ = ("_random",)
+    steady: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._random = random.SystemRandom().getrandbits(64)

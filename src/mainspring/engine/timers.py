@@ -90,7 +90,9 @@ class Timers:
             self._handle = None
         if self._heap and not self._closed:
             self._next = self._heap[0][0]
-            wait = min(max(self._next - self._clock.now(), 0), CLOCK_CHECK_MS)
+            wait = max(self._next - self._clock.now(), 0)
+            if wait > CLOCK_CHECK_MS and not self._clock.steady:
+                wait = CLOCK_CHECK_MS
             self._handle = asyncio.get_running_loop().call_later(wait / 1000, self._ring)
 
     def _ring(self) -> None:

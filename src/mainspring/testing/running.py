@@ -44,7 +44,7 @@ of seconds for renewing a lease, or for looking who could go to sleep."""
 Sent = tuple[float, str, Any]
 
 DAYS_MAX = 400
-"""Who waits longer waits for ever, unless `days_max` says otherwise. A virtual month takes a few seconds."""
+"""Who waits longer waits for ever, unless `days_max` says otherwise. A virtual day takes less than a millisecond."""
 
 
 def run(
@@ -171,6 +171,8 @@ class _CountedTask:
 
 
 class _Clock:
+    steady = True
+
     def __init__(self, outside: _Outside, seed: int) -> None:
         self._outside = outside
         self._random = Random(f"{seed}/running")

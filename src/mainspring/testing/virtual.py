@@ -237,6 +237,8 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 class VirtualClock:
     """A process's own idea of the time: the scheduler's, put off by `offset` milliseconds, which may jump."""
 
+    steady = False
+
     def __init__(self, scheduler: Scheduler, seed: int | str, offset: int = 0) -> None:
         self._scheduler = scheduler
         self._random = Random(f"{seed}/clock")

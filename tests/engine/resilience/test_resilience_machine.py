@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -280,7 +281,7 @@ class Resilience(RuleBasedStateMachine):
         self.runner.run(self.engine.__aexit__(None, None, None))
 
 
-TestResilience = Resilience.TestCase
+TestResilience = pytest.mark.apart(Resilience.TestCase)
 TestResilience.settings = settings(
     max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -462,6 +462,8 @@ def _end(attempt: Attempt) -> None:
 class _Clock:
     """Time as the trial has it. Nothing is left to chance; what is drawn differs between two lives, as ids must."""
 
+    steady = False
+
     def __init__(self, scheduler: Scheduler, life: int) -> None:
         self._scheduler = scheduler
         self._drawn = life << 32
