@@ -46,6 +46,8 @@ DELAY = workflow(
 class Wall(_Clock):
     """The time on the wall, in milliseconds: `offset` is by how much somebody has set it."""
 
+    steady = False
+
     def __init__(self, outside: _Outside) -> None:
         super().__init__(outside, 0)
         self.offset = 0
