@@ -10,13 +10,14 @@ import asyncpg
 import pytest
 
 from mainspring.assembly import open_store
-from mainspring.errors import NotOwner, StoreCorrupt, StoreError, StoreTooNew
+from mainspring.errors import NotOwner, StoreCorrupt, StoreError, StoreTooNew, UnknownInstance
 from mainspring.journal.records import Lease, Write
 from mainspring.stores.postgres import PostgresStore, migrations
 from mainspring.stores.postgres.address import SCHEMA_CHARS_MAX, address_of
 from mainspring.stores.postgres.store import POOL_CONNECTIONS_MAX
 from mainspring.testing.postgres_server import drop, fresh_url
 from mainspring.testing.store_contract.ground import NOW, TTL, asleep, begin, message, more, numbers_of
+from mainspring.testing.store_contract.retention import whole
 
 
 @pytest.fixture
@@ -347,3 +348,39 @@ async def test_a_schema_that_is_dropped_while_it_is_in_use(store: PostgresStore,
         await store.commit(lease, [begin(1)])
     with pytest.raises(StoreError, match="dropped"):
         await store.find("i-1")
+
+
+# --- posting and removing at once -------------------------------------------------------------------------------------
+
+
+POST = "SELECT post_messages($1, $2, $3, $4)"
+REMOVE = "SELECT remove_instances($1, $2, $3)"
+
+
+async def test_what_somebody_posts_to_is_not_removed_meanwhile(store: PostgresStore, lease: Lease, beside: Any) -> None:
+    for write in whole(1):
+        await store.commit(lease, [write])
+    posting = beside.transaction()
+    await posting.start()
+    assert await beside.fetchval(POST, ["m"], [1], [b"late"], [NOW]) == [1]
+    assert await store.remove(lease, [[1]]) == [], "it is left for the next time, and nobody waits"
+    await posting.commit()
+    assert await store.remove(lease, [[1]]) == [1]
+    assert await beside.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_who_posts_to_what_is_being_removed_is_told_that_it_is_gone(
+    store: PostgresStore, lease: Lease, beside: Any
+) -> None:
+    for write in whole(1):
+        await store.commit(lease, [write])
+    removing = beside.transaction()
+    await removing.start()
+    assert await beside.fetchval(REMOVE, lease.epoch, [1], [0]) == [1]
+    posting = asyncio.ensure_future(store.post(message("m", 1)))
+    while not await beside.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"):
+        assert not posting.done(), "it did not wait to see what becomes of the instance"
+    await removing.commit()
+    with pytest.raises(UnknownInstance):
+        await posting
+    assert await beside.fetchval("SELECT count(*) FROM inbox") == 0

@@ -9,7 +9,13 @@ from mainspring.stores.postgres.connection import Connection
 
 PACKAGE = "mainspring.stores.postgres"
 
-MIGRATIONS = ("0001_begin.sql", "0002_verbs.sql", "0003_retention.sql", "0004_late_renewals.sql")
+MIGRATIONS = (
+    "0001_begin.sql",
+    "0002_verbs.sql",
+    "0003_retention.sql",
+    "0004_late_renewals.sql",
+    "0005_posts_hold.sql",
+)
 
 
 async def migrate(connection: Connection, address: Address) -> None:
