@@ -16,6 +16,7 @@ from mainspring.cli.explain import find, shortened
 from mainspring.cli.main import main
 from mainspring.cli.validate import _check
 from mainspring.definition.findings import codes
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 RUN = """
@@ -35,7 +36,7 @@ def found_in(example: Example, text: str, encoding: str, folder: Path) -> set[st
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, "utf-8")
     if example.kind == "command":
-        command = [sys.executable, "-m", *text.split(), "--json"]
+        command = [*warm.command(), *text.split()[1:], "--json"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30)
         told = json.loads(done.stdout)
         return {
