@@ -455,7 +455,7 @@ async def test_code_that_is_missing_is_waited_for_before_the_cache_is_asked() ->
         async def later(id: int) -> int:
             return id
 
-        engine.host.look_for_code()
+        engine.host.deeds.look_for_code()
         assert (await asyncio.wait_for(started.result(), 5)).output == 1
 
 

@@ -30,14 +30,14 @@ async def test_an_order_that_cannot_be_carried_out_parks_its_instance_and_no_oth
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with ms.Engine("memory:") as engine:
-        right = engine.host._orders[fx.ArmTimer]
+        right = engine.host.deeds.orders[fx.ArmTimer]
 
         def arm(live: Live, order: Any) -> None:
             if live.program.plan.workflow.id == "broken":
                 raise ZeroDivisionError("a planted fault")
             right(live, order)
 
-        engine.host._orders[fx.ArmTimer] = arm
+        engine.host.deeds.orders[fx.ArmTimer] = arm
         broken = await engine.start(chain("broken"))
         assert (await (await engine.start(chain("sound"))).result()).status == "completed"
         async with asyncio.timeout(10):
@@ -49,7 +49,7 @@ async def test_an_order_that_cannot_be_carried_out_parks_its_instance_and_no_oth
         )
         assert "could not be carried out; the instance is parked" in caplog.text
         # Once the fault is mended, it goes on from where it stood.
-        engine.host._orders[fx.ArmTimer] = right
+        engine.host.deeds.orders[fx.ArmTimer] = right
         await engine.resume(broken.id)
         assert (await broken.result()).status == "completed"
 

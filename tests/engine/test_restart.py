@@ -140,7 +140,7 @@ async def test_a_node_waits_for_its_code_and_uses_no_attempt(tmp_path: Path) -> 
         waiting = (await run.state()).nodes["a"]
         assert (waiting.status, waiting.waits_for) == ("waiting", "handler no r_step here")
         kind.lacking = False
-        engine.host.look_for_code()
+        engine.host.deeds.look_for_code()
         result = await asyncio.wait_for(run.result(), 10)
     assert result.status == "completed"
     assert CALLS == [("a", 1)]

@@ -66,7 +66,7 @@ def effect_before_commit(stack: ExitStack) -> None:
         original(self, entry)
         host: Any = self._committed.__self__  # type: ignore[attr-defined]
         for effect in effects:
-            host._orders[type(effect)](entry.live, effect)
+            host.deeds.orders[type(effect)](entry.live, effect)
 
     put(stack, Writer, "add", add)
 

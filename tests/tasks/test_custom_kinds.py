@@ -259,6 +259,6 @@ async def test_a_node_waits_for_its_kind(tmp_path: Path) -> None:
         assert waiting.status == "waiting"
         assert waiting.waits_for.startswith("handler no node kind 't.work' is known here")
         custom_kinds.declare(kind)
-        engine.host.look_for_code()
+        engine.host.deeds.look_for_code()
         result = await asyncio.wait_for(started.result(), 10)
     assert (result.output, result.nodes["n"].attempts) == (6, 1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from mainspring.definition.model import Workflow
-from mainspring.engine.admission import LOCK, SUSPECTS, Admission
+from mainspring.engine.admission import Admission
 from mainspring.engine.breakers import Breakers
 from mainspring.engine.caching import ResultCache
 from mainspring.engine.checkpoints import Checkpoints
 from mainspring.engine.clock import Clock
+from mainspring.engine.deeds import Deeds
 from mainspring.engine.dispatch import Dispatcher
 from mainspring.engine.interventions import Interventions
 from mainspring.engine.letters import Letters
@@ -39,19 +40,10 @@ from mainspring.journal.store import Store
 from mainspring.machine import effects as fx
 from mainspring.machine import inputs
 from mainspring.machine.instance import Instance
-from mainspring.machine.lifecycle import INSTANCE_FINAL
 from mainspring.messaging.task import FaultDescriber, TaskKind
 
 logger = logging.getLogger("mainspring.engine")
-told = logging.getLogger("mainspring.workflow")
-"""What log nodes say."""
-
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-
 NUMBERS_AT_ONCE = 1_000
-
-REPORTED_MAX = 1_000
-"""Of so many nodes of an instance the progress is kept: a loop may have any number that report some."""
 
 
 class Host:
@@ -77,7 +69,8 @@ class Host:
         self.writer = Writer(
             store, self.ownership.lease, self._committed, self._failed, self._writer_broke, settings.group_turns_max
         )
-        self.checkpoints = Checkpoints(self.writer, settings, self._carry_out)
+        self.deeds = Deeds(self)
+        self.checkpoints = Checkpoints(self.writer, settings, self.deeds.carry_out)
         self.recovery = Recovery(self)
         self.cache = ResultCache(store, clock, settings, self.ownership.lease)
         self.loop = TurnLoop(
@@ -90,10 +83,10 @@ class Host:
             self.recovery.reload,
             self.cache.rows,
         )
-        self.dispatcher = Dispatcher(self.loop.post, describe, settings, clock.seed, self._progressed, self.cache)
+        self.dispatcher = Dispatcher(self.loop.post, describe, settings, clock.seed, self.deeds.progressed, self.cache)
         self.timers = Timers(clock, self._fire)
         self.breakers = Breakers(self)
-        self.admission = Admission(self._let_in, clock.seed)
+        self.admission = Admission(self.deeds.let_in, clock.seed)
         self.limits = Limits(
             clock,
             settings,
@@ -119,26 +112,10 @@ class Host:
         self.on_progress: Callable[[Live, str, float, str], None] | None = None
         self.on_news: Callable[[], None] = lambda: None
         self._numbers = (0, 0)
-        self._stopping = False
+        self.stopping = False
         self.closers: list[Callable[[], Awaitable[None]]] = []
         self._unlisten: Callable[[], None] = lambda: None
-        self._orders = self._deeds()
-
-    def _deeds(self) -> dict[type[fx.Effect], Callable[[Live, fx.AnyEffect], None]]:
-        """Who carries out which order."""
-        return {
-            fx.DispatchTask: self._dispatch,  # type: ignore[dict-item]
-            fx.AbandonTask: self.dispatcher.abandon,  # type: ignore[dict-item]
-            fx.ArmTimer: self.timers.arm,  # type: ignore[dict-item]
-            fx.DisarmTimer: self.timers.disarm,  # type: ignore[dict-item]
-            fx.AskAdmission: self._ask,  # type: ignore[dict-item]
-            fx.ReleaseAdmission: self.limits.release,  # type: ignore[dict-item]
-            fx.Migrate: self._migrate,  # type: ignore[dict-item]
-            fx.Tell: self._tell,  # type: ignore[dict-item]
-            fx.Send: self._sent,  # type: ignore[dict-item]
-            fx.ReadBack: self.reader.ask,  # type: ignore[dict-item]
-            fx.EndInstance: self._end,  # type: ignore[dict-item]
-        }
+        self.deeds.begin()
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -188,7 +165,7 @@ class Host:
         """In good order: what runs is given back (and counts as no crash), what is decided becomes durable."""
         await self._close()
         self._unlisten()
-        self._stopping = True
+        self.stopping = True
         self.timers.close()
         self.limits.close()
         await self.outbox.stop()
@@ -201,7 +178,7 @@ class Host:
             for live in tuple(self.lives.values()):
                 if live.tasks:
                     self.dispatcher.abandon_all(live)
-                    self._interrupt(live)
+                    self.deeds.interrupt(live)
             try:
                 async with asyncio.timeout(self.settings.shutdown_ms / 1000):
                     while not (self.loop.empty and self.writer.quiet):
@@ -337,7 +314,7 @@ class Host:
         """The group is durable: its effects may leave the house."""
         self.recovery.written()
         self.limits.at = self.clock.now()
-        orders = self._orders
+        orders = self.deeds.orders
         for entry in group:
             live = entry.live
             live.uncommitted -= 1
@@ -355,29 +332,13 @@ class Host:
                     for effect in entry.effects:
                         orders[type(effect)](live, effect)
                 except Exception as error:  # the others of the group go on
-                    self._not_done(live, effect, error)
+                    self.deeds.not_done(live, effect, error)
                 if type(entry.input) in GOING_ON:
                     self.admission.recovered(live)
             if entry.done is not None:
                 entry.done()
         if self.on_turns is not None:
             self.on_turns(group, committed)
-
-    def _carry_out(self, live: Live, effects: Sequence[fx.AnyEffect]) -> None:
-        """What a turn ordered that is not durable yet (engine/checkpoints.py)."""
-        try:
-            for effect in effects:
-                self._orders[type(effect)](live, effect)
-        except Exception as error:
-            self._not_done(live, effect, error)
-
-    def _not_done(self, live: Live, effect: fx.AnyEffect, error: Exception) -> None:
-        """An order could not be carried out, for a fault of ours: its instance stops in a named state."""
-        kind = type(effect).__name__
-        logger.error("%s: %s could not be carried out; the instance is parked", live.id, kind, exc_info=error)
-        if live.number in self.lives:
-            reason = f"the engine failed on {kind}: {type(error).__name__}: {error}"
-            self.recovery.reload(live, [inputs.ParkInstance(reason=reason, fault=repr(effect)[:2_000])])
 
     def _writer_broke(self, error: Exception) -> None:
         """Nothing can be written any more, for a fault of ours: an engine that stops is better than one that hangs."""
@@ -411,70 +372,12 @@ class Host:
             ),
         )
 
-    def _dispatch(self, live: Live, order: fx.DispatchTask) -> None:
-        if self._stopping:
-            self._interrupt(live)
-        elif self.loss is None:
-            if self.progress and live.number in self.progress:
-                self.progress[live.number].pop(order.path, None)  # what an earlier attempt came to
-            self.dispatcher.dispatch(live, order)
-
-    def _interrupt(self, live: Live) -> None:
-        self.loop.post(live, inputs.Interrupt(seed=self.clock.seed()))
-
-    def _ask(self, live: Live, ask: fx.AskAdmission) -> None:
-        if ask.resource == SUSPECTS or ask.resource.startswith(LOCK):
-            self.admission.ask(live, ask)
-        else:
-            self.limits.ask(live, ask)
-
-    def _let_in(self, live: Live, granted: inputs.AdmissionGranted) -> None:
-        """A lock is free, or a suspect's turn has come. One with limits needs these too, and keeps its turn meanwhile."""
-        try:
-            scope, node = live.instance.locate(granted.path)
-        except KeyError:
-            return
-        state = scope.nodes[node.index]
-        if node.resource is None or state is None or state.status != "ready":
-            self.loop.post(live, granted)
-        else:
-            self.limits.ask(live, fx.AskAdmission(granted.path, granted.run, node.resource, attempt=state.attempt + 1))
-
-    def _migrate(self, live: Live, effect: fx.Migrate) -> None:
-        """It runs by another version: by its code, and by its limits."""
-        program = self.programs.known(effect.version)
-        assert program is not None, "the machine had its plan"
-        live.program = program
-        self.dispatcher.missing.pop(live.number, None)
-        self.limits.renew(live)
-
-    def _tell(self, live: Live, effect: fx.Tell) -> None:
-        told.log(LEVELS[effect.level], "%s: %s: %s", live.id, effect.path, effect.message)
-
-    def _sent(self, live: Live, effect: fx.Send) -> None:
-        self.outbox.want()
-
-    def _end(self, live: Live, effect: fx.EndInstance) -> None:
-        if live.instance.status not in INSTANCE_FINAL:
-            return  # it is told again of an end that is over: it undoes by now what was left
-        self.remove(live)
-        self.ended(live)
-
-    def _progressed(self, live: Live, path: str, percent: float, text: str) -> None:
-        reported = self.progress.setdefault(live.number, {})
-        reported.pop(path, None)
-        reported[path] = (percent, text)
-        if len(reported) > REPORTED_MAX:
-            del reported[next(iter(reported))]  # whoever reported longest ago
-        if self.on_progress is not None:
-            self.on_progress(live, path, percent, text)
-
     def _ticked(self) -> None:
         """As often as the lease is renewed: look for due work, and for code that was missing."""
         self.recovery.want()
         self.outbox.want()
         self._elsewhere()
-        self.look_for_code()
+        self.deeds.look_for_code()
         self.cache.tick()
         self.breakers.tick()
 
@@ -482,23 +385,3 @@ class Host:
         """Other sessions may have brought something further that somebody here waits for."""
         if self.store.shared and self.loss is None:
             self.on_news()
-
-    def look_for_code(self) -> None:
-        """Nodes that wait for their code go on where it has come."""
-        for number, missing in tuple(self.dispatcher.missing.items()):
-            live = self.lives[number]
-            still = {place for place, _ in live.program.missing()}
-            found = tuple(sorted(path for path in missing if _place(live, path) not in still))
-            if found:
-                missing.difference_update(found)
-                if not missing:
-                    del self.dispatcher.missing[number]
-                self.loop.post(live, inputs.HandlersFound(paths=found, seed=self.clock.seed()))
-
-
-def _place(live: Live, path: str) -> str:
-    """Where the node at a path stands in the definition ("" where its scope has ended)."""
-    try:
-        return live.instance.locate(path)[1].place
-    except KeyError:
-        return ""
