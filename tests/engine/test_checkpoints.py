@@ -11,7 +11,7 @@ import pytest
 import mainspring as ms
 from mainspring.definition.model import Checkpoint, Workflow
 from mainspring.engine.settings import EngineSettings
-from mainspring.errors import StoreError, UnknownInstance
+from mainspring.errors import MainspringError, NotOwner, StoreError, UnknownInstance
 from mainspring.journal.records import Committed, Lease, Write
 from mainspring.stores.memory import MemoryStore
 from tests.engine.conftest import node, workflow
@@ -158,6 +158,36 @@ async def test_by_hand() -> None:
         await run.checkpoint()  # nothing to do
         with pytest.raises(UnknownInstance):
             await engine.checkpoint("nobody")
+
+
+class Away(MemoryStore):
+    """Its commits never end, or say that somebody else has the store."""
+
+    away = False
+    error: Exception | None = None
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        if self.error is not None:
+            raise self.error
+        if self.away:
+            await asyncio.Event().wait()
+        return await super().commit(lease, writes)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_who_waits_for_one_is_told_that_it_will_never_be(lost: bool) -> None:
+    store = Away()
+    GATES["n3"] = asyncio.Event()
+    async with ms.Engine(store) as engine:
+        run = await engine.start(chain(5, MANUAL))
+        await called("n3")
+        store.away, store.error = True, NotOwner("somebody else has it") if lost else None
+        waits = asyncio.create_task(run.checkpoint())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await engine.host.kill()
+        with pytest.raises(MainspringError, match="somebody else" if lost else "was stopped"):
+            await asyncio.wait_for(waits, 5)
 
 
 async def test_by_time() -> None:

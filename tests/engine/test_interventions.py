@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 import mainspring as ms
+from mainspring.definition.model import Node, Workflow
 from mainspring.engine.interventions import Preview
 from mainspring.engine.settings import EngineSettings
 from mainspring.errors import CommandRefused, UnknownInstance
+from mainspring.journal.messages import SkipNode
+from mainspring.journal.records import Committed, InboxMessage, Lease, Loaded, Write
 from mainspring.journal.store import Store
 from mainspring.machine import events as ev
+from mainspring.stores.memory import MemoryStore
 from tests.engine.conftest import node, workflow
 
 GATE: list[asyncio.Event] = []
@@ -91,6 +96,62 @@ async def test_a_failed_node_is_retried_and_its_instance_opened(store: Store) ->
         await taken(run, told)
         assert result.nodes["c"].output == {"key": f"{run.id}/c/2", "was": "mended"}
         assert told.events[0] == ev.Intervened("retry", "b", 1, "ann", "mended")
+
+
+class Held(MemoryStore):
+    """Commits with rows wait for these gates, one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates: list[asyncio.Event] = []
+
+    async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
+        if self.gates and any(write.rows for write in writes):
+            await self.gates.pop(0).wait()
+        return await super().commit(lease, writes)
+
+
+async def turns_of_the_loop() -> None:
+    """All that can go on has gone on."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+async def test_two_orders_each_of_which_ends_it_anew() -> None:
+    """The first end is durable before the second: the instance must not be claimed in between, to take the second again."""
+    store = Held()
+    flow = workflow(node("a", "hand_broken"), node("b", "hand_broken"), id="two")
+    async with ms.Engine(store) as engine:
+        run = await engine.start(flow)
+        await soon(run.result())
+        gates = store.gates[:] = [asyncio.Event(), asyncio.Event()]
+        await soon(engine.skip(run.id, "a"))
+        await turns_of_the_loop()
+        order = SkipNode("b", 1)  # from somebody who has seen what was durable before
+        second = asyncio.create_task(engine.host.interventions.order(run.id, order))
+        await turns_of_the_loop()
+        assert engine.host.by_id[run.id].instance.status == "completed", "in memory"
+        gates[0].set()
+        await turns_of_the_loop()
+        gates[1].set()
+        await soon(second)
+        assert (await soon(engine.wait(run.id))).status == "completed"
+        events = [one.event async for one in engine.events(run.id)]
+        assert [one.path for one in events if isinstance(one, ev.Intervened)] == ["a", "b"]
+        record = await store.find(run.id)
+        assert record is not None and (record.status, record.open) == ("completed", False)
+        assert engine.host.recovery.failures == 0
+
+
+async def test_what_comes_to_the_same_end_at_once_is_closed_again() -> None:
+    store = Held()
+    async with ms.Engine(store) as engine:
+        run = await engine.start(Workflow(id="log", nodes=(Node(id="a", type="log"),)))
+        await soon(run.result())
+        await soon(engine.rerun(run.id, "a"))
+        await turns_of_the_loop()
+        page = await store.turns(run.id)
+        assert page is not None and (len(page.rows), page.record.open) == (2, False)
 
 
 async def test_with_another_input(store: Store) -> None:
@@ -192,3 +253,36 @@ async def test_a_dry_run_tells_what_then_happens(store: Store, seed: int) -> Non
             while not (await run.state()).done:
                 await asyncio.sleep(0.001)
             await engine.idle()
+
+
+class Late(MemoryStore):
+    """Gives what it has read only when it is told to, and mail too."""
+
+    gate: asyncio.Event | None = None
+
+    async def mail(self, lease: Lease, limit: int) -> list[InboxMessage]:
+        late = self.gate is not None and not self.gate.is_set()
+        return [] if late else await super().mail(lease, limit)
+
+    async def load(self, id: str, *, until: int | None = None) -> Loaded | None:
+        loaded = await super().load(id, until=until)
+        if self.gate is not None and loaded is not None and loaded.inbox:
+            await self.gate.wait()
+        return loaded
+
+
+async def test_an_instance_that_ends_while_it_is_looked_at_is_opened_for_its_order() -> None:
+    store = Late()
+    flow = workflow(node("x", "hand_gated"), id="gate")
+    async with ms.Engine(store) as engine:
+        run = await engine.start(flow)
+        store.gate = asyncio.Event()
+        order = asyncio.create_task(engine.set_variables(run.id, {"late": 1}))
+        await turns_of_the_loop()
+        GATE[0].set()
+        await soon(run.result())
+        store.gate.set()
+        await soon(order)
+        await turns_of_the_loop()
+        loaded = await store.load(run.id)
+        assert loaded is not None and not loaded.inbox and not loaded.record.open

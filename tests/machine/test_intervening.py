@@ -143,6 +143,11 @@ def test_a_node_is_done_by_hand_wherever_it_is(what: str) -> None:
         assert names(run.finish("p")) == ["NodeCompleted"], "its token comes too late too"
 
 
+def test_a_call_that_is_stopped_for_it_is_no_good_call() -> None:
+    run = run_of("a", a={"circuitBreaker": {"target": "bank"}})
+    assert asked(complete(run, "a"), fx.ReleaseAdmission)[-1].outcome == "stopped"
+
+
 def test_by_a_port() -> None:
     run = run_of("a -@yes-> b; a -@no-> c")
     with pytest.raises(Refused, match=r"a has no port 'maybe' \(its connections have: no, yes\)"):
@@ -227,6 +232,19 @@ def test_while_it_stands_still_it_is_made_when_it_goes_on() -> None:
     run.fail("a")
     run.take(inputs.ParkInstance(reason="a fault"))
     assert dispatched(retry(run, "a")) == []
+    run.take(inputs.ResumeInstance())
+    assert run.armed() == {("a", 1, 1, fx.RETRY): run.now}
+
+
+def test_while_its_clocks_stand_still_too() -> None:
+    run = run_of("a", a={"retry": RETRY})
+    run.fail("a")
+    run.take(inputs.PauseInstance())
+    run.now += 10
+    retry(run, "a")
+    run.now += 10
+    run.take(inputs.ResumeInstance())
+    assert run.armed() == {("a", 1, 1, fx.RETRY): run.now}
 
 
 @pytest.mark.parametrize("mapped", [{}, {"input": {"n": "${ input }"}}, {"input": {"n": 1}}])
@@ -269,6 +287,14 @@ def test_from_a_node_on_all_runs_again_and_nothing_else() -> None:
     run.finish("e", "E")
     assert (run.status, run.output) == ("completed", "E")
     assert {path: run.state(path).run for path in "abcde"} == {"a": 1, "b": 2, "c": 1, "d": 2, "e": 2}
+
+
+def test_the_letters_of_all_that_runs_again_are_raised() -> None:
+    run = run_of("a -> b; a -> c", 1)
+    run.finish("a")
+    run.fail("b")
+    run.finish("c")
+    assert rerun(run, "a").letters == (fx.Raise("b", 1),)
 
 
 def test_with_another_input_and_from_an_entry_node() -> None:

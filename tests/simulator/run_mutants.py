@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mainspring.testing.simulator import simulate
 from tests.simulator import mutants_ahead as _ahead  # noqa: F401  (they enter their own into the list)
 from tests.simulator import mutants_blocks as _blocks  # noqa: F401
+from tests.simulator import mutants_by_hand as _by_hand  # noqa: F401
 from tests.simulator import mutants_joins as _joins  # noqa: F401
 from tests.simulator import mutants_letters as _letters  # noqa: F401
 from tests.simulator import mutants_limits as _limits  # noqa: F401

@@ -146,6 +146,8 @@ class Commands:
             sure = live.held is None and (sure or live.number not in host.loop.busy())
             host.checkpoints.flush(live)
             await host.writer.drained()
+            if host.loss is not None:
+                raise host.loss  # what there was is not written, but lost
             if sure and host.recovery.failures == failures:
                 return
             sure = False  # its turns were lost, perhaps, and are about to be taken again

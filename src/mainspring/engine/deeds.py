@@ -113,10 +113,20 @@ class Deeds:
         self._host.outbox.want()
 
     def _end(self, live: Live, effect: fx.EndInstance) -> None:
+        self.end(live)
+
+    def end(self, live: Live) -> None:
+        """The instance is at its end, and that is durable: it leaves memory, as soon as nothing of it is under way."""
+        host = self._host
         if live.instance.status not in INSTANCE_FINAL:
             return  # it is told again of an end that is over: it undoes by now what was left
-        self._host.remove(live)
-        self._host.ended(live)
+        if live.uncommitted or host.loop.has_orders(live):
+            # Orders that came to it meanwhile: whether these had it go on, and end again, must be durable before it may be
+            # claimed anew. Else it would be in memory twice, and both would take the order.
+            host.ending.add(live)
+            return
+        host.remove(live)
+        host.ended(live)
 
     def progressed(self, live: Live, path: str, percent: float, text: str) -> None:
         """A task says how far it is."""

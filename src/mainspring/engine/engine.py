@@ -319,7 +319,7 @@ class Engine(Queries, Commands):
     async def idle(self) -> None:
         """Wait until nothing moves: no task runs, no turn waits. What waits for a time or a message stays."""
         host = self.host
-        while not host.idle:
+        while not host.idle and host.loss is None:
             tasks = [task for live in host.lives.values() for _, task, _ in live.tasks.values()]
             if tasks:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -63,6 +63,7 @@ class Host:
         self.settings = settings
         self.lives: dict[int, Live] = {}
         self.by_id: dict[str, Live] = {}
+        self.ending: set[Live] = set()
         self.progress: dict[int, dict[str, tuple[float, str]]] = {}
         self.programs = Programs(kinds, pin)
         self.ownership = Ownership(store, clock, settings, self.lost, self._ticked)
@@ -198,6 +199,7 @@ class Host:
         self.loss = self.loss or stopped  # whoever is about to start something is told so, and nothing is loaded again
         # First of all: a turn that fails now is not taken again, and one that rests on it must not be written.
         await self.writer.stop()
+        self.interventions.stop()
         self._unlisten()
         self.timers.close()
         self.limits.close()
@@ -232,6 +234,7 @@ class Host:
             self.limits.close()
             for live in self.lives.values():
                 self.dispatcher.abandon_all(live)
+            self.interventions.stop()
             self.on_loss(error)
 
     # --- instances ----------------------------------------------------------------------------------------------------
@@ -278,6 +281,7 @@ class Host:
     def remove(self, live: Live) -> None:
         """The instance leaves memory."""
         self.lives.pop(live.number, None)
+        self.ending.discard(live)
         if self.by_id.get(live.id) is live:  # one that another engine began under the same id may have come here since
             del self.by_id[live.id]
         self.interventions.left(live.id)
@@ -333,6 +337,8 @@ class Host:
                         orders[type(effect)](live, effect)
                 except Exception as error:  # the others of the group go on
                     self.deeds.not_done(live, effect, error)
+                if live in self.ending:
+                    self.deeds.end(live)
                 if type(entry.input) in GOING_ON:
                     self.admission.recovered(live)
             if entry.done is not None:

@@ -81,6 +81,8 @@ class Interventions:
             self._host.removal.holding(id),
             self._opening,
         ):  # or the second of two would open what the first has had run to another end meanwhile
+            if self._host.loss is not None:  # while others were first
+                raise self._host.loss
             told = await self.preview(id, message)
             ident = f"by hand/{self._host.clock.seed():016x}"
             news = self._ordered[ident] = (id, asyncio.Event())
@@ -98,6 +100,11 @@ class Interventions:
         for ident in idents:
             if ident in self._ordered:
                 self._ordered[ident][1].set()
+
+    def stop(self) -> None:
+        """The engine is no more: nobody waits for it any longer."""
+        for _, news in self._ordered.values():
+            news.set()
 
     def left(self, id: str) -> None:
         """This instance has left memory."""
@@ -120,13 +127,17 @@ class Interventions:
         """
         host = self._host
         while True:
+            if host.loss is not None:
+                raise host.loss  # whether anybody opens it nobody knows by now
             news.clear()
             loaded = await host.store.load(id)
             if loaded is None:
                 raise _removed(id)
             if all(message.id != ident for message in loaded.inbox):
                 return
-            if id not in host.by_id:
+            if (
+                id not in host.by_id and not news.is_set()
+            ):  # else it has left while we read: as it stood before, perhaps
                 break
             await news.wait()
         record = loaded.record

@@ -87,6 +87,10 @@ class TurnLoop:
         """The numbers of the instances for which an input waits."""
         return {live.number for live, _ in self._queue}
 
+    def has_orders(self, live: Live) -> bool:
+        """Whether a message waits for this instance, which may have it go on."""
+        return any(owner is live and input.message for owner, input in self._queue)
+
     def withdraw(self, live: Live) -> list[Input]:
         """Take the inputs that wait for this instance out of the queue."""
         found = [input for owner, input in self._queue if owner is live]
@@ -144,10 +148,6 @@ class TurnLoop:
                 live.seq += len(rows)
                 if turn.letters:
                     write.buried, write.raised = letters.of_turn(live, turn.letters, turn.at)
-                    if write.raised:
-                        live.status_written = (
-                            ""  # it may have been opened, and come to the same end again in this very turn
-                        )
                 self._attach(live, write)
                 if turn.sends:
                     write.outbox = tuple(to_row(one, live.number, turn.at) for one in turn.sends)
@@ -178,7 +178,8 @@ class TurnLoop:
                 reason=instance.reason,
                 owner=0 if instance.status in INSTANCE_FINAL else self._epoch(),
             )
-        elif instance.status != live.status_written:
+        elif instance.status != live.status_written or instance.status in INSTANCE_FINAL:
+            # Whatever leaves it final has ended it, were it that it was opened and came to the same end in this very turn.
             live.status_written = instance.status
             final = instance.status in INSTANCE_FINAL
             write.change = Change(

@@ -84,6 +84,8 @@ class Writer:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._waiting = []
+        self._quiet.set()  # whoever waits for that sees that the engine is no more
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()

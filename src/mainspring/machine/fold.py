@@ -22,7 +22,7 @@ from mainspring.machine.inbox import RunResult
 from mainspring.machine.instance import CONSUMED_MAX, Instance
 from mainspring.machine.lifecycle import NODE_FINAL, IllegalTransition
 from mainspring.machine.moving import check_all, move, move_instance
-from mainspring.machine.pause import Pause, went_on
+from mainspring.machine.pause import Pause, clock, went_on
 from mainspring.machine.scope import BodyScope, NodeState, Scope
 
 _decode_error = msgspec.json.Decoder(ev.ErrorRecord).decode
@@ -357,6 +357,15 @@ def _nodes_requeued(instance: Instance, event: ev.NodesRequeued, at: int) -> Non
         state.crashes_alone += event.crashed and event.alone
 
 
+def _intervened(instance: Instance, event: ev.Intervened, at: int) -> None:
+    """What it led to is told by events of its own; but a retry that is to be made at once has none where all stands still."""
+    if event.what == "retry":
+        scope, node = instance.locate(event.path)
+        state = scope.nodes[node.index]
+        if state is not None and state.status == "retrying":
+            state.due = clock(instance, at)
+
+
 def _node_reset(instance: Instance, event: ev.NodeReset, at: int) -> None:
     scope, node = instance.locate(event.path)
     known = scope.nodes[node.index]
@@ -425,7 +434,7 @@ FOLD: dict[type[ev.Event], Callable[[Instance, Any, int], None]] = {
     ev.NodesCancelled: _nodes_cancelled,
     ev.NodesRequeued: _nodes_requeued,
     ev.InstanceMigrated: _instance_migrated,
-    ev.Intervened: lambda instance, event, at: None,  # what it led to is told by events of its own
+    ev.Intervened: _intervened,
     ev.NodeReset: _node_reset,
     ev.NodeActivated: _node_activated,
     ev.RunCompleted: _run_completed,

@@ -59,7 +59,7 @@ def complete_node(turn: Turn, request: inputs.CompleteNode) -> None:
     if state.status in ("pending", "ready", "retrying"):
         turn.emit(ev.NodeStarted(turn.path(node), state.run, state.attempt + 1))
         state = scope.state(node)
-    running.complete(turn, node, state, request.output, request.port)
+    running.complete(turn, node, state, request.output, request.port, by_hand=True)
     _follow(turn, scope, node, again)
 
 
@@ -87,7 +87,6 @@ def rerun_from(turn: Turn, request: inputs.RerunFrom) -> None:
         turn.emit(ev.InputMapped(request.path, instance.state(node).run, Raw(request.input)))
     if plan is not None:
         migrating.switch(turn, plan, request.children)
-    turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
     waves.go_on(turn)
     failure.settle(turn)
 
@@ -174,8 +173,10 @@ def _begin(turn: Turn, what: str, request: inputs.Intervention, again: list[Plan
             turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
     scope = instance.locate(request.path)[0]
     for one in again:
-        turn.emit(ev.NodeReset(scope.path(one), scope.state(one).run + 1, request.by))
-    turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
+        path, state = scope.path(one), scope.state(one)
+        if state.status == "failed":  # whichever of them was given up: nobody has to decide about that run any more
+            turn.letters = (*turn.letters, fx.Raise(path, state.run))
+        turn.emit(ev.NodeReset(path, state.run + 1, request.by))
 
 
 def _take_back(turn: Turn, node: PlanNode, state: NodeState) -> None:

@@ -250,12 +250,14 @@ def complete(
     *,
     derived: bool = False,
     degraded: bool = False,
+    by_hand: bool = False,
 ) -> bool:
     """End the node well. True, for those who ask whether it ended.
 
-    A `derived` output is not written again, unless a saga may have to find it.
+    A `derived` output is not written again, unless a saga may have to find it. `by_hand`: the attempt under way is stopped.
     """
-    release(turn, node, state, "unused" if cached else "ok")  # what was kept has called nobody
+    # What was kept has called nobody, and how a call would have ended that is stopped nobody knows.
+    release(turn, node, state, "unused" if cached else "stopped" if by_hand else "ok")
     fired, faults = route_completed(turn, node, port, output)
     completed = ev.RunCompleted if node.repeating else ev.NodeCompleted
     turn.emit(

@@ -16,6 +16,7 @@ from mainspring.machine.capturing import capture
 from mainspring.messaging.task import TaskCall
 from mainspring.testing.simulation.checks import take_row
 from mainspring.testing.simulation.checks_breakers import Calls
+from mainspring.testing.simulation.checks_by_hand import ByHand
 from mainspring.testing.simulation.checks_letters import Letters
 from mainspring.testing.simulation.checks_limits import Holdings
 from mainspring.testing.simulation.checks_windows import Windows
@@ -52,6 +53,7 @@ class Audit:
         self.calls = Calls(world)
         self.windows = Windows(world)
         self.letters = Letters(world)
+        self.hands = ByHand(world)
         self._consumed: dict[str, bool] = {}
         self._in_group: list[str] = []
         self._graphs: dict[str, Graph] = {}
@@ -101,9 +103,13 @@ class Audit:
 
     def _create(self, write: Write) -> Watched | None:
         record = write.created
-        if record is None or record.id in self.by_id:
+        known = None if record is None else self.by_id.get(record.id)
+        gone = known is not None and known.number in self.world.leaving.gone
+        if record is None or (known is not None and not gone):
             self.world.fail("an instance is created once", f"number {write.instance}: {record}")
             return None
+        if gone:
+            self._forget(record.id)
         workflow = self.world.workflow_of(record.workflow)
         graph = self._graphs.get(workflow.id)
         if graph is None:
@@ -112,6 +118,13 @@ class Audit:
         self.instances[write.instance] = self.by_id[record.id] = watched
         self.rows[write.instance] = []
         return watched
+
+    def _forget(self, id: str) -> None:
+        """Whoever has it started once more, by its key, after it has gone, starts another one."""
+        for key in [key for key in self.ledger if key[0] == id]:
+            del self.ledger[key]
+        self._work = {name: work for name, work in self._work.items() if work[0][0] != id}
+        self.ends.pop(id, None)
 
     def _row(self, watched: Watched, row: TurnRow, write: Write, epoch: int) -> None:
         try:

@@ -9,10 +9,11 @@ import msgspec
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation import checks_blocks as blocks
+from mainspring.testing.simulation import checks_by_hand as by_hand
 from mainspring.testing.simulation import checks_ends as ends
-from mainspring.testing.simulation import checks_letters as letters
 from mainspring.testing.simulation import checks_nodes as nodes
 from mainspring.testing.simulation import checks_policies as policies
+from mainspring.testing.simulation import checks_resets as resets
 from mainspring.testing.simulation import checks_runs as runs
 from mainspring.testing.simulation import checks_saga as sagas
 from mainspring.testing.simulation import checks_stops as stops
@@ -35,7 +36,7 @@ def take_row(watched: Watched, seq: int, at: int, message: str, events: list[Any
     if message:
         watched.must(message not in watched.messages, "a message has effect once", f"{message} again")
         watched.messages.add(message)
-    watched.events, watched.message = events, message
+    watched.events, watched.message, watched.by_hand = events, message, None
     try:
         for watched.place, event in enumerate(events):
             check = CHECKS.get(type(event))
@@ -57,6 +58,8 @@ def _begun(watched: Watched, event: ev.InstanceStarted) -> None:
 
 
 def _variables(watched: Watched, event: ev.VariablesSet) -> None:
+    if not event.path:
+        by_hand.set_by_hand(watched, event)
     scope = watched.find(event.path)[0] if event.path else watched.own
     scope.variables.update(msgspec.json.decode(event.values))
 
@@ -131,6 +134,8 @@ def _after(watched: Watched) -> None:
                 scope.must(port is None, "milestones are between two nodes", f"{id} can leave by {port}, and waits")
     if watched.status == "running" and not any(node.status not in FINAL for node in watched.own.nodes.values()):
         watched.flag("the end is seen", "all nodes are final, and the instance is not")
+    if watched.by_hand is not None:
+        by_hand.after_row(watched)
     stops = bool(watched.own.must_end) and watched.status == "running"
     watched.must(not stops, "fails fast where told", f"{watched.own.must_end} failed, and all goes on")
     pauses.after_row(watched)
@@ -184,9 +189,9 @@ CHECKS: dict[type[ev.Event], Callable[[Watched, Any], None]] = {
     ev.NodesSkipped: stops.skipped,
     ev.NodesCancelled: stops.cancelled,
     ev.NodesRequeued: nodes.requeued,
-    ev.Intervened: letters.intervened,
-    ev.InstanceReopened: letters.reopened,
-    ev.NodeReset: letters.reset,
+    ev.Intervened: by_hand.intervened,
+    ev.InstanceReopened: resets.reopened,
+    ev.NodeReset: resets.reset,
     ev.BlockStarted: blocks.block_started,
     ev.ItemsAdded: blocks.items_added,
     ev.ScopeStarted: blocks.scope_started,

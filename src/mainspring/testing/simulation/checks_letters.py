@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from mainspring.journal.records import Change, InstanceRecord, Write
-from mainspring.machine import events as ev
 from mainspring.testing.simulation.watched import ENDS, Watched
 from mainspring.testing.simulation.watched_scope import WatchedScope
 
@@ -54,7 +53,9 @@ class Letters:
         watched.must(buried == given_up, "what is given up is buried", f"it buries {buried}, and gives up {given_up}")
         again = [f"{watched.id}/{path}/{run}" for path, run in watched.asked_again]
         raised = list(write.raised)
-        watched.must(raised == again, "letters are raised by what runs again", f"it raises {raised}, not {again}")
+        watched.must(
+            sorted(raised) == sorted(again), "letters are raised by what runs again", f"it raises {raised}, not {again}"
+        )
         for path, run in watched.given_up:
             letter = Seen(f"{watched.id}/{path}/{run}", watched.id, path, run)
             known = letter.id in self.kept  # it undoes the same once more, at the same address
@@ -68,10 +69,11 @@ class Letters:
         if not write.rows:
             for id in write.consumed:
                 self._refused(watched, id)
+                self.world.audit.hands.refused(watched, id)
 
     def opened(self, watched: Watched, record: InstanceRecord | Change) -> None:
         """An instance at its end is opened without a turn: only because somebody wants a node of it to run again."""
-        asked = any(one.instance == watched.id for one in self.orders.values())
+        asked = any(one.instance == watched.id for one in self.world.audit.hands.orders.values())
         watched.must(asked, "final is final", "its record is opened, and nobody asked for that")
         text = f"it is opened as {record.status}, and is {watched.status}"
         watched.must(record.status == watched.status, "records agree with rows", text)
@@ -96,11 +98,8 @@ class Letters:
 
     def must_refuse(self, watched: Watched, letter: Seen, doubtful: bool) -> None:
         """A refusal has a reason. `doubtful`: the machine failed, or time has passed since it was decided."""
-        timeout = watched.graph.workflow.timeout
         now = watched.audit.world.now_at_owner()
-        since = watched.started_at + watched.stood_still(watched.started_at)
-        near = timeout is not None and now >= since + timeout - MARGIN_MS
-        if not doubtful and not near and not why_not(watched, letter.path, letter.run, now):
+        if not doubtful and not near_its_timeout(watched, now) and not why_not(watched, letter.path, letter.run, now):
             watched.flag("a letter is refused for a cause", f"{letter.path} run {letter.run} could run again")
 
     def left_at_the_end(self, there: Sequence[str]) -> None:
@@ -111,77 +110,23 @@ class Letters:
             )
 
 
-# --- what runs again --------------------------------------------------------------------------------------------------
+# --- what can run again -----------------------------------------------------------------------------------------------
 
 
-def intervened(watched: Watched, event: ev.Intervened) -> None:
-    """Somebody does something by hand, and the row begins with who and what."""
-    order = watched.audit.letters.orders.get(watched.message)
-    watched.must(watched.place == 0, "audits come first", f"{event} is event {watched.place}")
-    asked = order is not None and (order.path, order.run) == (event.path, event.run)
-    watched.must(
-        asked and event.what == "retry", "a node runs again for a cause", f"{event}, and the message is {order}"
-    )
-
-
-def reopened(watched: Watched, event: ev.InstanceReopened) -> None:
-    """An instance at its end goes on."""
-    watched.must(not watched.open and watched.status in REOPENED_FROM, "final is final", f"it is {watched.status}")
-    resets = any(isinstance(one, ev.NodeReset) for one in watched.events)
-    watched.must(resets, "an instance is reopened for a cause", "it is reopened, and nothing runs again")
-    watched.status, watched.ended_at, watched.output = "running", 0, None
-    watched.reopenings += 1
-    watched.own.ending.clear()  # what ended it before does not end it again
-    watched.resumed_at = watched.audit.world.scheduler.now
-    watched.audit.ends.pop(watched.id, None)
-    watched.audit.letters.reopened.pop(watched.number, None)
-    watched.audit.world.points.hit("an instance is reopened")
-
-
-def reset(watched: Watched, event: ev.NodeReset) -> None:
-    """A node is as if it had never begun, but for the number of its run."""
-    resets = [one for one in watched.events if isinstance(one, ev.NodeReset)]
-    scope, id, node = watched.find(event.path)
-    if event is resets[0]:
-        _ordered(watched, scope, id, event, [one.path for one in resets])
-    scope.must(event.run == node.run + 1, "runs are counted", f"{id}: run {event.run} follows {node.run}")
-    for edge in scope.graph.outgoing[id]:
-        scope.nodes[edge.target].tokens -= 1
-    watched.move(node, "pending")
-    node.run, node.again = event.run, True
-    node.attempt = node.failures = node.crashes = node.started_at = node.ended_at = node.epoch = 0
-    node.due, node.mapped, node.is_mapped, node.output, node.error = None, None, False, None, None
-    node.handled, node.waits_for, node.because, node.ended_row = False, "", "", 0
-    scope.raising.pop(id, None)
-    scope.forget_failures(id)
-
-
-def _ordered(watched: Watched, scope: WatchedScope, id: str, event: ev.NodeReset, paths: list[str]) -> None:
-    """Somebody asked for it, and could; and with the node all runs again that ended only because of it."""
-    path, run = event.path, event.run - 1
-    order = watched.audit.letters.orders.get(watched.message)
-    asked = order is not None and (order.instance, order.path, order.run) == (watched.id, path, run)
-    watched.must(asked, "a node runs again for a cause", f"{path} run {run} is followed, and the message is {order}")
-    status = "running" if watched.reopened_now() else watched.status
-    reason = _why_not_now(watched, status, path, run, watched.at)
-    watched.must(not reason, "a node runs again for a cause", f"{path}: {reason}")
-    wanted = {scope.path(one) for one in with_what_followed(scope, id)}
-    right = set(paths) == wanted and len(paths) == len(wanted)
-    watched.must(right, "what ended because of it runs again", f"{paths} run again, not {sorted(wanted)}")
-    watched.asked_again.append((path, run))
-    watched.audit.world.points.hit("a letter is raised")
-    if watched.stands:
-        watched.audit.world.points.hit("a letter is raised while all stands still")
-    if len(wanted) > 1:
-        watched.audit.world.points.hit("what followed a letter runs again")
+def near_its_timeout(watched: Watched, now: int) -> bool:
+    """Whether nobody can say if its time was over when something was decided that is only seen now."""
+    timeout = watched.graph.workflow.timeout
+    since = watched.started_at + watched.stood_still(watched.started_at)
+    return timeout is not None and now >= since + timeout - MARGIN_MS
 
 
 def why_not(watched: Watched, path: str, run: int, now: int) -> str:
     """Why this run of a node cannot be followed by another one ("": it can)."""
-    return _why_not_now(watched, watched.status, path, run, now)
+    return why_not_again(watched, watched.status, path, run, now)
 
 
-def _why_not_now(watched: Watched, status: str, path: str, run: int, now: int) -> str:
+def why_not_again(watched: Watched, status: str, path: str, run: int, now: int) -> str:
+    """The same, for an instance that had this status when the row began."""
     timeout = watched.graph.workflow.timeout
     if status not in OPEN and status not in REOPENED_FROM:
         return f"the instance is {status}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation.checks_blocks import lock_asked
 from mainspring.testing.simulation.checks_breakers import OPEN
+from mainspring.testing.simulation.checks_by_hand import given_input, is_completed
 from mainspring.testing.simulation.milestones import port_of
 from mainspring.testing.simulation.oracle import backoff_bounds, delay_of, mapped_input, tries_again
 from mainspring.testing.simulation.standing import can_run
@@ -49,6 +51,8 @@ def mapped(watched: Watched, event: ev.InputMapped) -> None:
     template = scope.graph.nodes[id].input
     got = msgspec.json.decode(event.input)
     wanted = None if template is None else mapped_input(template, scope.look())
+    given = given_input(watched, event)
+    wanted = wanted if given is UNSET else given
     scope.must(wanted is not None and got == wanted, "inputs are right", f"{id} is mapped {got}, not {wanted}")
     scope.must(not node.is_mapped, "inputs are right", f"{id} is mapped twice in run {event.run}")
     scope.must(event.run == node.run, "runs are counted", f"{id}: run {event.run}, not {node.run}")
@@ -63,9 +67,11 @@ def started(watched: Watched, event: ev.NodeStarted) -> None:
         "a node starts once",
         f"{id} starts while it is {node.status}",
     )
-    joined(scope, id, node)
-    _due(scope, id, node)
-    not_stopping(scope, id)
+    ends = is_completed(watched, event.path)
+    if not ends:
+        joined(scope, id, node)
+        _due(scope, id, node)
+        not_stopping(scope, id)
     wanted = node.attempt + (not again)
     scope.must(event.attempt == wanted, "attempts are counted", f"{id}: attempt {event.attempt}, not {wanted}")
     scope.must(event.run == node.run, "runs are counted", f"{id}: run {event.run}")
@@ -76,7 +82,7 @@ def started(watched: Watched, event: ev.NodeStarted) -> None:
     node.attempt, node.started_at, node.epoch, node.due = event.attempt, watched.at, watched.epoch, None
     waited = node.status in ("ready", "waiting")
     watched.move(node, "running")
-    if not _is_refused(watched, event):
+    if not ends and not _is_refused(watched, event):
         watched.audit.holdings.take(scope, id, node)
         watched.audit.windows.started(scope, id, node, waited)
 

@@ -77,7 +77,8 @@ def stood_in(scope: WatchedScope, id: str, event: Any) -> Any:
     right = end is not None and end.error is None
     scope.must(right, "a fallback's output is the node's", f"{id} completes, and should: {end}")
     scope.must(event.degraded and event.port is None, "who falls back is degraded", f"{id}: {event}")
-    scope.whole.degraded = True
+    scope.nodes[id].degraded = True
+    scope.whole.degraded += 1
     _hit(scope, "something stands in")
     return None if end is None else end.output
 
@@ -96,7 +97,9 @@ def all_fell_back(scope: WatchedScope, id: str, event: Any) -> None:
 def end_told(watched: Watched, event: Any) -> None:
     """What is said of an instance that ends with failures, or with something that stood in."""
     if isinstance(event, ev.InstanceCompleted):
-        watched.must(event.degraded == watched.degraded, "who falls back is degraded", f"degraded: {event.degraded}")
+        watched.must(
+            event.degraded == bool(watched.degraded), "who falls back is degraded", f"degraded: {event.degraded}"
+        )
     if isinstance(event, ev.InstancePartiallySucceeded):
         failed = [id for id in watched.graph.nodes if id in watched.own.failed][:NAMED_MAX]
         lacks = [id for id in failed if id not in event.reason]

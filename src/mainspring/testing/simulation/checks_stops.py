@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.machine import events as ev
 from mainspring.testing.simulation.checks_blocks import block_gone
+from mainspring.testing.simulation.checks_by_hand import is_skipped
 from mainspring.testing.simulation.checks_saga import note
 from mainspring.testing.simulation.standing import can_run, never_again, send
 from mainspring.testing.simulation.watched import FINAL, Watched
@@ -15,7 +16,7 @@ def skipped(watched: Watched, event: ev.NodesSkipped) -> None:
         scope, id, node = watched.find(skip.path)
         scope.must(node.status == "pending", "skips come before starts", f"{id} is {node.status}")
         scope.must(bool(skip.reason), "a skip has a reason", id)
-        if watched.going:
+        if watched.going and not is_skipped(watched, skip.path):
             _skipped_while_all_goes_on(scope, id, skip, node)
         node.because = skip.because
         _stop(scope, id, node, "skipped")
@@ -64,13 +65,16 @@ def cancelled(watched: Watched, event: ev.NodesCancelled) -> None:
         doubt = node.status == "running" and scope.graph.nodes[id].type == "function"
         scope.must(ref.in_doubt == doubt, "doubt is told", f"{id} is {node.status}: {ref}")
         block_gone(scope, id)
-        node.because = "" if _stoppers(scope, id) else scope.must_end or scope.whole.own.must_end
+        nobody = _stoppers(scope, id) or is_skipped(watched, ref.path)
+        node.because = "" if nobody else scope.must_end or scope.whole.own.must_end
         if ref.in_doubt:
             note(scope, id, ref.run, "cancelled", None)
         _stop(scope, id, node, "cancelled")
 
 
 def _cancelled_for(watched: Watched, scope: WatchedScope, id: str) -> None:
+    if is_skipped(watched, scope.path(id)):
+        return
     if watched.going:
         if _stoppers(scope, id):
             watched.audit.world.points.hit("others stopped")

@@ -177,7 +177,9 @@ class FaultyStore:
         return await self._call(
             "commit",
             lambda: self._inner_commit(lease, writes),
-            lambda _: self._world.audit.committed(self._process, lease, writes),
+            lambda done: self._world.audit.committed(
+                self._process, lease, [write for write in writes if write.instance not in done.refused]
+            ),
             15.0 if any(write.consumed for write in writes) else 1.0,  # few commits have mail in them
         )
 
@@ -216,7 +218,11 @@ class FaultyStore:
         )
 
     async def remove(self, lease: Lease, families: Sequence[Sequence[int]]) -> list[int]:
-        return await self._call("remove", lambda: self.inner.remove(lease, families))
+        return await self._call(
+            "remove",
+            lambda: self.inner.remove(lease, families),
+            lambda gone: self._world.leaving.removed(self._process, lease, gone),
+        )
 
     async def compact(self, lease: Lease, after: int, limit: int) -> int | None:
         return await self._call("compact", lambda: self.inner.compact(lease, after, limit))

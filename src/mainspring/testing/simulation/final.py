@@ -37,12 +37,16 @@ def compare_lives(world: World, process: Process) -> None:
 
 def check_all(world: World) -> None:
     """At the end: every instance, by all its ways."""
-    for id in world.acked:
+    world.leaving.left_at_the_end()
+    gone = {world.audit.instances[number].id for number in world.leaving.gone}
+    for id in world.acked - gone:
         if at_once(world.tool.find(id)) is None:
             world.fail("acknowledged is durable", f"{id} was acknowledged, and is not in the store")
     world.audit.letters.left_at_the_end([one.id for one in at_once(world.tool.dead_letters(limit=1_000_000))])
     programs: dict[str, Program] = {}
     for watched in world.audit.instances.values():
+        if watched.number in world.leaving.gone:
+            continue
         try:
             _check(world, watched, programs)
         except Exception as error:  # a snapshot that nothing can be made of raises whatever it raises

@@ -82,7 +82,12 @@ def send(scope: WatchedScope, path: str, fired: set[int], run: int, *, last: boo
                 text = f"{edge.target} holds {held} messages, and has places for {rule.places}"
                 scope.must(held <= rule.places, "inboxes have bounds", text)
         elif edge.index in fired:
+            only = (
+                len(scope.graph.incoming[edge.target]) == 1
+            )  # to one that was stopped before: it may run again from there
             if target.status == "pending" and (not rule.need or len(target.arrived) < rule.need):
                 target.arrived.append(token)
+            elif only:
+                target.arrived = [token]
             else:
                 scope.whole.audit.world.points.hit("late message absorbed")

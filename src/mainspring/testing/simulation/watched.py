@@ -15,6 +15,7 @@ from mainspring.testing.simulation.watched_scope import WatchedNode, WatchedScop
 
 if TYPE_CHECKING:
     from mainspring.testing.simulation.audit import Audit
+    from mainspring.testing.simulation.orders import Asked
     from mainspring.testing.simulation.watched_block import WatchedBlock
 
 SUSPECT_CRASHES = 2
@@ -52,8 +53,9 @@ class Watched:
     what undoes a run how often that was tried. `events` are those of the row that is looked at, `place` is where in it the
     event stands.
 
-    `degraded`: something stood in for one of its nodes. `retries` counts what was drawn of its budget. `message` is what the
-    row answers, `given_up` the runs that it condemned for good, `asked_again` those that are followed by another one;
+    `degraded` counts its nodes that something stood in for. `retries` counts what was drawn of its budget. `message` is what
+    the row answers, `given_up` the runs that it condemned for good, `asked_again` those that are followed by another one,
+    `by_hand` what somebody ordered that it carries out;
     `reopenings` counts how often it went on after its end. `pause`: since when its clocks stand still, and until when it is
     to; `stood`: from when to when they did.
     """
@@ -85,12 +87,13 @@ class Watched:
         self.saga: WatchedSaga | None = None
         self.rounds: dict[str, int] = {}
         self.place = 0
-        self.degraded = False
+        self.degraded = 0
         self.retries = 0
         self.events: Sequence[Any] = ()
         self.message = ""
         self.given_up: list[tuple[str, int]] = []
         self.asked_again: list[tuple[str, int]] = []
+        self.by_hand: Asked | None = None
         self.reopenings = 0
         self.pause: tuple[int, int | None] | None = None
         self.stood: list[tuple[int, int]] = []

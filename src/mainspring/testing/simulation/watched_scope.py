@@ -35,9 +35,9 @@ class WatchedNode(Struct):
     `arrived` are the messages that count for its join, in order; `tokens` counts messages and skips. Where it has an
     inbox, `lanes` are the queues, `closed` counts for each the connections that will bring nothing more, `taken` is what
     the run under way works on, `ends` how the runs before it ended. `waits_for` is what it waits for, `lock` what a mutex
-    has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure. `holds`
-    are the limits that its attempt has something of. `ended_row` is the row in which it failed or was stopped, `because` by
-    whose failure it was stopped.
+    has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure. `degraded`:
+    something stood in for it. `holds` are the limits that its attempt has something of. `ended_row` is the row in which it
+    failed or was stopped, `because` by whose failure it was stopped.
     """
 
     status: str = "pending"
@@ -63,6 +63,7 @@ class WatchedNode(Struct):
     lock: str = ""
     bodies: int = 0
     handled: bool = False
+    degraded: bool = False
     ended_at: int = 0
     ended_row: int = 0
     again: bool = False

@@ -10,6 +10,7 @@ import msgspec
 from mainspring.journal.messages import Message, RetryNode
 from mainspring.journal.records import InboxMessage
 from mainspring.testing.simulation.checks_letters import Seen
+from mainspring.testing.simulation.orders import HANDS
 from mainspring.testing.simulation.pauses import pause
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Wishes:
     def posted(self, message: InboxMessage) -> None:
         """A message is in the store: perhaps one that asks for a node to run again."""
         wanted = _decode(message.body)
-        if isinstance(wanted, RetryNode):
+        if isinstance(wanted, RetryNode) and not wanted.by.startswith(HANDS):
             id = self.world.audit.instances[message.instance].id
             letter = Seen(f"{id}/{wanted.path}/{wanted.run}", id, wanted.path, wanted.run)
             self.world.audit.letters.orders[message.id] = letter

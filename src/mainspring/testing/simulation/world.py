@@ -22,6 +22,8 @@ from mainspring.testing.simulation.checks_letters import Seen
 from mainspring.testing.simulation.checks_limits import nothing_leaks
 from mainspring.testing.simulation.due import overdue
 from mainspring.testing.simulation.final import check_all, compare_lives
+from mainspring.testing.simulation.hands import Hands
+from mainspring.testing.simulation.leaving import Leaving
 from mainspring.testing.simulation.pauses import pause_one
 from mainspring.testing.simulation.points import Points
 from mainspring.testing.simulation.poison import ask_again
@@ -90,6 +92,8 @@ class World:
         self.to_do: set[str] = set()
         self.hand_random = Random(f"{seed}/by hand")
         self.wishes = Wishes(self)
+        self.hands = Hands(self)
+        self.leaving = Leaving(self)
         self.acked: set[str] = set()
         self.healing = False
         self.closing = False
@@ -138,6 +142,8 @@ class World:
             at(draw() * self.faults_until, lambda: strike(self))
         for _ in range(self.pause_random.choice((0, 0, 1, 2, 4))):
             at(self.pause_random.random() * self.faults_until, lambda: pause_one(self))
+        self.hands.plan()
+        self.leaving.plan()
         at(self.faults_until, self._heal)
         at(WATCH_SECONDS, self._watch)
 
@@ -240,6 +246,7 @@ class World:
             self.posts[message.id] = Post(message.instance, self.scheduler.now + allowance)
             self.tell(f"message {message.id} is posted")
             self.wishes.posted(message)
+            self.audit.hands.posted(message)
         elif message.id not in self.posts:
             self.fail("messages are kept once", f"{message.id} is said to be known")
 
@@ -305,14 +312,19 @@ class World:
         self.later(WATCH_SECONDS, self._watch)
 
     def _over(self, process: Process) -> bool:
-        if self.to_do or self.wishes.left() or any(watched.open for watched in self.audit.instances.values()):
+        if (
+            self.to_do
+            or self.wishes.left()
+            or self.hands.left()
+            or any(watched.open for watched in self.audit.instances.values())
+        ):
             return False
         return all(order.id for order in self.profile.orders) and all(waiter.done() for _, waiter in process.results)
 
     def _left(self) -> str:
         left = [f"{one.id} is {one.status}" for one in self.audit.instances.values() if one.open]
         unplaced = [f"{order.key} was never started" for order in self.profile.orders if not order.id]
-        return "; ".join([*left, *unplaced, *self.wishes.left()]) or "nothing is open"
+        return "; ".join([*left, *unplaced, *self.wishes.left(), *self.hands.left()]) or "nothing is open"
 
     def _close_down(self) -> None:
         self.closing = True
