@@ -360,6 +360,20 @@ def test_what_was_undone_does_not_run_again() -> None:
         rerun(run, "b")
 
 
+def test_a_run_before_is_undone_though_the_last_one_was_skipped() -> None:
+    run = run_of("a -[output]-> b; a -> c; u", b={"compensationNodeId": "u"})
+    run.finish("a", True)
+    run.finish("b")
+    run.finish("c")
+    rerun(run, "a")
+    run.finish("a", False)
+    assert run.nodes["b"] == "skipped"
+    run.fail("c")
+    run.read_back()
+    run.finish(next(path for path, status in run.open_nodes.items() if status == "running"))
+    assert (run.status, run.nodes["b"]) == ("failed", "compensated")
+
+
 # --- for every graph --------------------------------------------------------------------------------------------------
 
 

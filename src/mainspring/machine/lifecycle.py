@@ -69,7 +69,7 @@ NODE: Table = _rows(
     ("NodesSkipped", "pending", "skipped"),
     ("NodesCancelled", "ready running waiting retrying falling_back gathering", "cancelled"),
     ("NodesRequeued", "running", "ready"),
-    ("NodeCompensating", "completed failed cancelled compensated compensation_failed", "compensating"),
+    ("NodeCompensating", "completed failed skipped cancelled compensated compensation_failed", "compensating"),
     ("NodeCompensated", "compensating", "compensated"),
     ("NodeCompensationFailed", "compensating", "compensation_failed"),
     ("NodeReset", "completed failed skipped cancelled compensated compensation_failed", "pending"),
