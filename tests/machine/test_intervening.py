@@ -360,6 +360,17 @@ def test_what_was_undone_does_not_run_again() -> None:
         rerun(run, "b")
 
 
+def test_what_ended_it_before_does_not_when_it_is_resumed() -> None:
+    run = run_of("a; b", workflow={"failure_policy": "fail_fast"})
+    run.finish("b")
+    run.fail("a")
+    assert run.status == "failed"
+    rerun(run, "b")
+    run.take(inputs.ParkInstance(reason="a fault"))
+    run.take(inputs.ResumeInstance())
+    assert (run.status, run.nodes["b"]) == ("running", "running")
+
+
 def test_a_run_before_is_undone_though_the_last_one_was_skipped() -> None:
     run = run_of("a -[output]-> b; a -> c; u", b={"compensationNodeId": "u"})
     run.finish("a", True)

@@ -112,6 +112,11 @@ def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) 
     move_instance(instance, event, at)
     instance.ended_at = 0
     instance.reason = ""
+    for state in instance.nodes:
+        if state is not None and state.decision == "terminate":
+            state.decision = (
+                "continue"  # what failed before does not end it again, were it that it is parked, and resumed
+            )
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------
