@@ -16,7 +16,7 @@ from mainspring.engine.live import Live
 from mainspring.engine.loop import TurnLoop
 from mainspring.journal.records import Write
 from mainspring.machine import events as ev
-from mainspring.machine import fold, inputs
+from mainspring.machine import inputs
 from mainspring.machine.commands import intervening, reopening
 from mainspring.machine.fold import FOLD
 from mainspring.machine.instance import Instance
@@ -136,21 +136,6 @@ def what_follows_does_not_run_again(stack: ExitStack) -> None:
 
 
 @mutant
-def messages_of_the_old_run_stay(stack: ExitStack) -> None:
-    original = fold._node_reset
-
-    def reset(given: Instance, event: ev.NodeReset, at: int) -> None:
-        scope, node = given.locate(event.path)
-        targets = [scope.state(scope.graph.nodes[one.target]) for one in node.outgoing]
-        kept = [target.messages for target in targets]
-        original(given, event, at)
-        for target, messages in zip(targets, kept, strict=True):
-            target.messages = messages
-
-    stack.enter_context(patch.dict(FOLD, {ev.NodeReset: reset}))
-
-
-@mutant
 def the_letters_of_what_follows_stay(stack: ExitStack) -> None:
     original = intervening._begin
 
@@ -225,15 +210,6 @@ def the_young_go_too(stack: ExitStack) -> None:
 @mutant
 def none_is_kept_for_being_the_newest(stack: ExitStack) -> None:
     _not_kept(stack, "newest")
-
-
-@mutant
-def what_has_a_letter_may_go(stack: ExitStack) -> None:
-    async def none(store: Any) -> set[int]:
-        return set()
-
-    put(stack, families, "_lettered", none)
-    put(stack, Contents, "expendable_of", _all)
 
 
 def _not_kept(stack: ExitStack, why: str) -> None:
