@@ -135,9 +135,8 @@ class Interventions:
                 raise _removed(id)
             if all(message.id != ident for message in loaded.inbox):
                 return
-            if (
-                id not in host.by_id and not news.is_set()
-            ):  # else it has left while we read: as it stood before, perhaps
+            # Where there is news it has left while we read: as it stood before, perhaps.
+            if id not in host.by_id and not news.is_set():
                 break
             await news.wait()
         record = loaded.record

@@ -113,10 +113,9 @@ def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) 
     instance.ended_at = 0
     instance.reason = ""
     for state in instance.nodes:
+        # What failed before does not end it again, were it that it is parked, and resumed.
         if state is not None and state.decision == "terminate":
-            state.decision = (
-                "continue"  # what failed before does not end it again, were it that it is parked, and resumed
-            )
+            state.decision = "continue"
 
 
 # --- nodes ----------------------------------------------------------------------------------------------------------
