@@ -175,6 +175,13 @@ def test_old_calls_leave_the_window_by_count_and_by_time() -> None:
     assert by_time.kept.state == "open"
 
 
+def test_the_last_failed_call_leaves_the_window() -> None:
+    breaker = Breaker("breaker of t", Rules(window=4, minimum_throughput=4))
+    for outcome in ("failed", "ok", "ok", "ok", "ok"):
+        called(breaker, outcome, 0)
+    assert breaker.figures(0) == {"calls": 4, "failed": 0}
+
+
 def test_slow_calls_are_failed_ones_unless_they_have_a_threshold() -> None:
     plain = Breaker("breaker of t", Rules(slow_call=50, minimum_throughput=4))
     apart = Breaker("breaker of t", Rules(slow_call=50, minimum_throughput=4, slow_call_threshold=0.75))
