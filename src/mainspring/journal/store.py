@@ -55,6 +55,9 @@ class Store(Protocol):
     shared: bool
     """Whether several sessions can live at once, each with instances of its own. Where not, `acquire` waits for none."""
 
+    remote: bool
+    """Whether a server does the work of a commit. While it does, this process can go on."""
+
     async def open(self) -> None:
         """Create or migrate. Raises StoreTooNew (by a newer version), StoreCorrupt, StoreError."""
         ...

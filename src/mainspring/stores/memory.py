@@ -30,6 +30,7 @@ class MemoryStore:
 
     url = "memory:"
     shared = False
+    remote = False
     control: str | None = None
 
     def __init__(self) -> None:

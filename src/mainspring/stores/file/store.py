@@ -48,6 +48,7 @@ class FileStore:
     """
 
     shared = False
+    remote = False
 
     def __init__(self, folder: str, *, durability: Literal["full", "normal"] = "full", read_only: bool = False) -> None:
         self.folder = folder

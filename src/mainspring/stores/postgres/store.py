@@ -64,6 +64,7 @@ class PostgresStore:
     """
 
     shared = True
+    remote = True
 
     def __init__(self, url: str, *, durability: Durability = "full", read_only: bool = False) -> None:
         self._address = address_of(url)

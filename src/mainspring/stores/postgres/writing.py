@@ -24,8 +24,24 @@ from mainspring.stores.postgres.connection import Connection
 CUTS_MAX = 10
 """How often a group is tried anew without the instances that turned out to be another session's."""
 
-PARAMETERS = 55
-_COMMIT = f"SELECT * FROM commit_writes({', '.join(f'${place}' for place in range(1, PARAMETERS + 1))})"
+_USUAL = "N NTTTTONNTTTNN NINB NTONTNN".replace(" ", "")
+_REST = "T TNTBN NIIBN NIBN BNBN T TNTTNTITB".replace(" ", "")
+"""The parameters of `commit_writes` after the first, table by table: what every group has, and what few have. N: BIGINT[],
+I: INTEGER[], T: TEXT[], B: BYTEA[], O: BOOLEAN[]."""
+
+_CASTS = {"N": "::TEXT::BIGINT[]", "I": "::TEXT::INTEGER[]"}
+"""Numbers go as text: asyncpg asks each element of an array by two abstract base classes whether it is an array itself. For
+the numbers of a chain's turns that is a twentieth of all CPU time."""
+
+
+def _statement(kinds: str, absent: str = "") -> str:
+    """The call, with empty arrays for what is absent."""
+    given = [f"${place}{_CASTS.get(kind, '')}" for place, kind in enumerate(kinds, 2)]
+    return f"SELECT * FROM commit_writes($1, {', '.join([*given, *(repr('{}') for _ in absent)])})"
+
+
+_COMMIT_USUAL = _statement(_USUAL, absent=_REST)
+_COMMIT = _statement(_USUAL + _REST)
 
 
 async def commit(connection: Connection, lease: Lease, writes: Sequence[Write]) -> Committed:
@@ -37,7 +53,9 @@ async def commit(connection: Connection, lease: Lease, writes: Sequence[Write]) 
     collided = False
     for _ in range(CUTS_MAX):
         try:
-            place, cut = await connection.fetchrow(_COMMIT, lease.epoch, *arguments(writes))
+            given = arguments(writes)
+            statement = _COMMIT_USUAL if len(given) == len(_USUAL) else _COMMIT
+            place, cut = await connection.fetchrow(statement, lease.epoch, *given)
         except asyncpg.UniqueViolationError as error:
             if collided or error.constraint_name != "instance_id":
                 raise
@@ -50,8 +68,8 @@ async def commit(connection: Connection, lease: Lease, writes: Sequence[Write]) 
     raise StoreError(f"a group was still not to be written after {CUTS_MAX} attempts: others keep taking its instances")
 
 
-def arguments(writes: Sequence[Write]) -> list[list[Any]]:
-    """A group as columns, in the order of `commit_writes`'s parameters after the first."""
+def arguments(writes: Sequence[Write]) -> list[Any]:
+    """A group as columns, in the order of `commit_writes`'s parameters after the first: the usual ones, or all."""
     created: list[tuple[Any, ...]] = []
     turns: list[tuple[Any, ...]] = []
     changes: dict[int, Change] = {}
@@ -78,13 +96,17 @@ def arguments(writes: Sequence[Write]) -> list[list[Any]]:
         (number, one.status, one.open, one.ended_at, one.reason, one.owner, one.wake_at)
         for number, one in changes.items()
     ]
-    return [
-        list(known),
-        *_transposed(created, 13),
-        *_transposed(turns, 4),
-        *_transposed(changed, 7),
-        *_rest(others),
-    ]
+    usual = [list(known), *_transposed(created, 13), *_transposed(turns, 4), *_transposed(changed, 7)]
+    if not others:
+        return _as_given(usual, _USUAL)
+    return _as_given([*usual, *_rest(others)], _USUAL + _REST)
+
+
+def _as_given(columns: list[Any], kinds: str) -> list[Any]:
+    for place, kind in enumerate(kinds):
+        if kind in _CASTS:
+            columns[place] = "{" + ",".join(map(str, columns[place])).replace("None", "NULL") + "}"
+    return columns
 
 
 def _rest(writes: Iterable[Write]) -> list[list[Any]]:

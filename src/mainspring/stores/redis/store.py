@@ -46,6 +46,7 @@ class RedisStore:
     """
 
     shared = True
+    remote = True
 
     def __init__(self, url: str, *, durability: Literal["full", "normal"] = "full", read_only: bool = False) -> None:
         self._address = address_of(url)

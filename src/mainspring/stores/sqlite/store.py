@@ -52,6 +52,7 @@ class SqliteStore:
     """
 
     shared = False
+    remote = False
 
     def __init__(
         self, path: str, *, durability: Durability = "full", read_only: bool = False, inline: bool = False

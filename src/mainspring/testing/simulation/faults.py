@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from mainspring.errors import StoreError
@@ -59,6 +60,9 @@ class FaultyStore:
     def __init__(self, inner: Store, process: Process) -> None:
         self.url = inner.url
         self.shared = inner.shared
+        self.remote = (
+            Random(f"{process.world.seed}/remote").random() < 0.5
+        )  # the engine groups its turns differently then
         self.control = inner.control
         self.inner = inner
         self._process = process
