@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from mainspring.errors import NotOwner, StoreCorrupt, StoreError, StoreTooNew, U
 from mainspring.journal.records import Lease, Write
 from mainspring.stores.postgres import PostgresStore, migrations
 from mainspring.stores.postgres.address import SCHEMA_CHARS_MAX, address_of
+from mainspring.stores.postgres.connection import connect
 from mainspring.stores.postgres.store import POOL_CONNECTIONS_MAX
 from mainspring.testing.postgres_server import drop, fresh_url
 from mainspring.testing.store_contract.ground import NOW, TTL, asleep, begin, message, more, numbers_of
@@ -331,6 +334,25 @@ async def test_a_store_that_is_closed_leaves_no_connection(url: str, beside: Any
             await asyncio.sleep(0.01)
     with pytest.raises(StoreError, match="is not open"):
         await store.find("i-1")
+
+
+async def test_who_stops_to_wait_for_a_connection_leaves_none(url: str) -> None:
+    """However far it has come: an engine that stops as soon as it has begun stops its ear while that connects."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for iterations in range(0, 10_000, 2):
+            connecting = asyncio.create_task(connect(address_of(url)))
+            for _ in range(iterations):
+                await asyncio.sleep(0)
+            if connecting.done():
+                await (await connecting).close()
+                break
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+        del connecting
+        gc.collect()
+    assert iterations
+    assert not [str(one.message) for one in seen if issubclass(one.category, ResourceWarning)]
 
 
 @pytest.mark.parametrize(("durability", "setting"), [("full", "on"), ("normal", "off")])

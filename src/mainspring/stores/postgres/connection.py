@@ -88,7 +88,11 @@ async def connect(
         server_settings=settings,
         connection_class=Bare,
     )
-    await prepare(connection, durability)
+    try:
+        await prepare(connection, durability)
+    except BaseException:  # an engine that stops as soon as it has begun takes back that it wanted to listen
+        connection.terminate()
+        raise
     return connection
 
 
