@@ -101,6 +101,9 @@ class _OfOne:
                 if tail.look or tail.behind:
                     tail.look = False
                     tails.join(tail, number)  # before it is read: what is committed meanwhile is in the tail
+                    if self._id in host.by_id and tails.fill(tail, number, self.seq):
+                        known = True
+                        continue
                     page = await host.store.turns(self._id, after=self.seq, limit=PAGE)
                     if page is None and not known:
                         raise self._unknown()  # its start is not durable

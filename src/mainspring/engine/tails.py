@@ -84,6 +84,7 @@ class Tails:
         self._timer: asyncio.Handle | None = None
         self._woken_at = 0.0
         self._woken = 0  # so many were, that time
+        self._newest: Sequence[Entry] = ()
         self.latest = 0
 
     def __len__(self) -> int:
@@ -102,6 +103,17 @@ class Tails:
             others = self._of_one.get(number, ())
             if tail not in others:
                 self._of_one[number] = (*others, tail)
+
+    def fill(self, tail: Tail, number: int, after: int) -> bool:
+        """Put an instance's rows after `after` in, where all that there are became durable with the newest group.
+
+        So it is for whoever follows what was just begun: nothing is read for that.
+        """
+        its = [entry for entry in self._newest if entry.live.number == number and entry.events]
+        if not its or its[0].write is None or its[0].write.rows[0].seq != after + 1:
+            return False
+        self._of_instances(its, frozenset(), {number: (tail,)})
+        return not (tail.look or tail.behind)
 
     def leave(self, tail: Tail, number: int | None) -> None:
         """Have nothing more to do with it."""
@@ -124,14 +136,17 @@ class Tails:
         """A group is durable. `position` is 0 where nothing of it was to be written."""
         if position:
             self.latest = position
+            self._newest = () if refused else group
         if self._of_one:
-            self._of_instances(group, refused)
+            self._of_instances(group, refused, self._of_one)
         if self._of_all and position:
             self._everything(group, position, refused)
 
-    def _of_instances(self, group: list[Entry], refused: frozenset[int]) -> None:
+    def _of_instances(
+        self, group: Sequence[Entry], refused: frozenset[int], of_one: dict[int, tuple[Tail, ...]]
+    ) -> None:
         """(One loop without calls: what it does for each turn is most of what a follower costs.)"""
-        of_one, rows_max, bytes_max = self._of_one, TAIL_ROWS_MAX, TAIL_BYTES_MAX
+        rows_max, bytes_max = TAIL_ROWS_MAX, TAIL_BYTES_MAX
         for entry in group:
             number = entry.live.number
             tails = of_one.get(number)
