@@ -341,7 +341,7 @@ def _resilient(bench: Bench, kind: str) -> Row:
 def followers_each(bench: Bench) -> Row:
     """CPU per step with followers: a hundred on an instance each, one on everything, a hundred that stall; against none."""
     kinds = {"own": 10.0, "all": 10.0, "stalled": 10.0}
-    rounds, pairs = 1, 4 if bench.quick else 4 * bench.pairs
+    rounds, pairs = 1, 4 if bench.quick else 8 * bench.pairs
     found = {kind: followers.overhead(kind, pairs, rounds) for kind in kinds}
     upper = {kind: 100 * one["overhead_upper95"] for kind, one in found.items()}
     means = {kind: 100 * one["overhead"] for kind, one in found.items()}

@@ -16,6 +16,10 @@ import mainspring as ms
 from benchmarks import workflows
 from mainspring.definition.model import Workflow
 
+FIRST = 5_000
+"""So many instances wait already when memory is first measured: they fill what is the same for any number (SQLite's pages,
+the tables of asyncio and of the allocator), some 10 MB."""
+
 
 async def chains(path: str, count: int, in_flight: int, length: int) -> tuple[float, list[float]]:
     """`count` chains, `in_flight` at a time: seconds in all, and of each."""
@@ -82,7 +86,8 @@ async def memory(path: str, count: int) -> dict[str, float]:
     workflow = workflows.waiting()
     settings = ms.EngineSettings(sleep_after_ms=3_600_000 * 2)
     async with ms.Engine(f"sqlite:///{path}", settings=settings) as engine:
-        await asyncio.gather(*[engine.start(workflow, input={"n": 1}) for _ in range(200)])
+        for _ in range(FIRST // 200):
+            await asyncio.gather(*[engine.start(workflow, input={"n": 1}) for _ in range(200)])
         await engine.idle()
         gc.collect()
         before = _resident()

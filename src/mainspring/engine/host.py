@@ -261,7 +261,7 @@ class Host:
     async def rebuilt(self, loaded: Loaded) -> tuple[Program, Instance, int]:
         """An instance as it durably stands, the program of the version that it runs by now, and its last row's number."""
         instance, seq = await rebuilt(self.plan_of, loaded)
-        instance.plans = self.programs.plan
+        instance.plans = self.programs.plans
         program = self.programs.known(instance.plan.version)
         assert program is not None, "its plan is that of a program"
         return program, instance, seq

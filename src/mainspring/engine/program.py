@@ -97,6 +97,7 @@ class Programs:
         self._pin = pin
         self._by_version: dict[str, Program] = {}
         self._by_identity: dict[tuple[int, str], tuple[Workflow, Program]] = {}
+        self.plans: Callable[[str], Plan] = self._plan  # bound once, not for each instance
 
     def of(self, workflow: Workflow, folder: str, *, checked: bool = False) -> Program:
         """The program of a definition given as a value. The same object a second time costs one look-up.
@@ -119,7 +120,7 @@ class Programs:
         """The program of a version, where it is at hand."""
         return self._by_version.get(version)
 
-    def plan(self, version: str) -> Plan:
+    def _plan(self, version: str) -> Plan:
         """The plan of a version that is at hand. Raises PlanNeeded."""
         known = self._by_version.get(version)
         if known is None:

@@ -370,7 +370,7 @@ class Recovery:
         if loaded is None or found is None:
             self._host.limits.ask_anew(live, lambda lease: "unknown")
             live.instance, live.seq = Instance(live.program.plan, live.id), 0
-            live.instance.plans = self._host.programs.plan
+            live.instance.plans = self._host.programs.plans
             live.created = False
         else:
             program, live.instance, live.seq = found

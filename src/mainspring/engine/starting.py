@@ -61,7 +61,7 @@ class Starting:
             parent=origin.parent,
         )
         live = Live(number, record, program, Instance(program.plan, id), 0)
-        live.instance.plans = host.programs.plan
+        live.instance.plans = host.programs.plans
         live.ahead = policy_of(live)
         if host.loss is not None:
             raise host.loss
