@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
+
+import pytest
 
 import mainspring as ms
 from mainspring.engine.live import Entry
@@ -24,15 +27,16 @@ CHAIN = workflow(*[node(f"n{i}", "group_step", *([f"n{i - 1}"] if i else [])) fo
 
 
 class FarAway(MemoryStore):
-    """A commit takes 5 ms, however much is in it."""
+    """A commit takes 5 ms (or as long as is said), however much is in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.005) -> None:
         super().__init__()
         self.groups: list[int] = []
+        self._seconds = seconds
 
     async def commit(self, lease: Lease, writes: Sequence[Write]) -> Committed:
         self.groups.append(len(writes))
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(self._seconds)
         return await super().commit(lease, writes)
 
 
@@ -113,3 +117,22 @@ def test_where_we_commit_ourselves_small_groups_gather() -> None:
     assert two_groups(remote=False) == [
         "first begins", "first is durable", "first goes on", "second begins", "second is durable", "second goes on",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"max_concurrent_executions": 1_000}, {"timeout": 60_000, "max_concurrent_executions": 1_000}]
+)
+def test_what_a_step_orders_beside_its_next_does_not_split_groups(more: dict[str, Any]) -> None:
+    """A place that is given back, a clock that is disarmed: chains in step stay in one commit."""
+    store = FarAway(0)
+    chain = workflow(
+        *[node(f"n{i}", "group_step", *([f"n{i - 1}"] if i else []), **more) for i in range(STEPS)], id="chain"
+    )
+
+    async def test(engine: object) -> None:
+        async with engine(store) as running:  # type: ignore[operator]
+            runs = await asyncio.gather(*[running.start(chain, key=str(number)) for number in range(MANY)])
+            await asyncio.gather(*[run.result() for run in runs])
+
+    virtually(test)
+    assert store.groups.count(MANY) >= STEPS, store.groups

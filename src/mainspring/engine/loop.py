@@ -36,6 +36,9 @@ logger = logging.getLogger("mainspring.engine")
 GOING_ON: frozenset[type] = frozenset((Recover, Reattach))
 """That these were taken is told even where they led to nothing: who waits for a lock waits for that."""
 
+FEW_ORDERS = 4
+"""Who orders so few is no fan-out: to interrupt fifty chains after some of them would only leave two commits for one."""
+
 
 class TurnLoop:
     """`refused` is told of inputs that came at the wrong time, `reload` to load an instance again and take inputs anew.
@@ -156,7 +159,9 @@ class TurnLoop:
             if turn.message:
                 write.consumed = (turn.message,)
         live.uncommitted += 1
-        self._room -= len(turn.effects)
+        orders = len(turn.effects)
+        if orders > FEW_ORDERS:
+            self._room -= orders
         entry = Entry(live, write, turn.effects, input, None, turn.at, turn.events)
         if live.ahead is None:
             self._writer.add(entry)

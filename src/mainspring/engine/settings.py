@@ -38,8 +38,8 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     """How many inputs are taken before the event loop gets its turn, so that commits and tasks overlap."""
 
     drain_orders_max: int = 32
-    """How many orders (most of them start a task) are decided before the event loop gets its turn: what the first of many
-    turns leads to begins while the others are decided."""
+    """How many orders of turns that order many (a fan-out) are decided before the event loop gets its turn: what the first of
+    many turns leads to begins while the others are decided."""
 
     ahead_turns_max: int = 1_000
     """An instance whose checkpoint policy lets it run ahead takes one after so many turns at the latest."""
