@@ -24,6 +24,7 @@ from mainspring.testing.simulate import Tally, main, run_chunk
 from mainspring.testing.simulation.oracle import Graph
 from mainspring.testing.simulation.points import POINTS
 from mainspring.testing.simulation.profile import draw_profile
+from mainspring.testing.simulation.world import World
 from mainspring.testing.simulator import replay, simulate
 from tests.simulator.mutants import MUTANTS
 from tests.simulator.run_mutants import SEEDS_MAX, hunt
@@ -165,6 +166,21 @@ def _readings(graph: Graph, plan: PlanGraph, kinds: set[str]) -> set[tuple[str, 
 def test_every_named_point_is_hit(tally: Tally) -> None:
     hits = {**simulate(SELDOM).hits, **tally.hits}
     assert [name for name in POINTS if not hits.get(name)] == []
+
+
+def test_a_message_comes_a_second_time_when_its_instance_has_gone() -> None:
+    outcome = simulate(6530, recording=True)
+    assert outcome.ok, outcome.report()
+    assert any("comes again, and its instance has gone" in line for line in outcome.story)
+
+
+def test_a_fault_of_the_simulator_is_a_failed_seed_and_the_others_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(world: World) -> None:
+        raise ZeroDivisionError("in the simulator")
+
+    monkeypatch.setattr(World, "run", broken)
+    found = run_chunk(1, 2)
+    assert [one[:2] for one in found.failed] == [(1, "the simulator itself"), (2, "the simulator itself")]
 
 
 @pytest.mark.parametrize("seed", SAME_SEEDS)

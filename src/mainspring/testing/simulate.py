@@ -62,7 +62,12 @@ def run_chunk(start: int, count: int) -> Tally:
     tally = Tally()
     hits: Counter[str] = Counter()
     for seed in range(start, start + count):
-        outcome = simulate(seed)
+        try:
+            outcome = simulate(seed)
+        except Exception as error:  # a fault of the simulator's own: the other seeds are played all the same
+            tally.seeds += 1
+            tally.failed = [*tally.failed, (seed, "the simulator itself", repr(error))]
+            continue
         hits.update(outcome.hits)
         tally.add(outcome)
     tally.hits = dict(hits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mainspring.errors import UnknownInstance
 from mainspring.journal.messages import Cancel, encode
 from mainspring.journal.records import InboxMessage
 from mainspring.testing.simulation.poison import poison
@@ -34,7 +35,17 @@ def _cancel(world: World) -> None:
     world.posted(message, at_once(_post(world, message)))
     if world.random.random() < 0.5:
         world.points.hit("message posted twice")
-        world.later(world.random.random(), lambda: world.posted(message, at_once(_post(world, message))))
+        world.later(world.random.random(), lambda: _again(world, message))
+
+
+def _again(world: World, message: InboxMessage) -> None:
+    """The same message comes a second time."""
+    try:
+        world.posted(message, at_once(_post(world, message)))
+    except UnknownInstance:
+        if message.instance not in world.leaving.gone:
+            raise
+        world.tell(f"{message.id} comes again, and its instance has gone")
 
 
 async def _post(world: World, message: InboxMessage) -> bool:
