@@ -29,7 +29,7 @@ from mainspring.machine.fold import consume, fold
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import ACTIVE, INSTANCE_FINAL, NODE_FINAL
 from mainspring.machine.step import step
-from mainspring.machine.turn import Admission, Turn
+from mainspring.machine.turn import Turn
 from mainspring.machine.values import input_of
 
 _arrow = re.compile(r"\s+(?:->|-(fail|all)?(?:@(\w+))?(?:\[([^\]]*)\])?(?:#(\w+))?(?::(\w+))?->)\s+")
@@ -81,7 +81,7 @@ class Run:
         self.rows: list[Any] = []
         self.events: list[ev.Event] = []
         self.effects: list[fx.Effect] = []
-        self.admission: Admission | None = None
+        self.admission: Any = None
 
     # --- inputs
 

@@ -69,6 +69,28 @@ def test_a_refusal_finds_a_parked_instance_and_is_asked_for_again(error: str) ->
     assert fx.AskAdmission("a", 1, "node:a", attempt=1) in asked(turn, fx.AskAdmission)
 
 
+@pytest.mark.parametrize("stop", [inputs.ParkInstance(reason="by hand"), inputs.PauseInstance()])
+def test_what_was_given_back_by_a_standstill_is_not_given_back_by_the_answer_too(stop: inputs.Input) -> None:
+    """What it then asks for anew has the same name, and would be lost: a pool of 3 had 4 (simulator, seed 7822)."""
+    run = asking()
+    assert given_back(run.take(stop)) == [("a", 1, 1, "unused")]
+    turn = run.take(inputs.AdmissionGranted(path="a", run=1))
+    assert turn.dropped.startswith("the instance is pa")
+    assert (turn.events, turn.effects) == ([], [])
+
+
+@pytest.mark.parametrize(("now", "begins"), [(FREE, True), (WAIT, False)])
+def test_an_answer_from_before_a_standstill_counts_only_where_it_is_still_true(now: Verdict, begins: bool) -> None:
+    run = asking()
+    run.take(inputs.PauseInstance())
+    run.admission = lambda *asked: WAIT
+    assert asked(run.take(inputs.ResumeInstance()), fx.AskAdmission)
+    run.admission = lambda *asked: now
+    turn = run.take(inputs.AdmissionGranted(path="a", run=1))  # the first one's: it was on its way all the time
+    assert run.nodes["a"] == ("running" if begins else "ready")
+    assert turn.dropped == ("" if begins else "given back meanwhile")
+
+
 @pytest.mark.parametrize("kind", [inputs.AdmissionGranted, inputs.AdmissionRefused])
 @pytest.mark.parametrize(("path", "run"), [("a", 2), ("b", 1), ("z", 1), ("nowhere", 1)])
 def test_stale_answers(kind: type, path: str, run: int) -> None:

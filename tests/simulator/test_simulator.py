@@ -168,6 +168,13 @@ def test_every_named_point_is_hit(tally: Tally) -> None:
     assert [name for name in POINTS if not hits.get(name)] == []
 
 
+@pytest.mark.parametrize("seed", [7822, 12390, 18936])
+def test_what_was_found_stays_mended(seed: int) -> None:
+    """A place given back twice around a pause; a join completed by hand; a rerun whose workflow's timeout is long over."""
+    outcome = simulate(seed)
+    assert outcome.ok, outcome.report()
+
+
 def test_a_message_comes_a_second_time_when_its_instance_has_gone() -> None:
     outcome = simulate(6530, recording=True)
     assert outcome.ok, outcome.report()

@@ -67,8 +67,8 @@ class Holdings:
         self.own = limits.own_of(live)
         self.lanes: dict[Sort, Lane] = {}
 
-    def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int) -> Verdict:
-        """Called by the machine: may this node start now? Where it is free it is taken."""
+    def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int, asked: bool = False) -> Verdict:
+        """Called by the machine: may this node start now? Where it is free it is taken. `asked`: by `ask`, too."""
         sort = self.sorts.get(node)
         lane = None if sort is None else sort.lane
         if lane is None:  # each of these lines is on the way of every step that has a limit
@@ -76,7 +76,7 @@ class Holdings:
         # Equal to a Lease, and made in a fifth of the time.
         verdict = self.gate.admit_now(lane, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
         if verdict is FREE:
-            self.open += 1
+            self.open += not asked
         elif isinstance(verdict, Refusal):
             declined(lane, verdict)
         return verdict

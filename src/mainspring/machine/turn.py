@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from mainspring.graph.plan import Plan, PlanNode
 from mainspring.limits.limit import Verdict
@@ -17,9 +18,14 @@ class Refused(Exception):
     """The input cannot be taken in this state. Raised before the first event of a turn, so nothing has changed."""
 
 
-Admission = Callable[[PlanNode, str, int, int, int], Verdict]
-"""Whether a node with limits (its path, run and attempt to come) may start in the turn at this time. If it is `FREE`, it has
-been taken, and is given back by ReleaseAdmission, or when the turn is thrown away (SEMANTICS 72)."""
+class Admission(Protocol):
+    """Whether a node with limits (its path, run and attempt to come) may start in the turn at this time. If it is `FREE`, it
+    has been taken, and is given back by ReleaseAdmission, or when the turn is thrown away (SEMANTICS 72). `asked`: it was
+    asked for by AskAdmission too, so that it may have been taken for that."""
+
+    def __call__(self, node: PlanNode, path: str, run: int, attempt: int, now: int, asked: bool = False, /) -> Verdict:
+        """Give the verdict."""
+        ...
 
 
 class WaveToCome:

@@ -23,8 +23,10 @@ def granted(turn: Turn, answer: AdmissionGranted) -> None:
     if state.status == "waiting":
         _lock_granted(turn, node, state)
     elif turn.instance.status not in STARTING:
-        turn.ask(given_back(turn, node, state, "unused"))  # resuming the instance asks again
+        # What made it stand still has given this back. To do it again could hit what is asked for, and had, by its going on.
         turn.dropped = f"the instance is {turn.instance.status}"
+    elif running.must_ask(turn, node, state):
+        turn.dropped = "given back meanwhile"  # by a standstill that is over: it has asked again, and waits
     else:
         waves.follow(turn, node, running.begin(turn, node))
 

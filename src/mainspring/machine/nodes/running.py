@@ -56,6 +56,14 @@ def start(turn: Turn, node: PlanNode) -> bool:
     return _start_limited(turn, node, state or turn.scope.state(node))
 
 
+def must_ask(turn: Turn, node: PlanNode, state: NodeState) -> bool:
+    """Whether a node does not have what it needs of limits, and can't have it just now."""
+    admit = turn.admission
+    if admit is None or state.crashes >= SUSPECT_CRASHES:
+        return False
+    return admit(node, turn.path(node), state.run, state.attempt + 1, turn.at, True) is not FREE
+
+
 def _start_limited(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     """Start a node where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72)."""
     admit = turn.admission

@@ -156,6 +156,8 @@ def _waits_rightly(scope: WatchedScope, path: str, node: WatchedNode) -> None:
 
 
 def _others_stopped(scope: WatchedScope, join: str) -> None:
+    if scope.nodes[join].by_hand:
+        return  # it has not begun by itself, and only the node that is meant is touched
     nodes = [(path, scope.nodes[path]) for path in scope.graph.rules[join].pointless]
     left = [path for path, node in nodes if node.status not in FINAL and not node.again]  # somebody wants these to run
     scope.must(not left, "others are cancelled", f"{join} has begun, and {sorted(left)} go on")

@@ -166,6 +166,7 @@ def given_output(scope: WatchedScope, id: str, node: WatchedNode, event: ev.Node
     got, wanted = msgspec.json.decode(event.output), msgspec.json.decode(asked.message.output)
     right = (got, event.port, event.run) == (wanted, asked.message.port, node.run)
     scope.must(right, "outputs are right", f"{id} gives {got} by {event.port}, and {asked} was ordered")
+    node.by_hand = True
     busy = node.status in ("running", "waiting")
     scope.must(busy, "by hand where it can be", f"{id} is completed while it is {node.status}")
     if node.status == "running":

@@ -51,7 +51,7 @@ def _instance(world: World, process: Process, audit: Audit, watched: Watched) ->
     idle = saga is not None and watched.status == "compensating" and saga.doing is None
     if saga is not None and idle and saga.since < long_ago and watched.resumed_at < long_ago:
         yield "its saga does not go on"
-    if timeout is not None and watched.status == "running":
+    if timeout is not None and watched.status == "running" and watched.resumed_at < long_ago:
         due = watched.started_at + timeout + watched.stood_still(watched.started_at)
         if due < late:
             yield f"its timeout was due at {due}, and it is {process.clock.now()}"

@@ -36,8 +36,8 @@ class WatchedNode(Struct):
     inbox, `lanes` are the queues, `closed` counts for each the connections that will bring nothing more, `taken` is what
     the run under way works on, `ends` how the runs before it ended. `waits_for` is what it waits for, `lock` what a mutex
     has asked for, `bodies` how many a block began in all of its runs. `handled`: somebody took its failure. `degraded`:
-    something stood in for it. `holds` are the limits that its attempt has something of. `ended_row` is the row in which it
-    failed or was stopped, `because` by whose failure it was stopped.
+    something stood in for it. `by_hand`: somebody completed it. `holds` are the limits that its attempt has something of.
+    `ended_row` is the row in which it failed or was stopped, `because` by whose failure it was stopped.
     """
 
     status: str = "pending"
@@ -67,6 +67,7 @@ class WatchedNode(Struct):
     ended_at: int = 0
     ended_row: int = 0
     again: bool = False
+    by_hand: bool = False
     because: str = ""
     path: str = ""
     holds: tuple[tuple[Any, ...], ...] = ()
