@@ -125,6 +125,9 @@ class PrivateServer:
         log = str(Path(self._folder, "log"))
         waiting = ("-w", "-t", str(START_SECONDS_MAX)) if wait else ("-W",)
         self._call("pg_ctl", "-D", self._data, "-l", log, *waiting, "-o", options, "start")
+        end = time.monotonic() + START_SECONDS_MAX
+        while not Path(self._data, "postmaster.pid").exists() and time.monotonic() < end:
+            time.sleep(0.002)  # who does not wait for it to serve waits for it to be: else there is nothing to stop
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it: `smart`, `fast` or `immediate` (as a crash would)."""
