@@ -37,7 +37,8 @@ GOING_ON: frozenset[type] = frozenset((Recover, Reattach))
 """That these were taken is told even where they led to nothing: who waits for a lock waits for that."""
 
 FEW_ORDERS = 4
-"""Who orders so few is no fan-out: to interrupt fifty chains after some of them would only leave two commits for one."""
+"""Who orders so few is no fan-out: to interrupt fifty chains after some of them would only leave two commits for one.
+Where a server commits, it is better so: it has the first group while we decide the second."""
 
 
 class TurnLoop:
@@ -70,6 +71,7 @@ class TurnLoop:
         self._scheduled = False
         self._drain_max = settings.drain_inputs_max
         self._drain_orders_max = settings.drain_orders_max
+        self._few_orders = 0 if writer.remote else FEW_ORDERS
         self._room = 0
         self.turns = 0
         self.dropped = 0
@@ -160,7 +162,7 @@ class TurnLoop:
                 write.consumed = (turn.message,)
         live.uncommitted += 1
         orders = len(turn.effects)
-        if orders > FEW_ORDERS:
+        if orders > self._few_orders:
             self._room -= orders
         entry = Entry(live, write, turn.effects, input, None, turn.at, turn.events)
         if live.ahead is None:

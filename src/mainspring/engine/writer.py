@@ -50,6 +50,7 @@ class Writer:
         self._failed = failed
         self._broke = broke
         self._group_max = group_max
+        self.remote = store.remote
         self._small_turns_max = 0 if store.remote else SMALL_GROUP_TURNS_MAX
         self._waiting: list[Entry] = []
         self._idle: asyncio.Future[None] | None = None
