@@ -95,6 +95,7 @@ async def run_all(failures: Failures, wait: float) -> tuple[set[str], float]:
     """The keys of the instances that were terminated, and the seconds that all of them took."""
     workflow = Work(failures, wait).workflow()
     async with ms.Engine("memory:") as engine:
+        await (await engine.start(workflow, input={"key": "before"}, key="before")).result()
         began = time.perf_counter()
         runs = await asyncio.gather(*(engine.start(workflow, input={"key": key}, key=key) for key in failures))
         results = await asyncio.gather(*(run.result() for run in runs))

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from mainspring.tasks import Fatal
+from mainspring.tasks import fault as fault_module
 from mainspring.tasks.fault import STACK_BYTES_MAX, describe
 
 
@@ -48,6 +49,32 @@ def test_what_an_error_says_is_kept() -> None:
 def test_fatal() -> None:
     fault = describe(Fatal("declined", code=7))
     assert (fault.type, fault.fatal, fault.code, fault.stack) == ("Fatal", True, 7, None)
+
+
+def fails_at(first: bool) -> None:
+    if first:
+        raise ValueError("at the first place")
+    raise ValueError("at the second place")
+
+
+def test_a_stack_is_that_of_its_own_error_though_its_text_is_kept() -> None:
+    stacks = []
+    for first in (True, False, True):
+        with pytest.raises(ValueError) as raised:
+            fails_at(first)
+        stacks.append(describe(raised.value).stack or "")
+    assert stacks[0] == stacks[2]
+    assert "at the first place" in stacks[0].splitlines()[-2] and "at the second place" in stacks[1].splitlines()[-2]
+
+
+def test_texts_of_stacks_are_kept_up_to_a_bound() -> None:
+    for number in range(fault_module.TEXTS_MAX + 10):
+        scope: dict[str, Any] = {}
+        exec(f"def fail():\n    raise ValueError({number})", scope)
+        with pytest.raises(ValueError) as raised:
+            scope["fail"]()
+        assert f"ValueError: {number}" in (describe(raised.value).stack or "")
+    assert len(fault_module._texts) <= fault_module.TEXTS_MAX
 
 
 def deep(count: int) -> None:

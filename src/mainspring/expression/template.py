@@ -124,8 +124,19 @@ def _compile_object(value: Mapping[Any, Any], computed: Computed, depth: int, pa
     fields = [(key, *_compile(item, computed, depth + 1, f"{path}{dot}{key}")) for key, item in value.items()]
     if all(constant for _, _, constant in fields):
         return _always({key: run(None) for key, run, _ in fields})
-    pairs = tuple((key, run) for key, run, _ in fields)
-    return (lambda scope: {key: run(scope) for key, run in pairs}), False
+    if not any(constant for _, _, constant in fields):
+        pairs = tuple((key, run) for key, run, _ in fields)
+        return (lambda scope: {key: run(scope) for key, run in pairs}), False
+    given = {key: run(None) if constant else None for key, run, constant in fields}
+    rest = tuple((key, run) for key, run, constant in fields if not constant)
+
+    def run_rest(scope: Any) -> dict[Any, Any]:
+        made = given.copy()
+        for key, run in rest:
+            made[key] = run(scope)
+        return made
+
+    return run_rest, False
 
 
 def _compile_text(text: str, computed: Computed, path: str) -> tuple[Run, bool]:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from mainspring.definition.model import Node, Resilience, ResilienceSpec, StepPolicy, Workflow
 
 if TYPE_CHECKING:
+    from mainspring.graph.plan import Graph
     from mainspring.graph.plan_node import PlanNode
 
 LENIENT = frozenset({"partial_success", "graceful_degradation"})
@@ -73,6 +74,7 @@ class Policies:
         self._file = spec.name or "the resilience rules"
         self._ranks = {word: (rank, name) for rank, word, name in reversed(list(_words_of(spec)))}
         self._known: dict[PlanNode, NodePolicy] = {}
+        self._critical: tuple[PlanNode, ...] | None = None
         self.whole, self.whole_rule = self._of_the_whole()
         self.lenient = self.whole in LENIENT
         self.failures_max = self._bound("max_partial_failures", "maxPartialFailures")
@@ -149,6 +151,12 @@ class Policies:
         if known is None:
             known = self._known[node] = self._decided(node)
         return known
+
+    def critical(self, graph: Graph) -> tuple[PlanNode, ...]:
+        """The critical nodes of the workflow's own graph."""
+        if self._critical is None:
+            self._critical = tuple(node for node in graph.nodes if self.of(node).critical)
+        return self._critical
 
     def _decided(self, node: PlanNode) -> NodePolicy:
         own = node.definition.resilience or Resilience()

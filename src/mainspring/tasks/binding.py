@@ -15,9 +15,8 @@ The rules (SEMANTICS 19), in this order:
 7. A parameter without a default that gets nothing fails the node, naming it; no retry can mend that.
 8. What a parameter is annotated with is held (`typed`): the value is converted, or the node fails, naming the place.
 
-The signature is read once. Most functions have plain, required parameters, and bind through one `itemgetter`; typed ones
-through one decoder, which reads the JSON straight into the arguments. Whatever does not fit the quick way takes the
-general one, which knows what to say.
+The signature is read once. Most functions bind through one decoder, which reads the JSON straight into the arguments.
+Whatever does not fit the quick way takes the general one, which knows what to say.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -65,7 +63,7 @@ class Binder:
         self.conversions = self._conversions()
         self.whole = self._takes_whole() and not getattr(function, BY_NAME, False)
         self.always_whole = self.whole and self.required[0] in (own_keys(self.annotations[self.required[0]]) or ())
-        self.plain = self._is_plain()
+        self.takes_nothing = self._takes_nothing()
 
     def _conversions(self) -> dict[str, Conversion]:
         found = ((p.name, conversion_of(self.annotations[p.name], p.default)) for p in self.wanted)
@@ -76,11 +74,11 @@ class Binder:
             return False
         return takes_objects(self.annotations[self.required[0]])
 
-    def _is_plain(self) -> bool:
-        """Whether all arguments can be handed over by position: required ones only, the context first or absent."""
-        simple = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        all_simple = all(p.kind in simple for p in self.parameters) and len(self.required) == len(self.wanted)
-        return all_simple and self.context in ((), tuple(p.name for p in self.parameters[:1]))
+    def _takes_nothing(self) -> bool:
+        """Whether it can be called with nothing, or with the context as its only argument."""
+        by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        others = [p for p in self.parameters if p.name not in self.context or p.kind not in by_position]
+        return len(self.parameters) <= 1 and not others
 
     def arguments(self, payload: Any, context: TaskContext | None) -> tuple[list[Any], dict[str, Any]]:
         """The arguments for one call. Raises MissingParameter, InputMismatch."""
@@ -149,50 +147,62 @@ def caller(function: Callable[..., Any], binder: Binder | None = None) -> Caller
         positional, named = binder.arguments(payload, TaskContext(call))
         return function(*positional, **named)
 
-    if binder.plain and not binder.wanted:
+    if binder.takes_nothing:
         return (lambda call: function(TaskContext(call))) if binder.context else (lambda _call: function())
     one_decoder = all(conversion.native for conversion in binder.conversions.values())
     if binder.catches_all or binder.spreads or not one_decoder:
         return lambda call: call_any(call, decode(call.input))
-    if binder.conversions:
-        return _typed_caller(function, binder, call_any)
-    if binder.plain:
-        return _plain_caller(function, binder.required, bool(binder.context), call_any)
-    if binder.positional or binder.context:
-        return lambda call: call_any(call, decode(call.input))
-    return _named_caller(function, binder, call_any)
+    if binder.whole:
+        return _whole_caller(function, binder, call_any)
+    return _keys_caller(function, binder, call_any)
 
 
-def _typed_caller(function: Callable[..., Any], binder: Binder, otherwise: Callable[[TaskCall, Any], Any]) -> Caller:
-    """One decoder reads an object's keys straight into the arguments, converted.
-
-    Where the only parameter takes the whole payload unless a key is named like it, a second decoder reads that.
-    """
+def _keys_caller(function: Callable[..., Any], binder: Binder, otherwise: Callable[[TaskCall, Any], Any]) -> Caller:
+    """One decoder reads an object's keys straight into the arguments, converted. No dict is made of them."""
     keys, values_of = _keys_decoder(binder)
-    whole = binder.conversions[binder.required[0]].decode if binder.whole else None
     hand_over = _handing_over(function, binder)
 
     # The values are read in a try of its own, so that an error of the function is never taken for one of its input.
-    def call_typed(call: TaskCall) -> Any:
+    def call_by_keys(call: TaskCall) -> Any:
         try:
             values = values_of(keys(call.input))
         except msgspec.ValidationError:  # something is missing, or wrong, or the payload is no object
             return otherwise(call, decode(call.input))
         return hand_over(values, call)
 
-    def call_whole(call: TaskCall) -> Any:
+    return call_by_keys
+
+
+def _whole_caller(function: Callable[..., Any], binder: Binder, otherwise: Callable[[TaskCall, Any], Any]) -> Caller:
+    """The only parameter takes the whole payload, unless a key is named like it; a second decoder reads that."""
+    only = binder.required[0]
+    hand_over = _handing_over(function, binder)
+    conversion = binder.conversions.get(only)
+    if conversion is None:
+
+        def call_plain(call: TaskCall) -> Any:
+            payload = decode(call.input)
+            named = type(payload) is dict and only in payload
+            return hand_over((payload[only] if named else payload,), call)
+
+        return call_plain
+
+    keys, values_of = _keys_decoder(binder)
+    whole = conversion.decode
+
+    def call_typed(call: TaskCall) -> Any:
         raw = call.input
         try:
             if not binder.always_whole and raw[:1] == b"{":
                 values = values_of(keys(raw))
                 if values[0] is not msgspec.UNSET:
                     return hand_over(values, call)
-            values = (whole(raw),)  # type: ignore[misc]
+            values = (whole(raw),)
         except msgspec.ValidationError:
             return otherwise(call, decode(raw))
         return hand_over(values, call)
 
-    return call_whole if whole is not None else call_typed
+    return call_typed
 
 
 def _keys_decoder(binder: Binder) -> tuple[Callable[[bytes], Any], Callable[[Any], tuple[Any, ...]]]:
@@ -232,45 +242,6 @@ def _handing_over(function: Callable[..., Any], binder: Binder) -> Callable[[tup
 
 def _is_constant(default: Any) -> bool:
     return default is None or type(default) in (bool, int, float, str)
-
-
-def _named_caller(function: Callable[..., Any], binder: Binder, otherwise: Callable[[TaskCall, Any], Any]) -> Caller:
-    """An object that has all that is required, and nothing that is not wanted, is the keywords as it stands."""
-    wanted, required = frozenset(p.name for p in binder.wanted), frozenset(binder.required)
-
-    def call_named(call: TaskCall) -> Any:
-        payload = decode(call.input)
-        if type(payload) is dict and required <= payload.keys() <= wanted:
-            return function(**payload)
-        return otherwise(call, payload)
-
-    return call_named
-
-
-def _plain_caller(
-    function: Callable[..., Any], names: tuple[str, ...], wants_context: bool, otherwise: Callable[[TaskCall, Any], Any]
-) -> Caller:
-    first = names[0]
-    pick: Callable[[Any], tuple[Any, ...]] = itemgetter(*names) if len(names) > 1 else lambda payload: (payload[first],)
-
-    # `values` is picked in a try of its own, so that a KeyError of the function is never taken for a missing key.
-    def call_plain(call: TaskCall) -> Any:
-        payload = decode(call.input)
-        try:
-            values = pick(payload)
-        except (KeyError, TypeError):
-            return otherwise(call, payload)
-        return function(*values)
-
-    def call_with_context(call: TaskCall) -> Any:
-        payload = decode(call.input)
-        try:
-            values = pick(payload)
-        except (KeyError, TypeError):
-            return otherwise(call, payload)
-        return function(TaskContext(call), *values)
-
-    return call_with_context if wants_context else call_plain
 
 
 def _listed(names: typing.Iterable[str]) -> str:

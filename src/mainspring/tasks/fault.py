@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 import msgspec
@@ -20,6 +20,11 @@ STACK_BYTES_MAX = 8 * 1024
 MESSAGE_BYTES_MAX = 8 * 1024
 FRAMES_MAX = 40
 CAUSES_MAX = 5
+
+TEXTS_MAX = 256
+"""What fails often mostly fails at the same places. To read their source from the file takes longer than a step does."""
+
+_texts: dict[tuple[tuple[CodeType, int], ...], str] = {}
 
 _OWN_CODE = str(Path(__file__).resolve().parent.parent) + "/"
 
@@ -72,6 +77,8 @@ def describe(error: BaseException) -> TaskFault:
 
 def clean(text: str, bytes_max: int = MESSAGE_BYTES_MAX) -> str:
     """`text` as it can be stored: no lone surrogates, and no longer than the bound (the end of it is dropped)."""
+    if len(text) <= bytes_max and text.isascii() and type(text) is str:
+        return text
     raw = text.encode("utf-8", "backslashreplace")
     if len(raw) <= bytes_max:
         return raw.decode("utf-8")
@@ -164,16 +171,24 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def _frames(error: BaseException) -> str:
     """The user's own frames of an error, as text; those of mainspring say nothing to its user."""
-    import traceback
-
     places = [(frame, line) for frame, line in _walk(error.__traceback__) if not _is_ours(frame.f_code.co_filename)]
-    if not places:
-        return ""
-    summary = traceback.StackSummary.extract(iter(places[-FRAMES_MAX:]))
-    return "".join(summary.format()) + f"{type(error).__name__}: {_message(error)}"
+    return _formatted(places[-FRAMES_MAX:]) + f"{type(error).__name__}: {_message(error)}" if places else ""
 
 
-def _walk(trace: TracebackType | None) -> list[tuple[Any, int]]:
+def _formatted(places: list[tuple[FrameType, int]]) -> str:
+    key = tuple((frame.f_code, line) for frame, line in places)
+    text = _texts.get(key)
+    if text is None:
+        import traceback
+
+        text = "".join(traceback.StackSummary.extract(iter(places)).format())
+        if len(_texts) >= TEXTS_MAX:
+            _texts.clear()
+        _texts[key] = text
+    return text
+
+
+def _walk(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
     places = []
     while trace is not None:
         places.append((trace.tb_frame, trace.tb_lineno))

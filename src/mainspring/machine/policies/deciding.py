@@ -58,8 +58,12 @@ def _threshold(instance: Instance, policies: Policies, failing: PlanNode) -> str
     bound = policies.threshold
     if bound is None:
         return ""
-    critical = sum(1 for node in failed_nodes(instance) if node is not failing and policies.of(node).critical)
-    critical += policies.of(failing).critical
+    nodes = instance.nodes
+    critical = 0
+    for node in policies.critical(instance.graph):
+        state = nodes[node.index]
+        if node is failing or (state is not None and _has_failed(instance, node, state)):
+            critical += 1
     if not critical or critical < bound.value * instance.graph.on_graph:
         return ""
     return f"{bound.rule}: {critical} of {instance.graph.on_graph} nodes are critical and failed"
@@ -68,11 +72,13 @@ def _threshold(instance: Instance, policies: Policies, failing: PlanNode) -> str
 def failed_nodes(instance: Instance) -> Iterator[PlanNode]:
     """The nodes of the instance's own graph that failed, had a run fail, or a condition, with nobody to take that."""
     for node, state in zip(instance.graph.nodes, instance.nodes, strict=True):
-        if state is not None and has_failed(instance, node, state):
+        if state is None or not (state.status == "failed" or state.misrouted or node.repeating):
+            continue  # nearly all of them, without a call
+        if _has_failed(instance, node, state):
             yield node
 
 
-def has_failed(scope: Scope, node: PlanNode, state: NodeState) -> bool:
+def _has_failed(scope: Scope, node: PlanNode, state: NodeState) -> bool:
     """Whether the node, one of its runs or one of its conditions failed, and nobody took it."""
     if state.misrouted or (state.status == "failed" and not state.handled):
         return True
