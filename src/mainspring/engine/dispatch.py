@@ -7,7 +7,6 @@ import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -47,6 +46,17 @@ class _Fresh(Struct, frozen=True):
     key: bytes
 
 
+class _Progress(Struct, gc=False):
+    """Takes an attempt's progress. A `partial` of the same would be two more objects of each attempt for the collector."""
+
+    take: Callable[[Live, str, float, str], None]
+    live: Live
+    path: str
+
+    def __call__(self, percent: float, text: str) -> None:
+        self.take(self.live, self.path, percent, text)
+
+
 class Dispatcher:
     """`report` takes what became of an attempt; `progressed` is told of progress, which is not journaled."""
 
@@ -68,6 +78,7 @@ class Dispatcher:
         # Bound once, not for each attempt.
         self._finish: Finish = self._finished
         self._finish_looked_up: Finish = self._looked_up
+        self._take_progress = self._progress
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.in_flight = 0
@@ -99,7 +110,7 @@ class Dispatcher:
             f"{live.id}/{path}/{run}",
             input_of(scope, node),
             order.variables,
-            partial(self._progress, live, path),
+            _Progress(self._take_progress, live, path),
             node.max_attempts,
             config=order.config,
         )
