@@ -133,7 +133,9 @@ class Dispatcher:
         except Exception as error:
             self._failed(live, call, error)
             return
-        live.tasks[path] = (call, self._loop.create_task(self._attempt(live, call, work, finish)), work)
+        # A name that says what it does in a list of tasks is also quicker than one that asyncio would make up.
+        task = self._loop.create_task(self._attempt(live, call, work, finish), name=call.idempotency_key)
+        live.tasks[path] = (call, task, work)
         self.in_flight += 1
 
     async def _through_cache(

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from mainspring.engine.program import Program
 from mainspring.journal.records import InstanceRecord, SnapshotRow, Write
 from mainspring.machine.effects import AnyEffect
@@ -93,28 +95,16 @@ class Live:
                 started.set_exception(error)
 
 
-class Entry:
+class Entry(Struct, eq=False):
     """A turn on its way to the store: what to write, what was ordered, and the input, in case it must be taken again.
 
     `events`, which happened at `at`, are those in what is written: whoever follows them needs not decode them.
     """
 
-    __slots__ = ("at", "done", "effects", "events", "input", "live", "write")
-
-    def __init__(
-        self,
-        live: Live,
-        write: Write | None,
-        effects: list[AnyEffect],
-        input: Input,
-        done: Callable[[], None] | None = None,
-        at: int = 0,
-        events: Sequence[Event] = (),
-    ) -> None:
-        self.live = live
-        self.write = write
-        self.effects = effects
-        self.input = input
-        self.done = done
-        self.at = at
-        self.events = events
+    live: Live
+    write: Write | None
+    effects: list[AnyEffect]
+    input: Input
+    done: Callable[[], None] | None = None
+    at: int = 0
+    events: Sequence[Event] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
@@ -74,7 +75,7 @@ class Policies:
         self._file = spec.name or "the resilience rules"
         self._ranks = {word: (rank, name) for rank, word, name in reversed(list(_words_of(spec)))}
         self._known: dict[PlanNode, NodePolicy] = {}
-        self._critical: tuple[PlanNode, ...] | None = None
+        self._critical: tuple[tuple[PlanNode, ...], int] | None = None
         self.whole, self.whole_rule = self._of_the_whole()
         self.lenient = self.whole in LENIENT
         self.failures_max = self._bound("max_partial_failures", "maxPartialFailures")
@@ -152,10 +153,12 @@ class Policies:
             known = self._known[node] = self._decided(node)
         return known
 
-    def critical(self, graph: Graph) -> tuple[PlanNode, ...]:
-        """The critical nodes of the workflow's own graph."""
+    def critical(self, graph: Graph) -> tuple[tuple[PlanNode, ...], int]:
+        """The critical nodes of the workflow's own graph, and how many of them may not fail (0: any number may)."""
         if self._critical is None:
-            self._critical = tuple(node for node in graph.nodes if self.of(node).critical)
+            nodes = tuple(node for node in graph.nodes if self.of(node).critical)
+            bound = self.threshold
+            self._critical = nodes, 0 if bound is None else max(ceil(bound.value * graph.on_graph), 1)
         return self._critical
 
     def _decided(self, node: PlanNode) -> NodePolicy:

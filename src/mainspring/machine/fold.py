@@ -280,8 +280,10 @@ def _deliver(scope: Scope, target: int, token: ev.Token, at: int) -> None:
 def _tokens(scope: Scope, node: PlanNode, fired: tuple[int, ...], at: int) -> None:
     """The node is final: one token on each of its connections, which for an inbox downstream also closes it."""
     receivers, nodes = scope.graph.nodes, scope.nodes
-    among = fired if len(fired) < 8 else frozenset(fired)
-    for connection in node.outgoing:
+    outgoing = node.outgoing
+    all = len(fired) == len(outgoing)
+    among = fired if all or len(fired) < 8 else frozenset(fired)
+    for connection in outgoing:
         target = connection.target
         state = nodes[target]
         if state is None:
@@ -289,10 +291,10 @@ def _tokens(scope: Scope, node: PlanNode, fired: tuple[int, ...], at: int) -> No
         state.tokens += 1
         receiver = receivers[target]
         if receiver.inbox is not None:
-            if connection.index in among:
+            if all or connection.index in among:
                 _deliver(scope, target, ev.Token(connection.index), at)
             scope.inbox(receiver).close(connection.index)
-        elif connection.index in among:
+        elif all or connection.index in among:
             if receiver.in_degree == 1:
                 # One list a connection, shared by all instances: most nodes have no other.
                 state.messages = connection.only

@@ -24,17 +24,18 @@ _STEPS = {event: _counted(rows) for event, rows in NODE.items()}
 
 def move(instance: Instance, path: str, event: str) -> tuple[Scope, PlanNode, NodeState]:
     """Move one node along its table, and keep its scope's counts of open and final nodes."""
-    found = instance.plan.by_id.get(path)  # as `locate` does, without a call for the usual node
-    scope, node = instance.locate(path) if found is None else (instance, found)
+    scope: Scope = instance
+    node = instance.plan.by_id.get(path)  # as `locate` does, without a call for the usual node
+    if node is None:
+        scope, node = instance.locate(path)
     state = scope.nodes[node.index]
-    if state is None:
-        state = NodeState()
-    before = state.status
+    before = "pending" if state is None else state.status
     step = _STEPS[event].get(before)
     if step is None:
         raise IllegalTransition(f"node {path!r} is {before} and cannot take {event}")
+    if state is None:
+        state = scope.nodes[node.index] = NodeState()
     after, opened, ended = step
-    scope.nodes[node.index] = state
     state.status = after
     if instance.waits and before == "waiting" and after != before:
         instance.waits.pop(path, None)

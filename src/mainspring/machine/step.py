@@ -62,7 +62,7 @@ def step(plan: Plan, instance: Instance, input: inputs.Input, now: int, admissio
     Raises `Refused` before anything has changed where the input cannot be taken in this state. Any other exception is a
     defect: the caller discards the instance and parks it (SEMANTICS 3).
     """
-    turn = Turn(plan, instance, now, input.seed, input.message, admission)
+    turn = Turn(plan, instance, instance, now, input.seed, input.message, admission)
     if input.message:
         if input.message in instance.consumed:
             turn.dropped = "duplicate"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from mainspring.graph.plan import Plan, PlanNode
 from mainspring.limits.limit import Verdict
 from mainspring.machine import effects as fx
@@ -42,7 +44,7 @@ class WaveToCome:
         self.all = all
 
 
-class Turn:
+class Turn(Struct, eq=False):
     """What `step` gives back. `dropped` says why an input led to nothing ("" where it led to something).
 
     `scope` is where the turn is at: rules about nodes look there. It begins at the instance's own nodes. `line` has the
@@ -51,50 +53,22 @@ class Turn:
     `reported` is the node that a report was about.
     """
 
-    __slots__ = (
-        "admission",
-        "at",
-        "bodies",
-        "dropped",
-        "effects",
-        "events",
-        "instance",
-        "letters",
-        "line",
-        "message",
-        "plan",
-        "reported",
-        "scope",
-        "seed",
-        "sends",
-        "stopped",
-    )
-
-    def __init__(
-        self,
-        plan: Plan,
-        instance: Instance,
-        now: int,
-        seed: int,
-        message: str = "",
-        admission: Admission | None = None,
-    ) -> None:
-        self.plan = plan
-        self.instance = instance
-        self.scope: Scope = instance
-        self.at = now
-        self.seed = seed
-        self.message = message
-        self.admission = admission
-        self.events: list[Event] = []
-        self.effects: list[fx.AnyEffect] = []
-        self.sends: Sequence[fx.Send] = ()
-        self.letters: Sequence[fx.Bury | fx.Raise] = ()
-        self.line: dict[Scope, WaveToCome] = {}
-        self.bodies = 0
-        self.reported: PlanNode | None = None
-        self.stopped: Sequence[PlanNode] = ()
-        self.dropped = ""
+    plan: Plan
+    instance: Instance
+    scope: Scope
+    at: int
+    seed: int
+    message: str = ""
+    admission: Admission | None = None
+    events: list[Event] = []
+    effects: list[fx.AnyEffect] = []
+    sends: Sequence[fx.Send] = ()
+    letters: Sequence[fx.Bury | fx.Raise] = ()
+    line: dict[Scope, WaveToCome] = {}
+    bodies: int = 0
+    reported: PlanNode | None = None
+    stopped: Sequence[PlanNode] = ()
+    dropped: str = ""
 
     def emit(self, event: Event) -> None:
         """Record what happened and fold it at once, so that the next rule sees it."""

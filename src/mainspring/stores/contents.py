@@ -116,7 +116,8 @@ class Contents:
         entries: list[tuple[int, int]] = []
         for write in writes:
             self.apply(write)
-            entries.extend((row.instance, row.seq) for row in write.rows)
+            for row in write.rows:
+                entries.append((row.instance, row.seq))
         self.groups.append(entries)
         return Committed(len(self.groups))
 

@@ -7,6 +7,7 @@ message that is no valid text. So nothing is read from an error without a guard,
 from __future__ import annotations
 
 import contextlib
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -20,6 +21,8 @@ STACK_BYTES_MAX = 8 * 1024
 MESSAGE_BYTES_MAX = 8 * 1024
 FRAMES_MAX = 40
 CAUSES_MAX = 5
+
+KINDS_MAX = 256
 
 TEXTS_MAX = 256
 """What fails often mostly fails at the same places. To read their source from the file takes longer than a step does."""
@@ -108,12 +111,20 @@ def _message(error: BaseException) -> str:
     return clean(text) or type(error).__name__
 
 
-def _kinds(kind: type[BaseException]) -> tuple[str, ...]:
+def _kinds(kind: Any) -> tuple[str, ...]:
+    # One with a metaclass of its own may not even have a hash.
+    return _known_names(kind) if type(kind) is type else _names(kind)
+
+
+def _names(kind: type[BaseException]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for base in kind.__mro__[:-1]:
         names[clean(base.__name__)] = None
         names[clean(f"{base.__module__}.{base.__qualname__}")] = None
     return tuple(names)
+
+
+_known_names = lru_cache(KINDS_MAX)(_names)
 
 
 def _code(error: BaseException) -> str | int | None:

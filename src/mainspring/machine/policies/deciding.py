@@ -58,13 +58,14 @@ def _threshold(instance: Instance, policies: Policies, failing: PlanNode) -> str
     bound = policies.threshold
     if bound is None:
         return ""
+    among, most = policies.critical(instance.graph)
     nodes = instance.nodes
     critical = 0
-    for node in policies.critical(instance.graph):
+    for node in among:
         state = nodes[node.index]
         if node is failing or (state is not None and _has_failed(instance, node, state)):
             critical += 1
-    if not critical or critical < bound.value * instance.graph.on_graph:
+    if critical < most:
         return ""
     return f"{bound.rule}: {critical} of {instance.graph.on_graph} nodes are critical and failed"
 
