@@ -43,6 +43,10 @@ class Template:
         self.references = tuple(name for expression in expressions for name, _ in expression.references)
 
     def __call__(self, scope: Any) -> Any:
+        return self.evaluate(scope)
+
+    def evaluate(self, scope: Any) -> Any:
+        """The value in this scope. Raises ExpressionError."""
         try:
             return self._run(scope)
         except ExpressionError as error:

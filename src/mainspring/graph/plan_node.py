@@ -115,7 +115,8 @@ class PlanNode:
 
     `plain_fired` is not None where routing needs no decision: all outgoing connections fire on any completion by the
     primary output. Else `routes` has the connections of each port, and `on_failure` those of a failure. `template`
-    computes the input where the definition maps it (`constant_input` has it where there is nothing to compute).
+    computes the input where the definition maps it (`constant_input` has it where there is nothing to compute), from nothing
+    but the instance's input where it `maps_input_only`.
     `resource` names the limit that the node must be admitted by (None: it starts at once).
 
     `joins_plainly`: by `all`, and it runs at most once. Else `need` is the number of messages that start it (0: not by
@@ -157,6 +158,7 @@ class PlanNode:
         "keyed_input",
         "keys",
         "machine_kind",
+        "maps_input_only",
         "max_attempts",
         "named",
         "need",
@@ -208,6 +210,7 @@ class PlanNode:
         self.max_attempts = 1
         self.timeout = definition.timeout
         self.template: Template | None = None
+        self.maps_input_only = False
         self.constant_input: bytes | None = None
         self.duration: Template | None = None
         self.told: Any = None
@@ -253,6 +256,7 @@ def finish(node: PlanNode, policies: Policies) -> None:
             node.constant_input = msgspec.json.encode(template(None))
         else:
             node.template = template
+            node.maps_input_only = template.roots <= {"input"}
     if definition.type == "delay":
         node.duration = compile_template(definition.config.get("duration", 0))
     node.told = told(definition) if definition.type not in BLOCK_TYPES else block(definition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -50,7 +50,8 @@ class Turn(Struct, eq=False):
     `scope` is where the turn is at: rules about nodes look there. It begins at the instance's own nodes. `line` has the
     waves to come (`waves.py`), `bodies` counts those that began in this turn, `stopped` are the nodes that a cancel node
     has just stopped. `admission` is asked whether a node with limits may start at once (None: it asks by effect).
-    `reported` is the node that a report was about.
+    `reported` is the node that a report was about. `input_alone` is the instance's input as all that an expression can see:
+    most mappings look at nothing else, and a turn that starts many nodes reads it once.
     """
 
     plan: Plan
@@ -69,6 +70,7 @@ class Turn(Struct, eq=False):
     reported: PlanNode | None = None
     stopped: Sequence[PlanNode] = ()
     dropped: str = ""
+    input_alone: dict[str, Any] | None = None
 
     def emit(self, event: Event) -> None:
         """Record what happened and fold it at once, so that the next rule sees it."""

@@ -6,6 +6,7 @@ What follows from the end of a node is in `machine/waves.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -34,6 +35,8 @@ from mainspring.machine.saga import undoing
 from mainspring.machine.stopping import stop_bodies
 from mainspring.machine.turn import Turn
 from mainspring.machine.values import PAYLOAD_BYTES_MAX, input_of
+
+_encode = msgspec.json.Encoder().encode
 
 SUSPECT_CRASHES = 2
 """A node that was in flight at so many crashes starts one at a time, engine-wide (SEMANTICS 9)."""
@@ -182,11 +185,18 @@ def _map_input(turn: Turn, node: PlanNode, state: NodeState) -> str:
     """Evaluate the node's input mapping, once in a run. What is wrong with it ("": nothing)."""
     if node.template is None or state.input is not None:
         return ""
+    scope: Any
+    if node.maps_input_only:
+        scope = turn.input_alone
+        if scope is None:
+            scope = turn.input_alone = {"input": msgspec.json.decode(turn.instance.input)}
+    else:
+        scope = Names(turn.instance, turn.scope, node=node)
     try:
-        mapped = msgspec.json.encode(node.template(Names(turn.instance, turn.scope, node=node)))
+        mapped = _encode(node.template.evaluate(scope))
     except (ExpressionError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
         return mapping_fault("the input mapping", error)
-    turn.emit(ev.InputMapped(turn.path(node), state.run, Raw(mapped)))
+    turn.emit(ev.InputMapped(node.path or turn.path(node), state.run, Raw(mapped)))
     return ""
 
 
