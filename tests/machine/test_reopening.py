@@ -9,7 +9,9 @@ import pytest
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import inputs
+from mainspring.machine.capturing import capture, restore
 from mainspring.machine.commands.reopening import why_not
+from mainspring.machine.pause import timeout_due
 from mainspring.machine.turn import Refused, Turn
 
 from .harness import Run, asked, dispatched, graph, names
@@ -173,16 +175,32 @@ def test_a_node_of_a_body_that_is_open() -> None:
         again(run, "m[0].y")
 
 
-def test_the_timeout_of_the_whole_holds() -> None:
+def test_the_timeout_of_the_whole_begins_anew() -> None:
+    """However long the instance was at its end: whoever has it go on means it to go on."""
     run = started("a", {"timeout": 500})
     run.now += 100
     run.fail("a")
-    turn = again(run)
-    assert [timer.due for timer in asked(turn, fx.ArmTimer)] == [1_500]
+    assert [timer.due for timer in asked(again(run), fx.ArmTimer)] == [1_600]
     run.fail("a")
+    run.now = 90_000
+    assert [timer.due for timer in asked(again(run, of=2), fx.ArmTimer)] == [90_500]
+    stored = restore(run.plan, "i", capture(run.instance))
+    assert timeout_due(stored) == 90_500
+    run.now = 90_499
+    fire = inputs.TimerFired(path="", run=0, attempt=0, purpose=fx.INSTANCE_TIMEOUT)
+    assert asked(run.take(fire), fx.ArmTimer) and run.status == "running"
+    run.now = 90_500
+    run.take(fire)
+    assert (run.status, run.instance.reason) == ("failed", "no end within 500 ms")
+
+
+def test_where_its_timeout_is_over_and_it_has_not_ended_yet() -> None:
+    run = started("a; b", {"timeout": 500})
+    run.fail("a")
+    run.take(inputs.ParkInstance(reason="the machine failed"))
     run.now = 1_500
     with pytest.raises(Refused, match="timeout \\(500 ms\\) is over"):
-        again(run, of=2)
+        again(run)
 
 
 @pytest.mark.parametrize("status", ["cancelled", "failing"])

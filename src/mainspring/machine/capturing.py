@@ -61,6 +61,7 @@ class InstanceState(Struct, omit_defaults=True, kw_only=True):
     pause: Pause | None = None
     pauses: int = 0
     stood: tuple[tuple[int, int], ...] = ()
+    opened_at: int = 0
 
 
 def capture(instance: Instance) -> InstanceState:
@@ -104,6 +105,7 @@ def capture(instance: Instance) -> InstanceState:
         pause=instance.pause,
         pauses=instance.pauses,
         stood=instance.stood,
+        opened_at=instance.opened_at,
     )
 
 
@@ -151,6 +153,7 @@ def _restored(instance: Instance, captured: InstanceState) -> Instance:
     instance.pause = captured.pause
     instance.pauses = captured.pauses
     instance.stood = captured.stood
+    instance.opened_at = captured.opened_at
     for path, state in captured.nodes.items():
         scope, node = instance.locate(path)
         scope.nodes[node.index] = state

@@ -110,6 +110,7 @@ def _instance_migrated(instance: Instance, event: ev.InstanceMigrated, at: int) 
 
 def _instance_reopened(instance: Instance, event: ev.InstanceReopened, at: int) -> None:
     move_instance(instance, event, at)
+    instance.opened_at = at
     instance.ended_at = 0
     instance.reason = ""
     for state in instance.nodes:

@@ -37,7 +37,8 @@ def unknown(version: str) -> Plan:
 
 class Instance(Scope):
     """An execution and the plan it is pinned to; `plans` gives those of other versions. It is the outermost of its scopes.
-    `retries` are those that its budget was charged with, where it has one.
+    `retries` are those that its budget was charged with, where it has one. `opened_at` is when it was last opened again after
+    its end (0: never).
 
     `waits` has who waits for somebody, by path, in the order in which they began to; `kept` what came before anybody did.
     `undoable` counts the runs that a saga would undo, by the node of the instance's own graph that they belong to. `pauses`
@@ -52,6 +53,7 @@ class Instance(Scope):
         "kept",
         "lineage",
         "open",
+        "opened_at",
         "output",
         "pause",
         "pauses",
@@ -76,6 +78,7 @@ class Instance(Scope):
         self.status = "pending"
         self.degraded = 0
         self.started_at = 0
+        self.opened_at = 0
         self.ended_at = 0
         self.variables = b"{}"
         self.output = b"null"

@@ -42,6 +42,14 @@ def stood_still(instance: Instance, since: int) -> int:
     return sum([end - max(begin, since) for begin, end in instance.stood if end > since])
 
 
+def timeout_due(instance: Instance) -> int | None:
+    """When the workflow's timeout is over (None: it has none). It counts from the start, or from when the instance was last
+    opened again after its end; downtime counts, a pause that stopped its clocks does not (SEMANTICS 29)."""
+    timeout = instance.plan.timeout
+    since = instance.opened_at or instance.started_at
+    return None if timeout is None else since + timeout + stood_still(instance, since)
+
+
 def went_on(instance: Instance, at: int, stopped_for: int) -> None:
     """A pause is over; its clocks stood still for so long. What had a time to be due is due as much later."""
     instance.pause = None

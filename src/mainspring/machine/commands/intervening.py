@@ -13,7 +13,6 @@ from mainspring.machine import events as ev
 from mainspring.machine import inputs, waves
 from mainspring.machine.children import cancel_child
 from mainspring.machine.commands import migrating, reopening
-from mainspring.machine.commands.pausing import instance_due
 from mainspring.machine.commands.reopening import OPEN
 from mainspring.machine.instance import Instance
 from mainspring.machine.leases import given_back
@@ -168,9 +167,7 @@ def _begin(turn: Turn, what: str, request: inputs.Intervention, again: list[Plan
     if not again:
         return
     if instance.status in INSTANCE_FINAL:
-        turn.emit(ev.InstanceReopened(request.by, request.reason))
-        if turn.plan.timeout is not None:
-            turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
+        reopening.open_again(turn, request.by, request.reason)
     scope = instance.locate(request.path)[0]
     for one in again:
         path, state = scope.path(one), scope.state(one)

@@ -50,8 +50,7 @@ def start(turn: Turn, request: inputs.StartInstance) -> None:
             request.detached,
         )
     )
-    if turn.plan.timeout is not None:
-        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, turn.at + turn.plan.timeout))
+    pausing.arm_timeout(turn)
     waves.begin(turn)
 
 
@@ -109,8 +108,7 @@ def _go_on(turn: Turn, nodes: list[OpenNode], killers: Sequence[OpenNode] = ()) 
         pausing.stand(turn, nodes)
         failure.settle(turn)
         return
-    if turn.plan.timeout is not None:
-        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, pausing.instance_due(turn)))
+    pausing.arm_timeout(turn)
     for scope, node, state in killers:
         if state.status != "ready" or not _is_open(turn, scope):
             continue  # the end of one before it has stopped it

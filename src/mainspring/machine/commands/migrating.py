@@ -11,7 +11,7 @@ from mainspring.graph.plan import Plan, PlanNode
 from mainspring.machine import compatibility, inputs, waves
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
-from mainspring.machine.commands.pausing import instance_due
+from mainspring.machine.commands.pausing import arm_timeout
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import INSTANCE, STARTING
 from mainspring.machine.policies import failure
@@ -76,4 +76,4 @@ def switch(turn: Turn, plan: Plan, children: tuple[ev.Pin, ...]) -> None:
         if plan.timeout is None:
             turn.ask(fx.DisarmTimer("", 0, 0, fx.INSTANCE_TIMEOUT))
         else:
-            turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
+            arm_timeout(turn)

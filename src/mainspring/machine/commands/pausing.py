@@ -9,7 +9,7 @@ from mainspring.machine.children import open_children
 from mainspring.machine.leases import given_back
 from mainspring.machine.lifecycle import INSTANCE
 from mainspring.machine.open_nodes import OpenNode, open_nodes
-from mainspring.machine.pause import STANDING, clocks_stopped, stood_still
+from mainspring.machine.pause import STANDING, clocks_stopped, stood_still, timeout_due
 from mainspring.machine.policies import failure
 from mainspring.machine.turn import Refused, Turn
 
@@ -51,8 +51,7 @@ def stand(turn: Turn, nodes: list[OpenNode]) -> None:
     _arm_resume(turn)
     if clocks_stopped(turn.instance):
         return
-    if turn.plan.timeout is not None:
-        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
+    arm_timeout(turn)
     for one in nodes:
         if one[2].status != "running":
             for timer in clocks_of(turn, one):
@@ -93,10 +92,11 @@ def clocks_of(turn: Turn, one: OpenNode) -> list[fx.ArmTimer]:
     return timers
 
 
-def instance_due(turn: Turn) -> int:
-    """When the workflow's timeout is over, which counts downtime, but no pause that stopped its clocks."""
-    instance = turn.instance
-    return instance.started_at + (turn.plan.timeout or 0) + stood_still(instance, instance.started_at)
+def arm_timeout(turn: Turn) -> None:
+    """Have the workflow's timeout told, where it has one."""
+    due = timeout_due(turn.instance)
+    if due is not None:
+        turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, due))
 
 
 def _arm_resume(turn: Turn) -> None:

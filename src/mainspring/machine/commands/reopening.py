@@ -12,12 +12,12 @@ from mainspring.graph.plan import PlanNode
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import waves
-from mainspring.machine.commands.pausing import instance_due
+from mainspring.machine.commands import pausing
 from mainspring.machine.inputs import RetryNode
 from mainspring.machine.instance import Instance
 from mainspring.machine.lifecycle import INSTANCE, INSTANCE_FINAL, STARTING
 from mainspring.machine.nodes import running
-from mainspring.machine.pause import stood_still
+from mainspring.machine.pause import timeout_due
 from mainspring.machine.policies import failure
 from mainspring.machine.scope import NodeState, Scope
 from mainspring.machine.turn import Refused, Turn
@@ -39,15 +39,19 @@ def retry_node(turn: Turn, request: RetryNode) -> None:
     again = with_what_followed(scope, node)
     turn.emit(ev.Intervened("retry", request.path, request.run, request.by, request.reason))
     if instance.status in INSTANCE_FINAL:
-        turn.emit(ev.InstanceReopened(request.by, request.reason))
-        if turn.plan.timeout is not None:
-            turn.ask(fx.ArmTimer("", 0, 0, fx.INSTANCE_TIMEOUT, instance_due(turn)))
+        open_again(turn, request.by, request.reason)
     for one in again:
         turn.emit(ev.NodeReset(scope.path(one), scope.state(one).run + 1, request.by))
     if request.input is not None:
         turn.emit(ev.InputMapped(request.path, scope.state(node).run, Raw(request.input)))
     turn.letters = (*turn.letters, fx.Raise(request.path, request.run))
     decide_anew(turn)
+
+
+def open_again(turn: Turn, by: str, reason: str) -> None:
+    """The instance is no longer at its end, and its timeout begins anew: what was left of it was not meant for this."""
+    turn.emit(ev.InstanceReopened(by, reason))
+    pausing.arm_timeout(turn)
 
 
 def decide_anew(turn: Turn) -> None:
@@ -79,9 +83,9 @@ def why_not(instance: Instance, path: str, run: int, now: int) -> str:
         return f"the instance is {instance.status}"
     if instance.status == "cancelled":
         return "the instance was cancelled"
-    timeout = instance.plan.timeout
-    if timeout is not None and now >= instance.started_at + timeout + stood_still(instance, instance.started_at):
-        return f"the instance's timeout ({timeout} ms) is over"
+    due = timeout_due(instance)
+    if instance.status not in INSTANCE_FINAL and due is not None and now >= due:
+        return f"the instance's timeout ({instance.plan.timeout} ms) is over"
     try:
         scope, node = instance.locate(path)
     except KeyError:

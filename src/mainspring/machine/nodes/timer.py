@@ -5,11 +5,11 @@ from __future__ import annotations
 from mainspring.machine import effects as fx
 from mainspring.machine import events as ev
 from mainspring.machine import waves
-from mainspring.machine.commands import lifecycle, pausing
+from mainspring.machine.commands import lifecycle
 from mainspring.machine.inputs import ResumeInstance, TimerFired
 from mainspring.machine.lifecycle import STARTING
 from mainspring.machine.nodes import blocks, running, task
-from mainspring.machine.pause import STANDING, clocks_stopped, stood_still
+from mainspring.machine.pause import STANDING, clocks_stopped, stood_still, timeout_due
 from mainspring.machine.policies import failure
 from mainspring.machine.turn import Turn
 
@@ -86,8 +86,8 @@ def _early(turn: Turn, timer: TimerFired, due: int | None) -> bool:
 
 
 def _instance_timed_out(turn: Turn) -> None:
-    due = pausing.instance_due(turn)
-    if turn.instance.status not in ("running", *STANDING) or clocks_stopped(turn.instance):
+    due = timeout_due(turn.instance)
+    if due is None or turn.instance.status not in ("running", *STANDING) or clocks_stopped(turn.instance):
         turn.dropped = "stale"
         return
     if turn.at < due:

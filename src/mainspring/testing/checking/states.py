@@ -13,7 +13,7 @@ from mainspring.machine.capturing import InstanceState, capture
 from mainspring.machine.instance import Instance
 from mainspring.machine.scope import NodeState
 
-_TIMES = {"started_at", "ended_at", "due", "error"}
+_TIMES = {"started_at", "ended_at", "opened_at", "due", "error"}
 _node = attrgetter(*(name for name in NodeState.__struct_fields__ if name not in _TIMES))
 _instance = attrgetter(
     *(

@@ -200,8 +200,7 @@ class Audit:
         """When the instance's first timer is due."""
         times = []
         if watched.graph.workflow.timeout is not None and watched.saga is None:
-            still = watched.stood_still(watched.started_at)
-            times.append(watched.started_at + watched.graph.workflow.timeout + still)
+            times.append(watched.times_out_at)
         for scope, id, node in watched.nodes():
             if node.status in ("retrying", "waiting") and node.due is not None:
                 times.append(node.due)

@@ -80,9 +80,8 @@ def _resumed(watched: Watched, event: ev.InstanceResumed) -> None:
 def _failing(watched: Watched, event: ev.InstanceFailing) -> None:
     watched.must(watched.status == "running", "fails fast where told", f"it is {watched.status}: {event.reason}")
     if event.because == "":
-        since = watched.started_at + watched.stood_still(watched.started_at)
-        late = watched.at - since - (watched.graph.workflow.timeout or 2**62)
-        watched.must(late >= 0, "timeouts last", f"the workflow times out {-late} ms early")
+        early = watched.times_out_at - watched.at
+        watched.must(early <= 0, "timeouts last", f"the workflow times out {early} ms early")
     else:  # perhaps only when it goes on, because it was parked
         text = f"because of {event.because}, not of {watched.own.must_end}"
         watched.must(bool(watched.own.must_end), "fails fast where told", text)

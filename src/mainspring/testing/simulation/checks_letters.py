@@ -115,9 +115,7 @@ class Letters:
 
 def near_its_timeout(watched: Watched, now: int) -> bool:
     """Whether nobody can say if its time was over when something was decided that is only seen now."""
-    timeout = watched.graph.workflow.timeout
-    since = watched.started_at + watched.stood_still(watched.started_at)
-    return timeout is not None and now >= since + timeout - MARGIN_MS
+    return watched.open and now >= watched.times_out_at - MARGIN_MS
 
 
 def why_not(watched: Watched, path: str, run: int, now: int) -> str:
@@ -127,10 +125,9 @@ def why_not(watched: Watched, path: str, run: int, now: int) -> str:
 
 def why_not_again(watched: Watched, status: str, path: str, run: int, now: int) -> str:
     """The same, for an instance that had this status when the row began."""
-    timeout = watched.graph.workflow.timeout
     if status not in OPEN and status not in REOPENED_FROM:
         return f"the instance is {status}"
-    if timeout is not None and now >= watched.started_at + timeout + watched.stood_still(watched.started_at):
+    if status not in REOPENED_FROM and now >= watched.times_out_at:
         return "its timeout is over"
     if watched.saga is not None:
         return "it was undone"

@@ -16,6 +16,7 @@ def reopened(watched: Watched, event: ev.InstanceReopened) -> None:
     resets = any(isinstance(one, ev.NodeReset) for one in watched.events)
     watched.must(resets, "an instance is reopened for a cause", "it is reopened, and nothing runs again")
     watched.status, watched.ended_at, watched.output = "running", 0, None
+    watched.opened_at = watched.at
     watched.reopenings += 1
     watched.own.ending.clear()  # what ended it before does not end it again
     watched.resumed_at = watched.audit.world.scheduler.now

@@ -46,15 +46,12 @@ def overdue(world: World, process: Process) -> Iterator[str]:
 def _instance(world: World, process: Process, audit: Audit, watched: Watched) -> Iterator[str]:
     late = process.clock.now() - int(TAKEN_WITHIN_SECONDS * 1000)
     long_ago = world.scheduler.now - TAKEN_WITHIN_SECONDS
-    timeout = watched.graph.workflow.timeout
     saga = watched.saga
     idle = saga is not None and watched.status == "compensating" and saga.doing is None
     if saga is not None and idle and saga.since < long_ago and watched.resumed_at < long_ago:
         yield "its saga does not go on"
-    if timeout is not None and watched.status == "running" and watched.resumed_at < long_ago:
-        due = watched.started_at + timeout + watched.stood_still(watched.started_at)
-        if due < late:
-            yield f"its timeout was due at {due}, and it is {process.clock.now()}"
+    if watched.times_out_at < late and watched.status == "running" and watched.resumed_at < long_ago:
+        yield f"its timeout was due at {watched.times_out_at}, and it is {process.clock.now()}"
     until = None if watched.pause is None or watched.status == "parked" else watched.pause[1]
     if until is not None and until < late:
         yield f"its pause was over at {until}, and it is {process.clock.now()}"

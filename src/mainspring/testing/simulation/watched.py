@@ -72,6 +72,7 @@ class Watched:
         self.seq = 0
         self.input: Any = None
         self.started_at = 0
+        self.opened_at = 0
         self.ended_at = 0
         self.output: Any = None
         self.messages: set[str] = set()
@@ -145,6 +146,12 @@ class Watched:
     def stood_still(self, since: int) -> int:
         """For how many of the milliseconds after that its clocks stood still."""
         return sum(end - max(begin, since) for begin, end in self.stood if end > since)
+
+    @property
+    def times_out_at(self) -> int:
+        """When its timeout is over, if it has one: that begins with it, and anew where it is opened again."""
+        since = self.opened_at or self.started_at
+        return since + (self.graph.workflow.timeout or 2**62) + self.stood_still(since)
 
     @property
     def saga_now(self) -> WatchedSaga:
