@@ -47,19 +47,21 @@ class Bucket(Limit):
 
     def take(self, lease: Lease, amount: int, now: int) -> None:
         """So many tokens are gone."""
-        missing = max(self._full_at - now, 0.0)
-        self._count += 1
-        if missing < self._interval:
-            self._found(self._count, missing)
-        self._taken[lease] = self._count
-        self._full_at = max(self._full_at, now) + amount * self._interval
+        full_at, interval = self._full_at, self._interval
+        if full_at < now:
+            full_at = now
+        missing = full_at - now
+        self._taken[lease] = self._count = count = self._count + 1
+        if missing < interval:
+            self._found(count, missing)
+        self._full_at = full_at + amount * interval
 
     def admit(self, lease: Lease, amount: int, now: int) -> Verdict:
         """Both in one: it is on the way of every step with a rate."""
-        if amount <= self.burst and now >= self._free_at(amount):
-            self.take(lease, amount, now)
-            return FREE
-        return WAIT
+        if amount > self.burst or now < self._full_at - (self.burst - amount) * self._interval:
+            return WAIT
+        self.take(lease, amount, now)
+        return FREE
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
         """A token that was never used is there again, if it would be by now; all others are gone."""
@@ -76,9 +78,10 @@ class Bucket(Limit):
 
     def _found(self, count: int, missing: float) -> None:
         """A take found the bucket so far from full."""
-        while self._slack and self._slack[-1][1] >= missing:
-            self._slack.pop()
-        self._slack.append((count, missing))
+        slack = self._slack
+        while slack and slack[-1][1] >= missing:
+            slack.pop()
+        slack.append((count, missing))
 
     def due(self, amount: int, now: int) -> int | None:
         """When so many tokens will be there."""

@@ -35,10 +35,11 @@ class Pool(Limit):
 
     def admit(self, lease: Lease, amount: int, now: int) -> Verdict:
         """Both in one: it is on the way of every step with several limits."""
-        verdict = self.check(amount, now)
-        if verdict is FREE:
-            self.held[lease] = None
-        return verdict
+        held = self.held
+        if len(held) + amount > self.size:
+            return self.check(amount, now)
+        held[lease] = None
+        return FREE
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
         """Its place is free."""
