@@ -67,6 +67,18 @@ def variables_by_hand_take_the_place_of_all(stack: ExitStack) -> None:
 
 
 @mutant
+def what_is_opened_again_has_its_old_timeout(stack: ExitStack) -> None:
+    original = FOLD[ev.InstanceReopened]
+
+    def reopened(instance: Instance, event: ev.InstanceReopened, at: int) -> None:
+        before = instance.opened_at
+        original(instance, event, at)
+        instance.opened_at = before
+
+    stack.enter_context(patch.dict(FOLD, {ev.InstanceReopened: reopened}))
+
+
+@mutant
 def an_input_by_hand_is_forgotten(stack: ExitStack) -> None:
     def retry(turn: Turn, request: inputs.RetryNode) -> None:
         reopening.retry_node(turn, msgspec.structs.replace(request, input=None))
