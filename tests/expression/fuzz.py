@@ -111,6 +111,7 @@ def case(seed: str) -> tuple[str, str, float]:
     """One case: its kind, how it ended, and its processor time."""
     chance = random.Random(seed)
     scope = written.scope(chance)
+    before = repr(scope)
     kind = chance.choice(("tokens", "tokens", "damaged", "damaged", "template", "valid", "valid", "valid"))
     text = soup(chance) if kind == "tokens" else damaged(chance) if kind == "damaged" else ""
     began = time.process_time()
@@ -118,7 +119,9 @@ def case(seed: str) -> tuple[str, str, float]:
         end = valid(chance, scope)
     else:
         end = any_template(chance, scope) if kind == "template" else any_text(text, scope)
-    return kind, end, time.process_time() - began
+    took = time.process_time() - began
+    assert repr(scope) == before, "it has changed what it looked at, which others look at too"
+    return kind, end, took
 
 
 def run(seed: int, first: int, count: int) -> tuple[Counter[str], float, list[str]]:
