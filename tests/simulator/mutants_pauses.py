@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from mainspring.engine import recovery
 from mainspring.engine.admission import Admission
 from mainspring.machine import effects as fx
-from mainspring.machine import fold, waves
+from mainspring.machine import fold, pause, waves
 from mainspring.machine.commands import lifecycle, pausing
 from mainspring.machine.instance import Instance
 from mainspring.machine.nodes import running, timer
@@ -90,7 +90,7 @@ def the_pause_comes_after_what_it_should_stop(stack: ExitStack) -> None:
 
 @mutant
 def the_workflow_s_clock_does_not_stand(stack: ExitStack) -> None:
-    put(stack, pausing, "stood_still", lambda instance, since: 0)
+    put(stack, pause, "stood_still", lambda instance, since: 0)
 
 
 @mutant

@@ -63,7 +63,7 @@ def _threshold(instance: Instance, policies: Policies, failing: PlanNode) -> str
     critical = 0
     for node in among:
         state = nodes[node.index]
-        if node is failing or (state is not None and _has_failed(instance, node, state)):
+        if node is failing or (state is not None and has_failed(instance, node, state)):
             critical += 1
     if critical < most:
         return ""
@@ -75,11 +75,11 @@ def failed_nodes(instance: Instance) -> Iterator[PlanNode]:
     for node, state in zip(instance.graph.nodes, instance.nodes, strict=True):
         if state is None or not (state.status == "failed" or state.misrouted or node.repeating):
             continue  # nearly all of them, without a call
-        if _has_failed(instance, node, state):
+        if has_failed(instance, node, state):
             yield node
 
 
-def _has_failed(scope: Scope, node: PlanNode, state: NodeState) -> bool:
+def has_failed(scope: Scope, node: PlanNode, state: NodeState) -> bool:
     """Whether the node, one of its runs or one of its conditions failed, and nobody took it."""
     if state.misrouted or (state.status == "failed" and not state.handled):
         return True
