@@ -55,13 +55,14 @@ class Sort:
 class Holdings:
     """What one instance asks of its limits and has of them. `open`: it holds and waits for at most so much."""
 
-    __slots__ = ("gate", "id", "lanes", "limits", "live", "open", "own", "sorts")
+    __slots__ = ("_admit", "gate", "id", "lanes", "limits", "live", "open", "own", "sorts")
 
     def __init__(self, limits: Limits, live: Live) -> None:
         self.limits = limits
         self.live = live
         self.id = live.id
         self.gate = limits.gate
+        self._admit = limits.gate.admit_now
         self.sorts = limits.sorts
         self.open = 0
         self.own = limits.own_of(live)
@@ -69,14 +70,15 @@ class Holdings:
 
     def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int, asked: bool = False) -> Verdict:
         """Called by the machine: may this node start now? Where it is free it is taken. `asked`: by `ask`, too."""
-        sort = self.sorts.get(node)
-        lane = None if sort is None else sort.lane
-        if lane is None:  # each of these lines is on the way of every step that has a limit
-            lane = self.lanes.get(sort) or self.lane_for(node, path)  # type: ignore[arg-type]
+        sort = self.sorts.get(node)  # each of these lines is on the way of every step that has a limit
+        lane = None if sort is None else sort.lane or self.lanes.get(sort)
+        if lane is None:
+            lane = self.lane_for(node, path)
         # Equal to a Lease, and made in a fifth of the time.
-        verdict = self.gate.admit_now(lane, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
+        verdict = self._admit(lane, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
         if verdict is FREE:
-            self.open += not asked
+            if not asked:
+                self.open += 1
         elif isinstance(verdict, Refusal):
             declined(lane, verdict)
         return verdict
@@ -306,6 +308,8 @@ class Limits:
         own: dict[str, Desk] = {}
         if workflow.max_concurrency is not None:
             own[""] = Desk(Pool(limit_names.of_instance(live.id), workflow.max_concurrency))
+        if workflow.quotas is None:
+            return own
         for what, size in limit_names.amounts(workflow.quotas).items():
             own[what] = Desk(Units(limit_names.of_units(what, live.id), size))
         return own

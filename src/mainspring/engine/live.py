@@ -95,7 +95,7 @@ class Live:
                 started.set_exception(error)
 
 
-class Entry(Struct, eq=False):
+class Entry(Struct, eq=False, gc=False):
     """A turn on its way to the store: what to write, what was ordered, and the input, in case it must be taken again.
 
     `events`, which happened at `at`, are those in what is written: whoever follows them needs not decode them.

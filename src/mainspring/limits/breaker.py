@@ -221,23 +221,18 @@ class Breaker(Limit):
         phase = self._leases.pop(lease, None)
         if phase is None:
             return
+        outcome, slow_call = ended.outcome, self.rules.slow_call
         if self._begun:
             begun = self._begun.pop(lease, None)
-            if begun is not None and ended.outcome == "unused":  # no call was made, so none counts in the budget
+            if begun is not None and outcome == "unused":  # no call was made, so none counts in the budget
                 self._starts.take_back(*begun)
-        outcome, slow_call = ended.outcome, self.rules.slow_call
         if self.kept.state != "closed":
             self.tick(now)
-        elif (
-            outcome == "ok"
-            and not self._calls.total
-            and phase == self._phase
-            and (slow_call is None or ended.took <= slow_call)
-        ):
-            self._calls.add_unmarked(
-                now
-            )  # as below: where all is well, which is on the way of every call, nothing trips
-            return
+        elif outcome == "ok" and phase == self._phase and (slow_call is None or ended.took <= slow_call):
+            calls = self._calls
+            if not calls.total:  # as below: where all is well, which is on the way of every call, nothing trips
+                calls.add_unmarked(now)
+                return
         if phase != self._phase or outcome in ("stopped", "unused"):
             return
         rules, state = self.rules, self.kept.state

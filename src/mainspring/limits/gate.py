@@ -53,8 +53,9 @@ class Gate:
         only = lane.only
         if only is not None:
             # What is below does the same: but this is on the way of every step that has a limit, and most have just one.
-            held = only.limit.held
-            if only.queue is None and only.kept_for is None and len(held) < only.limit.size:
+            pool = only.limit
+            held = pool.held
+            if only.queue is None and only.kept_for is None and len(held) < pool.size:
                 held[lease] = None
                 self.leases[lease] = lane
                 return FREE

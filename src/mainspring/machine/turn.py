@@ -44,7 +44,7 @@ class WaveToCome:
         self.all = all
 
 
-class Turn(Struct, eq=False):
+class Turn(Struct, eq=False, gc=False):
     """What `step` gives back. `dropped` says why an input led to nothing ("" where it led to something).
 
     `scope` is where the turn is at: rules about nodes look there. It begins at the instance's own nodes. `line` has the

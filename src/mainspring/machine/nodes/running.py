@@ -55,7 +55,7 @@ def start(turn: Turn, node: PlanNode) -> bool:
     """Start one node, or have it wait for what it needs. True where it ended at once."""
     state = turn.scope.nodes[node.index]
     if node.resource is None and (state is None or state.crashes < SUSPECT_CRASHES):
-        return begin(turn, node)
+        return begin(turn, node, state)
     return _start_limited(turn, node, state or turn.scope.state(node))
 
 
@@ -363,12 +363,12 @@ def fail_with(turn: Turn, node: PlanNode, state: NodeState, type: str, message: 
 
 def release(turn: Turn, node: PlanNode, state: NodeState, outcome: Outcome) -> None:
     """The attempt is over: give back its slot and disarm its clock."""
-    held = node.resource is not None or state.crashes >= SUSPECT_CRASHES or node.machine_kind == "mutex"
-    if held and state.status != "falling_back":
-        if state.status == "running":  # as `given_back` does, without a call for the usual attempt
+    if node.resource is not None or state.crashes >= SUSPECT_CRASHES or node.machine_kind == "mutex":
+        status = state.status
+        if status == "running":  # as `given_back` does, without a call for the usual attempt
             path, took = node.path or turn.path(node), turn.at - state.started_at
             turn.effects.append(fx.ReleaseAdmission(path, state.run, state.attempt, outcome, took))
-        else:
+        elif status != "falling_back":
             turn.ask(given_back(turn, node, state, outcome))
     if node.timeout is not None and (state.status == "running" or (node.machine_kind and state.status == "waiting")):
         turn.ask(fx.DisarmTimer(turn.path(node), state.run, state.attempt, fx.NODE_TIMEOUT))
