@@ -12,9 +12,9 @@ from mainspring.definition.model import Workflow
 from mainspring.engine.control import ControlSocket
 from mainspring.engine.engine import Engine as BareEngine
 from mainspring.engine.engine import Run
-from mainspring.engine.library import parts
 from mainspring.engine.result import InstanceResult
 from mainspring.engine.settings import EngineSettings
+from mainspring.engine.subflows import parts
 from mainspring.errors import StoreError
 from mainspring.graph.check import load, with_resilience
 from mainspring.graph.family import family_of

@@ -16,10 +16,10 @@ from mainspring.engine.breakers import BreakerStanding
 from mainspring.engine.host import Host
 from mainspring.engine.interventions import Preview
 from mainspring.engine.letters import Letter
-from mainspring.engine.library import parts
 from mainspring.engine.result import InstanceResult
 from mainspring.engine.retention import Collected, RetentionRule
 from mainspring.engine.signalling import Signalling
+from mainspring.engine.subflows import parts
 from mainspring.engine.versions import Compatibility
 from mainspring.errors import CommandRefused, UnknownInstance
 from mainspring.journal import messages

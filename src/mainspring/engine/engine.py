@@ -15,13 +15,13 @@ from mainspring.engine.commands import Commands
 from mainspring.engine.elsewhere import Elsewhere
 from mainspring.engine.following import Behind, Followed, Following, follow_all, follow_one
 from mainspring.engine.host import Host
-from mainspring.engine.library import parts
 from mainspring.engine.live import Entry, Live
 from mainspring.engine.program import Program
 from mainspring.engine.progress import Durations, Progress
 from mainspring.engine.queries import Queries
 from mainspring.engine.result import InstanceResult, Recorded
 from mainspring.engine.settings import EngineSettings
+from mainspring.engine.subflows import parts
 from mainspring.engine.tails import Tails
 from mainspring.errors import (
     InputInvalid,
@@ -218,7 +218,7 @@ class Engine(Queries, Commands):
 
         Workflows that were run on this store before, and those in files beside their parent's, are found without.
         """
-        self.host.starting.library.register(definition)
+        self.host.starting.subflows.register(definition)
 
     # --- following ----------------------------------------------------------------------------------------------------
 

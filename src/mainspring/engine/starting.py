@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from mainspring.engine.checkpoints import policy_of
-from mainspring.engine.library import Library
 from mainspring.engine.live import Live
 from mainspring.engine.program import Program
+from mainspring.engine.subflows import Subflows
 from mainspring.journal.records import DefinitionRecord, InstanceRecord
 from mainspring.machine.inputs import StartInstance
 from mainspring.machine.instance import Instance
@@ -39,14 +39,14 @@ class Starting:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._defined: dict[str, asyncio.Task[None]] = {}
-        self.library = Library(host.store, host.programs)
+        self.subflows = Subflows(host.store, host.programs)
 
     async def begin(
         self, program: Program, id: str, raw: bytes, values: bytes, key: str | None, origin: Origin = NOBODY
     ) -> None:
         """Have an instance started; it is durable when this returns. Raises DefinitionError where a child is not known."""
         host = self._host
-        children, pins = await self.library.children_of(program)
+        children, pins = await self.subflows.children_of(program)
         await self.define((program, *children))
         number = await host.next_number()
         workflow = program.plan.workflow.id
@@ -99,6 +99,6 @@ class Starting:
             )
             task = asyncio.get_running_loop().create_task(self._host.store.define(record))
             self._defined[program.version] = task
-            self.library.changed()
+            self.subflows.changed()
         if not task.done():
             await asyncio.shield(task)

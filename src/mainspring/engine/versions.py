@@ -9,7 +9,7 @@ from msgspec import Struct
 from mainspring.definition.load import Definition
 from mainspring.definition.model import Workflow
 from mainspring.engine.interventions import Preview
-from mainspring.engine.library import parts
+from mainspring.engine.subflows import parts
 from mainspring.errors import UnknownInstance
 from mainspring.journal import messages
 from mainspring.machine.commands.migrating import why_not_at_all
@@ -68,7 +68,7 @@ class Versions:
         Raises DefinitionError where a child is not known.
         """
         program = self.program(definition)
-        children, pins = await self._host.starting.library.children_of(program)
+        children, pins = await self._host.starting.subflows.children_of(program)
         if keep:
             await self._host.starting.define((program, *children))
         return program.version, pins

@@ -282,8 +282,8 @@ def _tokens(scope: Scope, node: PlanNode, fired: tuple[int, ...], at: int) -> No
     """The node is final: one token on each of its connections, which for an inbox downstream also closes it."""
     receivers, nodes = scope.graph.nodes, scope.nodes
     outgoing = node.outgoing
-    all = len(fired) == len(outgoing)
-    among = fired if all or len(fired) < 8 else frozenset(fired)
+    every = len(fired) == len(outgoing)
+    among = fired if every or len(fired) < 8 else frozenset(fired)
     for connection in outgoing:
         target = connection.target
         state = nodes[target]
@@ -292,10 +292,10 @@ def _tokens(scope: Scope, node: PlanNode, fired: tuple[int, ...], at: int) -> No
         state.tokens += 1
         receiver = receivers[target]
         if receiver.inbox is not None:
-            if all or connection.index in among:
+            if every or connection.index in among:
                 _deliver(scope, target, ev.Token(connection.index), at)
             scope.inbox(receiver).close(connection.index)
-        elif all or connection.index in among:
+        elif every or connection.index in among:
             if receiver.in_degree == 1:
                 # One list a connection, shared by all instances: most nodes have no other.
                 state.messages = connection.only

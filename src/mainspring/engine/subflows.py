@@ -17,7 +17,7 @@ DEFINITIONS_MAX = 1_000
 """How many versions of one workflow are looked through for the one with a label."""
 
 
-class Library:
+class Subflows:
     """What was registered comes first; then what the store knows, the newest; then the files beside the parent's."""
 
     def __init__(self, store: Store, programs: Programs) -> None:
