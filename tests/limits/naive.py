@@ -55,7 +55,7 @@ class Watched:
                 assert bucket.tokens > -1e-6, f"{desk.limit.key} gave more than it had"
 
     def at_once(self, lane: Lane, lease: Lease) -> bool:
-        admitted = self.gate.admit_now(lane, lease, self.now) is FREE
+        admitted = lane.admit(lease, self.now) is FREE
         if admitted and lease not in self.held:
             self._hold(lane, lease)
         self.check()

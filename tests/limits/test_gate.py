@@ -42,7 +42,7 @@ def test_priorities_share_four_to_two_to_one_and_nobody_waits_for_a_block() -> N
     it = Answers()
     pool = Desk(Pool("p", 1))
     lanes = [it.gate.lane(priority, "w", [(pool, 1)]) for priority in (0, 1, 2)]
-    assert it.gate.admit_now(lanes[0], lease(0), 0) is FREE
+    assert lanes[0].admit(lease(0), 0) is FREE
     for number in range(1, 43):
         it.gate.ask(lanes[number % 3], lease(number), 0)
     current = lease(0)
@@ -73,7 +73,7 @@ def test_a_newcomer_does_not_overtake_those_who_wait() -> None:
     small, large = (it.gate.lane(1, "w", [(units, amount * UNIT)]) for amount in (1, 4))
     it.gate.ask(small, lease(0), 0)
     it.gate.ask(large, lease(1), 0)
-    assert it.gate.admit_now(small, lease(2), 0) is WAIT  # there is room, but somebody waits
+    assert small.admit(lease(2), 0) is WAIT  # there is room, but somebody waits
     it.gate.ask(small, lease(2), 0)  # passes by, since the large one cannot use what is there
     assert [one.path for one in it.admitted] == ["n0", "n2"]
 
@@ -150,7 +150,7 @@ def test_a_thousand_instances_move_between_two_desks_as_one() -> None:
 def test_more_units_than_there_are_is_refused() -> None:
     it = Answers()
     lane = it.gate.lane(1, "w", [(Desk(Units("cpu", 2)), 3 * UNIT)])
-    assert isinstance(it.gate.admit_now(lane, lease(0), 0), Refusal)
+    assert isinstance(lane.admit(lease(0), 0), Refusal)
     it.gate.ask(lane, lease(0), 0)
     assert it.refused[0][1].figures == {"asked": 3, "size": 2}
     assert not it.gate.waiting
@@ -198,12 +198,12 @@ def test_what_was_taken_in_a_turn_that_is_thrown_away_is_given_back_with_its_tok
     it = Answers()
     pool, bucket = Desk(Pool("p", 1)), Desk(Bucket("b", 1, 1_000, 1, None))
     lane = it.gate.lane(1, "w", [(pool, 1), (bucket, 1)])
-    assert it.gate.admit_now(lane, lease(0), 0) is FREE
-    assert it.gate.admit_now(lane, lease(0), 0) is FREE  # the turn is taken again before anybody knew
+    assert lane.admit(lease(0), 0) is FREE
+    assert lane.admit(lease(0), 0) is FREE  # the turn is taken again before anybody knew
     it.gate.ask(lane, lease(1), 0)
     it.gate.give_back_all([(lease(1), UNUSED), (lease(0), UNUSED)], 0)
     assert not it.gate.leases and not it.gate.waiting and not it.admitted
-    assert it.gate.admit_now(lane, lease(2), 0) is FREE
+    assert lane.admit(lease(2), 0) is FREE
 
 
 def test_an_admitted_one_that_asks_again_is_told_again() -> None:
@@ -214,7 +214,7 @@ def test_an_admitted_one_that_asks_again_is_told_again() -> None:
     assert it.admitted == [lease(0), lease(0)]
     it.gate.give_back(lease(0), OK, 0)
     it.gate.give_back(lease(0), OK, 0)
-    assert it.gate.admit_now(lane, lease(1), 0) is FREE
+    assert lane.admit(lease(1), 0) is FREE
 
 
 def test_what_a_request_lacks_can_be_told() -> None:
@@ -346,13 +346,13 @@ def test_what_one_limit_lacks_is_taken_from_no_other() -> None:
     it = Answers()
     first, second, tokens = Desk(Pool("a", 2)), Desk(Pool("b", 1)), Desk(Bucket("c", 1, 1_000, 1, None))
     lane = it.gate.lane(1, "w", [(first, 1), (second, 1), (tokens, 1)])
-    assert it.gate.admit_now(lane, lease(0), 0) is FREE
-    assert it.gate.admit_now(lane, lease(1), 0) is WAIT, "b has no place"
+    assert lane.admit(lease(0), 0) is FREE
+    assert lane.admit(lease(1), 0) is WAIT, "b has no place"
     assert list(first.limit.holders()) == [lease(0)]
     it.gate.give_back(lease(0), OK, 0)
-    assert it.gate.admit_now(lane, lease(1), 0) is WAIT, "c has no token"
+    assert lane.admit(lease(1), 0) is WAIT, "c has no token"
     assert not first.limit.holders() and not second.limit.holders()
-    assert it.gate.admit_now(lane, lease(1), 1_000) is FREE
+    assert lane.admit(lease(1), 1_000) is FREE
 
 
 def test_a_call_that_lacks_a_token_is_not_one_that_the_breaker_counts() -> None:
@@ -361,21 +361,21 @@ def test_a_call_that_lacks_a_token_is_not_one_that_the_breaker_counts() -> None:
     breaker = Breaker("breaker of t", Rules(minimum_throughput=1, half_open_successes=1, open_for=100, retry_ratio=1.0))
     guarded, tokens = Desk(breaker), Desk(Bucket("c", 1, 1_000, 1, None))
     lane = it.gate.lane(1, "w", [(guarded, 1), (tokens, 1)])
-    assert it.gate.admit_now(lane, lease(0), 0) is FREE
-    assert it.gate.admit_now(lane, lease(1), 0) is WAIT
+    assert lane.admit(lease(0), 0) is FREE
+    assert lane.admit(lease(1), 0) is WAIT
     assert breaker.retry_figures(0)["calls"] == 1
     it.gate.give_back(lease(0), Ended("failed", 1), 0)
-    refused = it.gate.admit_now(lane, lease(1), 50)
+    refused = lane.admit(lease(1), 50)
     assert isinstance(refused, Refusal) and refused.until == 100
     it.gate.ask(it.gate.lane(1, "v", [(tokens, 1)]), lease(2), 150)
-    assert it.gate.admit_now(lane, lease(1), 150) is WAIT, "somebody waits for a token"
+    assert lane.admit(lease(1), 150) is WAIT, "somebody waits for a token"
 
 
 def test_a_lane_that_needs_nothing_is_free() -> None:
     """As that of a node whose units nobody has bounded."""
     it = Answers()
     lane = it.gate.lane(1, "w", [])
-    assert it.gate.admit_now(lane, lease(0), 0) is FREE
+    assert lane.admit(lease(0), 0) is FREE
     it.gate.ask(lane, lease(1), 0)
     assert it.admitted == [lease(1)]
 
@@ -385,7 +385,7 @@ def test_one_that_waits_for_its_own_instance_is_refused_by_a_breaker_that_opened
     it = Answers()
     breaker = Breaker("b", Rules(minimum_throughput=1))
     lane = it.gate.lane(1, "w", [(Desk(breaker), 1)], [(Desk(Pool("own", 1)), 1)])
-    assert it.gate.admit_now(lane, lease(0), 0) is FREE
+    assert lane.admit(lease(0), 0) is FREE
     it.gate.ask(lane, lease(1), 0)
     it.gate.give_back(lease(0), Ended("failed", 1), 10)
     assert breaker.kept.state == "open"

@@ -6,7 +6,9 @@ import pytest
 
 from mainspring.engine.limits import Limits
 from mainspring.limits.gate import Gate
+from mainspring.limits.lanes import Lane
 from mainspring.limits.pool import Pool
+from mainspring.limits.ways import OnePlace, PlacesAndOne
 from tests.limits import many_engine
 from tests.limits.many import play
 
@@ -18,12 +20,18 @@ def test_a_thousand_instances_for_ten_places(seed: int) -> None:
 
 
 def leaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Pool.give_back
-    monkeypatch.setattr(
-        Pool,
-        "give_back",
-        lambda self, lease, ended, now: ended.outcome == "stopped" or original(self, lease, ended, now),
-    )
+    """What a stopped attempt held of a pool is lost."""
+
+    def change(way: type[Lane]) -> None:
+        original = way.give_back
+        monkeypatch.setattr(
+            way,
+            "give_back",
+            lambda self, lease, ended, now: ended.outcome == "stopped" or original(self, lease, ended, now),
+        )
+
+    change(OnePlace)
+    change(PlacesAndOne)
 
 
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> None:

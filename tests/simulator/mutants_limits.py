@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -9,13 +10,22 @@ from mainspring.engine.limits import Limits
 from mainspring.limits.breaker import Breaker
 from mainspring.limits.bucket import Bucket
 from mainspring.limits.gate import Gate
-from mainspring.limits.lanes import Desk
+from mainspring.limits.lanes import Desk, Lane
 from mainspring.limits.limit import FREE, Ended, Lease, Refusal, Verdict
 from mainspring.limits.pool import Pool, Units
+from mainspring.limits.ways import Checked, OneLimit, OnePlace, PlacesAndOne
 from mainspring.machine.effects import ReleaseAdmission
 from mainspring.machine.inputs import TaskFault
 from mainspring.machine.nodes import running
 from tests.simulator.mutants import mutant, put
+
+Admit = Callable[[Lane, Lease, int], Verdict]
+
+
+def admitting_otherwise(stack: ExitStack, change: Callable[[Admit], Admit]) -> None:
+    """Each way of admitting at once, changed."""
+    for way in (OnePlace, OneLimit, PlacesAndOne, Checked):
+        put(stack, way, "admit", change(way.admit))
 
 
 @mutant
@@ -31,16 +41,18 @@ def one_place_too_many(stack: ExitStack) -> None:
 @mutant
 def place_not_taken_in_the_turn(stack: ExitStack) -> None:
     """What starts in the very turn in which its limits are free holds nothing."""
-    original = Gate.admit_now
 
-    def admit_now(self: Gate, lane: Any, lease: Lease, now: int) -> Verdict:
-        verdict = original(self, lane, lease, now)
-        if verdict is FREE:
-            for desk, _ in lane.all:
-                desk.limit.give_back(lease, Ended("unused"), now)
-        return verdict
+    def change(admit: Admit) -> Admit:
+        def changed(lane: Lane, lease: Lease, now: int) -> Verdict:
+            verdict = admit(lane, lease, now)
+            if verdict is FREE:
+                for desk, _ in lane.all:
+                    desk.limit.give_back(lease, Ended("unused"), now)
+            return verdict
 
-    put(stack, Gate, "admit_now", admit_now)
+        return changed
+
+    admitting_otherwise(stack, change)
 
 
 @mutant
@@ -143,15 +155,17 @@ def a_pool_for_each_workflow(stack: ExitStack) -> None:
 @mutant
 def one_that_must_wait_for_its_pool_keeps_what_it_has(stack: ExitStack) -> None:
     """Admitted by some of its limits, not by all."""
-    original = Gate.admit_now
 
-    def admit_now(self: Gate, lane: Any, lease: Lease, now: int) -> Verdict:
-        verdict = original(self, lane, lease, now)
-        if verdict is not FREE and len(lane.all) > 1 and lane.all[0][0].limit.check(lane.all[0][1], now) is FREE:
-            lane.all[0][0].limit.take(lease, lane.all[0][1], now)
-        return verdict
+    def change(admit: Admit) -> Admit:
+        def changed(lane: Lane, lease: Lease, now: int) -> Verdict:
+            verdict = admit(lane, lease, now)
+            if verdict is not FREE and len(lane.all) > 1 and lane.all[0][0].limit.check(lane.all[0][1], now) is FREE:
+                lane.all[0][0].limit.take(lease, lane.all[0][1], now)
+            return verdict
 
-    put(stack, Gate, "admit_now", admit_now)
+        return changed
+
+    admitting_otherwise(stack, change)
 
 
 # --- breakers -------------------------------------------------------------------------------------------------------

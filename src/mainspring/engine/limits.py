@@ -39,43 +39,41 @@ ADAPTIVE_MAX = 100
 
 
 class Sort:
-    """Nodes that need the same, but for the limits of their instances. `lane`: that of them all, where there are none."""
+    """Nodes that need the same, but for the limits of their instances."""
 
-    __slots__ = ("lane", "priority", "resources", "shared", "workflow")
+    __slots__ = ("family", "resources")
 
     def __init__(self, gate: Gate, node: PlanNode, workflow: Workflow, shared: tuple[Need, ...]) -> None:
-        self.priority = PRIORITIES[node.definition.priority or "normal"]
-        self.workflow = workflow.id
-        self.shared = shared
+        self.family = gate.family(PRIORITIES[node.definition.priority or "normal"], workflow.id, shared)
         self.resources = limit_names.amounts(node.definition.resources)
-        own = workflow.max_concurrency is not None or limit_names.amounts(workflow.quotas)
-        self.lane = None if own else gate.lane(self.priority, self.workflow, shared)
 
 
 class Holdings:
-    """What one instance asks of its limits and has of them. `open`: it holds and waits for at most so much."""
+    """What one instance asks of its limits and has of them. `open`: it holds and waits for at most so much.
 
-    __slots__ = ("_admit", "gate", "id", "lanes", "limits", "live", "open", "own", "sorts")
+    `lanes` are those of all instances that have no limits of their own, else this one's.
+    """
+
+    __slots__ = ("gate", "id", "lanes", "limits", "live", "open", "own", "sorts")
 
     def __init__(self, limits: Limits, live: Live) -> None:
         self.limits = limits
         self.live = live
         self.id = live.id
         self.gate = limits.gate
-        self._admit = limits.gate.admit_now
         self.sorts = limits.sorts
         self.open = 0
         self.own = limits.own_of(live)
-        self.lanes: dict[Sort, Lane] = {}
+        self.lanes = {} if self.own else limits.lanes
 
     def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int, asked: bool = False) -> Verdict:
         """Called by the machine: may this node start now? Where it is free it is taken. `asked`: by `ask`, too."""
-        sort = self.sorts.get(node)  # each of these lines is on the way of every step that has a limit
-        lane = None if sort is None else sort.lane or self.lanes.get(sort)
-        if lane is None:
+        try:  # each of these lines is on the way of every step that has a limit
+            lane = self.lanes[self.sorts[node]]
+        except KeyError:
             lane = self.lane_for(node, path)
         # Equal to a Lease, and made in a fifth of the time.
-        verdict = self._admit(lane, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
+        verdict = lane.admit((self.id, path, run, attempt), now)  # type: ignore[arg-type]
         if verdict is FREE:
             if not asked:
                 self.open += 1
@@ -86,9 +84,9 @@ class Holdings:
     def lane_for(self, node: PlanNode, path: str) -> Lane:
         """Where the request goes that is to be made for the node at `path`: a retry may need more than a first try."""
         sort = self.limits.sort_of(node, self.live, lambda: self._has_failed(node, path))
-        lane = sort.lane or self.lanes.get(sort)
+        lane = self.lanes.get(sort)
         if lane is None:
-            lane = self.lanes[sort] = self.gate.lane(sort.priority, sort.workflow, sort.shared, self._own_needs(sort))
+            lane = self.lanes[sort] = self.gate.lane_in(sort.family, tuple(self._own_needs(sort)))
         return lane
 
     def declined(self, lease: Lease, refusal: Refusal) -> None:
@@ -138,6 +136,7 @@ class Limits:
         self._turns = turns
         self.gate = Gate(self._answered, settings.passed_over_max)
         self.sorts: dict[PlanNode, Sort] = {}
+        self.lanes: dict[Sort, Lane] = {}
         self.desks: dict[str, Desk] = {}
         self._by_try: dict[PlanNode, tuple[Sort, Sort]] = {}
         self._alike: dict[Hashable, Sort] = {}
@@ -173,11 +172,18 @@ class Limits:
         held = live.holdings
         if held is not None:
             gate = self.gate
-            # The order itself says how the attempt ended: another object for each would be felt.
-            if gate.give_back((live.id, over.path, over.run, over.attempt), over, self.at):  # type: ignore[arg-type]
+            lease = (live.id, over.path, over.run, over.attempt)
+            lane = gate.leases.pop(lease, None)  # type: ignore[call-overload]
+            if lane is not None:  # as `give_back` does, without a call for the usual attempt
+                # The order itself says how the attempt ended: another object for each would be felt.
+                lane.give_back(lease, over, self.at)
                 held.open -= 1
                 if gate.waiting:
+                    gate.look_in(lane, self.at)
                     self.arrange()
+            elif gate.withdraw(Lease(*lease), self.at):
+                held.open -= 1
+                self.arrange()
 
     def of(self, held: Holdings) -> list[Lease]:
         """Whatever an instance holds or waits for."""

@@ -105,7 +105,7 @@ class Transition(Struct, frozen=True):
 class Breaker(Limit):
     """One target's: a `Limit` like any other. `changed` is told of each change of `kept`, with its transition if any."""
 
-    __slots__ = ("_asked", "_begun", "_calls", "_leases", "_phase", "_starts", "changed", "kept", "key", "rules")
+    __slots__ = ("_asked", "_begun", "_calls", "_calm", "_leases", "_phase", "_starts", "changed", "kept", "key", "rules")
     timed = False
 
     def __init__(self, key: str, rules: Rules, kept: Kept | None = None) -> None:
@@ -121,11 +121,13 @@ class Breaker(Limit):
         self._asked = 0
         for at, marks in self.kept.calls:
             self._calls.add(at, *marks)
+        self._calm = self._is_calm()
 
     def follow(self, rules: Rules) -> None:
         """Another definition says it otherwise: what was said last holds."""
         if rules != self.rules:
             self.rules = rules
+            self._calm = self._is_calm()
             self._calls.resize(rules.calls, rules.window_time)
             self._starts.resize(rules.calls, rules.window_time)
 
@@ -151,13 +153,10 @@ class Breaker(Limit):
         return Refusal(reason, self.figures(now), until, OPEN_ERROR, self.kept.state)
 
     def admit(self, lease: Lease, amount: int, now: int) -> Verdict:
-        """Both at once. A closed breaker, on the way of every step that has one, only notes who calls."""
-        if self.kept.state != "closed":
+        """Both at once. A calm breaker, on the way of every step that has one, only notes who calls."""
+        if not self._calm:
             return super().admit(lease, amount, now)
-        if self.rules.retry_ratio is not None:
-            self.take(lease, amount, now)
-        else:  # as `take` does; how many have asked matters to one that recovers alone
-            self._leases.setdefault(lease, self._phase)
+        self._leases.setdefault(lease, self._phase)  # as `take` does; who has asked matters to one that recovers alone
         return FREE
 
     def take(self, lease: Lease, amount: int, now: int) -> None:
@@ -219,6 +218,11 @@ class Breaker(Limit):
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
         """A call is over. One that was stopped, or never made, says nothing of the target."""
         phase = self._leases.pop(lease, None)
+        if self._calm and phase == self._phase and ended.outcome == "ok":
+            calls = self._calls
+            if not calls.total:  # as below: where all is well, which is on the way of every call, nothing trips
+                calls.add_unmarked(now)
+                return
         if phase is None:
             return
         outcome, slow_call = ended.outcome, self.rules.slow_call
@@ -228,11 +232,6 @@ class Breaker(Limit):
                 self._starts.take_back(*begun)
         if self.kept.state != "closed":
             self.tick(now)
-        elif outcome == "ok" and phase == self._phase and (slow_call is None or ended.took <= slow_call):
-            calls = self._calls
-            if not calls.total:  # as below: where all is well, which is on the way of every call, nothing trips
-                calls.add_unmarked(now)
-                return
         if phase != self._phase or outcome in ("stopped", "unused"):
             return
         rules, state = self.rules, self.kept.state
@@ -314,6 +313,10 @@ class Breaker(Limit):
             figures["slow"] = slow
         return figures
 
+    def _is_calm(self) -> bool:
+        """Closed, and of a call that went well nothing matters but that it did: neither how long it took, nor who made it."""
+        return self.kept.state == "closed" and self.rules.slow_call is None and self.rules.retry_ratio is None
+
     def _go(self, event: str, now: int, why: str) -> None:
         before = self.kept
         after = BREAKER[event].get(before.state)
@@ -321,6 +324,7 @@ class Breaker(Limit):
             raise IllegalBreaker(f"a breaker that is {before.state} was {event}")
         wave = before.wave + 1 if before.state == after == "recovering" else 0
         self.kept = Kept(after, now, why, wave)
+        self._calm = self._is_calm()
         self._phase += 1
         self._asked = 0
         if after == "closed":

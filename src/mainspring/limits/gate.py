@@ -11,11 +11,11 @@ beyond that. A group keeps all its desks or none, so two can never wait for what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import takewhile
 
 from mainspring.limits.fair import FairQueue, Priority
 from mainspring.limits.lanes import Desk, Family, Group, Lane, Need, Waiting
-from mainspring.limits.limit import FREE, UNUSED, WAIT, Ended, Lease, Refusal, Verdict
+from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Refusal, Verdict
+from mainspring.limits.ways import lane_of
 
 PASSED_OVER_MAX = 100
 
@@ -40,56 +40,26 @@ class Gate:
 
     def lane(self, priority: Priority, workflow: str, shared: Iterable[Need], own: Iterable[Need] = ()) -> Lane:
         """Where requests go that need this. Ask once and keep it; an amount is of its limit's own sort."""
-        needs = tuple(shared)
-        family = self._families.get((priority, workflow, needs))
+        return self.lane_in(self.family(priority, workflow, tuple(shared)), tuple(own))
+
+    def family(self, priority: Priority, workflow: str, shared: tuple[Need, ...]) -> Family:
+        """The lanes that need this of what is shared."""
+        family = self._families.get((priority, workflow, shared))
         if family is None:
-            family = self._families[priority, workflow, needs] = Family(priority, workflow, needs)
-        return Lane(family, tuple(own))
+            family = self._families[priority, workflow, shared] = Family(priority, workflow, shared)
+        return family
+
+    def lane_in(self, family: Family, own: tuple[Need, ...]) -> Lane:
+        """One of the family that needs this of its own."""
+        return lane_of(family, own, self.leases, self.waiting)
 
     # --- asking and giving back ---------------------------------------------------------------------------------------
 
-    def admit_now(self, lane: Lane, lease: Lease, now: int) -> Verdict:
-        """Admit at once if all is free and nobody waits for any of it. Else nothing has changed."""
-        only = lane.only
-        if only is not None:
-            # What is below does the same: but this is on the way of every step that has a limit, and most have just one.
-            pool = only.limit
-            held = pool.held
-            if only.queue is None and only.kept_for is None and len(held) < pool.size:
-                held[lease] = None
-                self.leases[lease] = lane
-                return FREE
-            return FREE if lease in held else WAIT
-        if lease in self.leases:
-            return FREE
-        single = lane.single
-        if single is not None:
-            if single.queue is not None or single.kept_for is not None:
-                return WAIT
-            verdict = single.limit.admit(lease, lane.amount, now)
-            if verdict is FREE:
-                self.leases[lease] = lane
-            return verdict
-        if not lane.in_turn:
-            return self._admit_checked(lane, lease, now)
-        for desk, amount in lane.all:
-            if desk.queue is None and desk.kept_for is None:
-                verdict = desk.limit.admit(lease, amount, now)
-                if verdict is FREE:
-                    continue
-            else:
-                verdict = WAIT
-            for before, _ in takewhile(lambda need: need[0] is not desk, lane.all):  # noqa: B023
-                before.limit.give_back(lease, UNUSED, now)
-            return verdict
-        self.leases[lease] = lane
-        return FREE
-
     def ask(self, lane: Lane, lease: Lease, now: int) -> None:
-        """The same, but whoever can't be admitted at once waits. All is answered."""
+        """Admit as `Lane.admit` does, but whoever can't be admitted at once waits. All is answered."""
         if lease in self.waiting:
             return
-        verdict = self.admit_now(lane, lease, now)
+        verdict = lane.admit(lease, now)
         if verdict is not WAIT:
             self._answer(lease, verdict)
             return
@@ -104,20 +74,9 @@ class Gate:
         lane = self.leases.pop(lease, None)
         if lane is None:
             return self.withdraw(lease, now)
-        only = lane.only
-        if only is not None and only.queue is None:
-            only.limit.held.pop(lease, None)
-            return True
-        single = lane.single
-        if single is not None and single.queue is None:
-            single.limit.give_back(lease, ended, now)
-            return True
-        for desk, _ in lane.all:
-            desk.limit.give_back(lease, ended, now)
-            if desk.queue is not None:
-                self._roomier[desk] = None
-        if self._roomier:
-            self._serve_roomier(now)
+        lane.give_back(lease, ended, now)
+        if self.waiting:
+            self.look_in(lane, now)
         return True
 
     def withdraw(self, lease: Lease, now: int) -> bool:
@@ -147,6 +106,11 @@ class Gate:
     def look_at(self, desk: Desk, now: int) -> None:
         """The limit may have more room than before, for a reason of its own."""
         self._roomier[desk] = None
+        self._serve_roomier(now)
+
+    def look_in(self, lane: Lane, now: int) -> None:
+        """Something was given back of what this lane needs."""
+        self._roomier.update((desk, None) for desk, _ in lane.all if desk.queue is not None)
         self._serve_roomier(now)
 
     @property
@@ -250,8 +214,7 @@ class Gate:
 
     def _first_hindrance(self, group: Group, now: int) -> Desk | None:
         for desk, amount in group.needs:
-            hindered = desk.queue is not None or desk.kept_for is not None
-            if hindered or desk.verdict(amount, group, now) is not FREE:
+            if desk.hindered or desk.verdict(amount, group, now) is not FREE:
                 return desk
         return None
 
@@ -306,17 +269,6 @@ class Gate:
         self._keep_no_longer(lane.family)
         self._settle(lane)
         self._answer(lease, FREE)
-
-    def _admit_checked(self, lane: Lane, lease: Lease, now: int) -> Verdict:
-        """As `admit_now`, where what is taken from one limit can't be put back for the want of another."""
-        for desk, amount in lane.all:
-            if desk.queue is not None or desk.kept_for is not None:
-                return WAIT
-            verdict = desk.limit.check(amount, now)
-            if verdict is not FREE:
-                return verdict
-        self._take(lane, lease, now)
-        return FREE
 
     def _take(self, lane: Lane, lease: Lease, now: int) -> None:
         for desk, amount in lane.all:

@@ -10,11 +10,9 @@ bucket are moved from one desk to the other as one.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import cast
 
 from mainspring.limits.fair import FairQueue, Priority
-from mainspring.limits.limit import FREE, WAIT, Lease, Limit, Verdict
-from mainspring.limits.pool import Pool, Units
+from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Limit, Verdict
 
 
 class Desk:
@@ -29,6 +27,11 @@ class Desk:
         self.limit = limit
         self.queue: FairQueue | None = None
         self.kept_for: Group | None = None
+
+    @property
+    def hindered(self) -> bool:
+        """Whether somebody waits here, or it is kept for somebody: then nobody else is admitted at once."""
+        return self.queue is not None or self.kept_for is not None
 
     def verdict(self, amount: int, group: Group | None, now: int) -> Verdict:
         """Whether the group could have so much now."""
@@ -46,13 +49,6 @@ class Desk:
     def queued(self) -> int:
         """How many requests wait here."""
         return 0 if self.queue is None else sum(group.count for group in self.queue)
-
-
-class PoolDesk(Desk):
-    """One whose limit is known to be a plain pool."""
-
-    __slots__ = ()
-    limit: Pool
 
 
 Need = tuple[Desk, int]
@@ -104,25 +100,35 @@ class Waiting:
 class Lane(Group):
     """Requests that need the same. `needs` are those of their own instance, `all` everything that they need.
 
-    `only` is the desk of the one pool, where a place of it is all that they need; `single` that of the one limit of another
-    sort, of which they need `amount`. `in_turn`: it can be taken from one limit after the other, since what was taken can be
-    put back from all but the last.
+    `leases` and `others` are the gate's: who was admitted, by which lane, and whoever waits. How a request is admitted
+    depends on what is needed, and is on the way of every step that has a limit: see limits/ways.py.
     """
 
-    __slots__ = ("all", "amount", "family", "in_turn", "joined", "only", "single", "waiting")
+    __slots__ = ("all", "family", "joined", "leases", "others", "waiting")
 
-    def __init__(self, family: Family, own: tuple[Need, ...]) -> None:
+    def __init__(
+        self, family: Family, own: tuple[Need, ...], leases: dict[Lease, Lane], others: dict[Lease, Waiting]
+    ) -> None:
         super().__init__(family.priority, family.workflow, own)
         self.family = family
         self.all = (*own, *family.needs)
-        self.only = _pool(self.all)
-        self.single: Desk | None = None
-        self.amount = 0
-        if self.only is None and len(self.all) == 1:
-            self.single, self.amount = self.all[0]
-        self.in_turn = self.only is not None or all(isinstance(desk.limit, (Pool, Units)) for desk, _ in self.all[:-1])
+        self.leases = leases
+        self.others = others
         self.waiting: dict[Lease, Waiting] = {}
         self.joined = False
+
+    def admit(self, lease: Lease, now: int) -> Verdict:
+        """Admit at once if all is free and nobody waits for any of it. Else nothing has changed."""
+        raise NotImplementedError
+
+    def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
+        """What the lease holds of each limit is over."""
+        for desk, _ in self.all:
+            desk.limit.give_back(lease, ended, now)
+
+    def hindered(self) -> bool:
+        """Whether others wait for any of it, or some of it is kept for others. Never where nobody waits at all."""
+        return any(desk.hindered for desk, _ in self.all)
 
     @property
     def first(self) -> Waiting:
@@ -183,10 +189,3 @@ class Family(Group):
     @property
     def count(self) -> int:
         return sum(len(lane.waiting) for lane in self.lanes)
-
-
-def _pool(needs: tuple[Need, ...]) -> PoolDesk | None:
-    if len(needs) != 1:  # none: what it would have units of has no bound
-        return None
-    desk, amount = needs[0]
-    return cast(PoolDesk, desk) if amount == 1 and type(desk.limit) is Pool else None

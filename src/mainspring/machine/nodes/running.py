@@ -56,7 +56,16 @@ def start(turn: Turn, node: PlanNode) -> bool:
     state = turn.scope.nodes[node.index]
     if node.resource is None and (state is None or state.crashes < SUSPECT_CRASHES):
         return begin(turn, node, state)
-    return _start_limited(turn, node, state or turn.scope.state(node))
+    state = state or turn.scope.state(node)
+    # It starts where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72). One that waited for its
+    # code has only just given back what it held.
+    admit = turn.admission
+    if admit is None or state.crashes >= SUSPECT_CRASHES or state.status == "waiting":
+        return _ask(turn, node, state)
+    verdict = admit(node, node.path or turn.path(node), state.run, state.attempt + 1, turn.at)
+    if verdict is FREE:
+        return begin(turn, node, state)
+    return refused(turn, node, state, verdict) if isinstance(verdict, Refusal) else _ask(turn, node, state)
 
 
 def must_ask(turn: Turn, node: PlanNode, state: NodeState) -> bool:
@@ -67,16 +76,8 @@ def must_ask(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     return admit(node, turn.path(node), state.run, state.attempt + 1, turn.at, True) is not FREE
 
 
-def _start_limited(turn: Turn, node: PlanNode, state: NodeState) -> bool:
-    """Start a node where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72)."""
-    admit = turn.admission
-    # One that waited for its code has only just given back what it held.
-    if admit is not None and state.crashes < SUSPECT_CRASHES and state.status != "waiting":
-        verdict = admit(node, node.path or turn.path(node), state.run, state.attempt + 1, turn.at)
-        if verdict is FREE:
-            return begin(turn, node, state)
-        if isinstance(verdict, Refusal):
-            return refused(turn, node, state, verdict)
+def _ask(turn: Turn, node: PlanNode, state: NodeState) -> bool:
+    """The node is ready, and asks for what it has to wait for."""
     path, resource = turn.path(node), resource_of(node, state)
     assert resource is not None
     if state.status != "ready":
