@@ -68,10 +68,8 @@ class Holdings:
 
     def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int, asked: bool = False) -> Verdict:
         """Called by the machine: may this node start now? Where it is free it is taken. `asked`: by `ask`, too."""
-        try:  # each of these lines is on the way of every step that has a limit
-            lane = self.lanes[self.sorts[node]]
-        except KeyError:
-            lane = self.lane_for(node, path)
+        # Each of these lines is on the way of every step that has a limit.
+        lane = self.lanes.get(self.sorts.get(node)) or self.lane_for(node, path)  # type: ignore[arg-type]
         # Equal to a Lease, and made in a fifth of the time.
         verdict = lane.admit((self.id, path, run, attempt), now)  # type: ignore[arg-type]
         if verdict is FREE:
@@ -86,7 +84,7 @@ class Holdings:
         sort = self.limits.sort_of(node, self.live, lambda: self._has_failed(node, path))
         lane = self.lanes.get(sort)
         if lane is None:
-            lane = self.lanes[sort] = self.gate.lane_in(sort.family, tuple(self._own_needs(sort)))
+            lane = self.lanes[sort] = self.gate.lane_in(sort.family, self._own_needs(sort))
         return lane
 
     def declined(self, lease: Lease, refusal: Refusal) -> None:
@@ -101,12 +99,10 @@ class Holdings:
         state = self.live.instance.locate(path)[0].nodes[node.index]
         return state is not None and state.failures > 0
 
-    def _own_needs(self, sort: Sort) -> Iterator[Need]:
-        for what, desk in self.own.items():
-            if not what:
-                yield desk, 1
-            elif what in sort.resources:
-                yield desk, round(sort.resources[what] * UNIT)
+    def _own_needs(self, sort: Sort) -> tuple[Need, ...]:
+        own = self.own
+        units = ((own[what], round(amount * UNIT)) for what, amount in sort.resources.items() if what in own)
+        return ((own[""], 1), *units) if "" in own else tuple(units)
 
 
 class Limits:

@@ -109,9 +109,9 @@ class Lane(Group):
     def __init__(
         self, family: Family, own: tuple[Need, ...], leases: dict[Lease, Lane], others: dict[Lease, Waiting]
     ) -> None:
-        super().__init__(family.priority, family.workflow, own)
+        Group.__init__(self, family.priority, family.workflow, own)  # an instance with limits of its own makes some lanes
         self.family = family
-        self.all = (*own, *family.needs)
+        self.all = own + family.needs
         self.leases = leases
         self.others = others
         self.waiting: dict[Lease, Waiting] = {}

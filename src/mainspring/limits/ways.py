@@ -18,12 +18,13 @@ Others = dict[Lease, Waiting]
 
 def lane_of(family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> Lane:
     """The lane of requests that need what the family does, and something of their own."""
-    needs = (*own, *family.needs)
-    if needs and all(_is_place(desk, amount) for desk, amount in needs[:-1]):
-        if len(needs) > 1:
-            return PlacesAndOne(family, own, leases, others)
-        return OnePlace(family, own, leases, others) if _is_place(*needs[0]) else OneLimit(family, own, leases, others)
-    return Checked(family, own, leases, others)
+    needs = own + family.needs
+    way: type[Lane] = Checked
+    if len(needs) == 1:
+        way = OnePlace if _is_place(*needs[0]) else OneLimit
+    elif needs and all(_is_place(desk, amount) for desk, amount in needs[:-1]):
+        way = PlacesAndOne
+    return way(family, own, leases, others)
 
 
 def _is_place(desk: Desk, amount: int) -> bool:
@@ -36,7 +37,7 @@ class OnePlace(Lane):
     __slots__ = ("_pool",)
 
     def __init__(self, family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> None:
-        super().__init__(family, own, leases, others)
+        Lane.__init__(self, family, own, leases, others)
         self._pool = cast(Pool, self.all[0][0].limit)
 
     def admit(self, lease: Lease, now: int) -> Verdict:
@@ -58,7 +59,7 @@ class OneLimit(Lane):
     __slots__ = ("_amount", "_limit")
 
     def __init__(self, family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> None:
-        super().__init__(family, own, leases, others)
+        Lane.__init__(self, family, own, leases, others)
         desk, self._amount = self.all[0]
         self._limit = desk.limit
 
@@ -82,7 +83,7 @@ class PlacesAndOne(Lane):
     __slots__ = ("_amount", "_limit", "_pools")
 
     def __init__(self, family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> None:
-        super().__init__(family, own, leases, others)
+        Lane.__init__(self, family, own, leases, others)
         *places, (desk, self._amount) = self.all
         self._pools = tuple(cast(Pool, place.limit) for place, _ in places)
         self._limit = desk.limit
