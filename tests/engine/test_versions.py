@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 import mainspring as ms
 from mainspring.definition.model import Connection, Join, Node, Retry, Workflow
+from mainspring.engine.settings import EngineSettings
 from mainspring.errors import CommandRefused
 from mainspring.journal.store import Store
 from mainspring.machine import events as ev
@@ -247,7 +248,7 @@ async def test_one_that_runs_more_than_once_keeps_its_connections() -> None:
 
 
 async def test_limits_are_those_of_the_new_version() -> None:
-    """Who waits asks by them; who runs goes on."""
+    """Who waits asks by them; who runs goes on, and is seen to hold what it had."""
 
     def limited(most: int) -> Workflow:
         return workflow(*[node(id, "v_step") for id in ("x", "y", "z")], id="w", max_concurrency=most)
@@ -259,9 +260,29 @@ async def test_limits_are_those_of_the_new_version() -> None:
         assert CALLS == ["x"]
         await soon(engine.migrate(run.id, limited(2)))
         await called("y")
+        assert [one.active for one in engine.limits()] == [1, 2], "the places of before, and those of now"
         for one in GATES.values():
             one.set()
         assert (await soon(run.result())).status == "completed"
+
+
+async def test_what_needs_no_limit_by_the_new_version_leaves_its_place_to_others() -> None:
+    """No attempt gives it back, since none needs one by then: it would be lost for good."""
+
+    def limited(id: str, most: int | None) -> Workflow:
+        return workflow(node("x", "v_step", pool="few" if most else None), id=id)
+
+    gate("x")
+    async with ms.Engine("memory:", settings=EngineSettings(pools={"few": 1})) as engine:
+        first = await engine.start(limited("w", 1))
+        await called("x")
+        second = await engine.start(limited("v", 1))
+        assert [(one.active, one.queued) for one in engine.limits()] == [(1, 1)]
+        await soon(engine.migrate(first.id, limited("w", None)))
+        GATES["x"].set()
+        assert (await soon(second.result())).status == "completed"
+        assert (await soon(first.result())).status == "completed"
+        assert [(one.active, one.queued) for one in engine.limits()] == [(0, 0)]
 
 
 async def test_an_instance_at_its_end_runs_again_by_a_new_version() -> None:

@@ -14,7 +14,7 @@ import sys
 from random import Random
 
 from mainspring.limits.gate import Gate
-from mainspring.limits.lanes import Desk
+from mainspring.limits.lanes import Desk, Holder
 from mainspring.limits.limit import FREE, Ended, Lease, Verdict
 from mainspring.limits.pool import Pool
 
@@ -31,7 +31,7 @@ def play(instances: int, places: int, seed: int) -> dict[str, int]:
         assert verdict is FREE
         admitted.append(lease)
 
-    gate, pool = Gate(answered), Desk(Pool("p", places))
+    gate, holder, pool = Gate(answered), Holder(), Desk(Pool("p", places))
     lanes = [
         gate.lane(number % 3, f"w{number % 5}", [(pool, 1)], [(Desk(Pool(f"own{number}", 1)), 1)] if number % 2 else [])
         for number in range(instances)
@@ -48,20 +48,20 @@ def play(instances: int, places: int, seed: int) -> dict[str, int]:
     while due:
         now, number, what, lease = heapq.heappop(due)
         if what == "ask" and lease not in over:
-            gate.ask(lanes[number], lease, now)
+            gate.ask(lanes[number], holder, lease, now)
         elif what == "kill":  # a tenth of what is held was in that process: its instances ask again
-            for held in random.sample(sorted(gate.leases), len(gate.leases) // 10):
-                gate.give_back(held, Ended("stopped"), now)
+            for held in random.sample(sorted(holder.leases), len(holder.leases) // 10):
+                gate.give_back(holder, held, Ended("stopped"), now)
                 again = Lease(held.instance, "n", 1, held.attempt + 1)
                 heapq.heappush(due, (now + random.randrange(500), int(held.instance[1:]), "ask", again))
                 done["kill"] += 1
         elif what == "cancel":
-            for held in [one for one in (*gate.leases, *gate.waiting) if one.instance == lease.instance]:
-                gate.give_back(held, Ended("stopped"), now)
+            for held in [one for one in (*holder.leases, *gate.waiting) if one.instance == lease.instance]:
+                gate.give_back(holder, held, Ended("stopped"), now)
                 over.add(held)
                 done["cancel"] += 1
-        elif lease in gate.leases:
-            gate.give_back(lease, Ended(what), now)  # type: ignore[arg-type]
+        elif lease in holder.leases:
+            gate.give_back(holder, lease, Ended(what), now)  # type: ignore[arg-type]
             over.add(lease)
             done[what] += 1
         for one in admitted:
@@ -69,10 +69,12 @@ def play(instances: int, places: int, seed: int) -> dict[str, int]:
             heapq.heappush(due, (now + random.randrange(1, 400), int(one.instance[1:]), end, one))
         admitted.clear()
         assert len(pool.limit.holders()) <= places, f"over at {now}"
-        assert len(pool.limit.holders()) == len(gate.leases), f"a place leaks at {now}"
+        assert len(pool.limit.holders()) == len(holder.leases), f"a place leaks at {now}"
         waits = len(gate.waiting)
-        assert not waits or len(gate.leases) == places or _own_only(gate), f"a place is free at {now}, and {waits} wait"
-    assert not gate.leases and not gate.waiting and pool.queue is None
+        assert not waits or len(holder.leases) == places or _own_only(gate), (
+            f"a place is free at {now}, and {waits} wait"
+        )
+    assert not holder.leases and not gate.waiting and pool.queue is None
     return done
 
 

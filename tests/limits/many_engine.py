@@ -258,9 +258,9 @@ class Many:
             self.fail(AssertionError(f"after {self.scheduler.now:.0f} s {len(self.account.open)} are open"))
         over = process is not None and process.up and not (self.to_start or self.starting or self.account.open)
         if over and process is not None:
-            gate = process.engine.host.limits.gate
-            if gate.leases or gate.waiting:
-                self.fail(AssertionError(f"all is over, and {len(gate.leases)} hold a place, {len(gate.waiting)} wait"))
+            left = [one for one in process.engine.host.limits.standings() if one.active or one.queued]
+            if left:
+                self.fail(AssertionError(f"all is over, and a place is held or waited for: {left}"))
             process.loop.dispose()
             self.scheduler.stop()
         else:

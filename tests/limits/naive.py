@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainspring.limits.gate import Gate
-from mainspring.limits.lanes import Desk, Lane
+from mainspring.limits.lanes import Desk, Holder, Lane
 from mainspring.limits.limit import FREE, Ended, Lease, Verdict
 from mainspring.limits.pool import Pool, Units
 
@@ -27,6 +27,7 @@ class Watched:
 
     def __init__(self, buckets: dict[str, NaiveBucket], passed_over_max: int) -> None:
         self.gate = Gate(self._answered, passed_over_max)
+        self.holder = Holder()
         self.buckets = buckets
         self.held: dict[Lease, Lane] = {}
         self.waiting: dict[Lease, Lane] = {}
@@ -55,7 +56,7 @@ class Watched:
                 assert bucket.tokens > -1e-6, f"{desk.limit.key} gave more than it had"
 
     def at_once(self, lane: Lane, lease: Lease) -> bool:
-        admitted = lane.admit(lease, self.now) is FREE
+        admitted = lane.admit(self.holder.leases, lease, self.now) is FREE
         if admitted and lease not in self.held:
             self._hold(lane, lease)
         self.check()
@@ -66,13 +67,13 @@ class Watched:
             return
         self.asked = {**self.asked, lease: len(self.asked)}
         self.waiting[lease] = lane
-        self.gate.ask(lane, lease, self.now)
+        self.gate.ask(lane, self.holder, lease, self.now)
         self.check()
 
     def end(self, lease: Lease) -> None:
         self.waiting.pop(lease, None)
         self.held.pop(lease, None)
-        self.gate.give_back(lease, Ended("ok", 5), self.now)
+        self.gate.give_back(self.holder, lease, Ended("ok", 5), self.now)
         self.check()
 
     def pass_time(self, by: int) -> None:
@@ -85,7 +86,7 @@ class Watched:
     # --- what must hold after each operation --------------------------------------------------------------------------
 
     def check(self) -> None:
-        assert self.gate.leases.keys() == self.held.keys()
+        assert self.holder.leases.keys() == self.held.keys()
         assert self.gate.waiting.keys() == self.waiting.keys()
         desks = {desk for lane in (*self.held.values(), *self.waiting.values()) for desk, _ in lane.all}
         for desk in desks:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mainspring.limits.breaker import Breaker, Rules
 from mainspring.limits.bucket import Bucket
 from mainspring.limits.gate import Gate
-from mainspring.limits.lanes import Desk, Lane
+from mainspring.limits.lanes import Desk, Holder, Lane
 from mainspring.limits.limit import FREE, UNUSED, WAIT, Ended, Lease, Refusal, Verdict
 from mainspring.limits.pool import UNIT, Pool, Units
 from tests.limits.naive import NaiveBucket, Watched
@@ -25,6 +25,7 @@ class Answers:
 
     def __init__(self) -> None:
         self.gate = Gate(self._answered)
+        self.holder = Holder()
         self.admitted: list[Lease] = []
         self.refused: list[tuple[Lease, Refusal]] = []
 
@@ -42,12 +43,12 @@ def test_priorities_share_four_to_two_to_one_and_nobody_waits_for_a_block() -> N
     it = Answers()
     pool = Desk(Pool("p", 1))
     lanes = [it.gate.lane(priority, "w", [(pool, 1)]) for priority in (0, 1, 2)]
-    assert lanes[0].admit(lease(0), 0) is FREE
+    assert lanes[0].admit(it.holder.leases, lease(0), 0) is FREE
     for number in range(1, 43):
-        it.gate.ask(lanes[number % 3], lease(number), 0)
+        it.gate.ask(lanes[number % 3], it.holder, lease(number), 0)
     current = lease(0)
-    while it.gate.leases:
-        it.gate.give_back(current, OK, 0)
+    while it.holder.leases:
+        it.gate.give_back(it.holder, current, OK, 0)
         current = it.admitted[-1]
     shares = "".join("hnl"[int(one.path[1:]) % 3] for one in it.admitted)
     assert shares[:14] == "hnhlhnhhnhlhnh"
@@ -58,12 +59,12 @@ def test_workflows_take_turns_and_each_is_first_come_first_served() -> None:
     it = Answers()
     pool = Desk(Pool("p", 1))
     busy, quiet = (it.gate.lane(1, workflow, [(pool, 1)]) for workflow in ("busy", "quiet"))
-    it.gate.ask(busy, lease(0), 0)
+    it.gate.ask(busy, it.holder, lease(0), 0)
     for number in range(1, 6):
-        it.gate.ask(busy, lease(number), 0)
-    it.gate.ask(quiet, lease(6), 0)
+        it.gate.ask(busy, it.holder, lease(number), 0)
+    it.gate.ask(quiet, it.holder, lease(6), 0)
     for _ in range(4):
-        it.gate.give_back(it.admitted[-1], OK, 0)
+        it.gate.give_back(it.holder, it.admitted[-1], OK, 0)
     assert [one.path for one in it.admitted] == ["n0", "n1", "n6", "n2", "n3"]
 
 
@@ -71,10 +72,10 @@ def test_a_newcomer_does_not_overtake_those_who_wait() -> None:
     it = Answers()
     units = Desk(Units("u", 4))
     small, large = (it.gate.lane(1, "w", [(units, amount * UNIT)]) for amount in (1, 4))
-    it.gate.ask(small, lease(0), 0)
-    it.gate.ask(large, lease(1), 0)
-    assert small.admit(lease(2), 0) is WAIT  # there is room, but somebody waits
-    it.gate.ask(small, lease(2), 0)  # passes by, since the large one cannot use what is there
+    it.gate.ask(small, it.holder, lease(0), 0)
+    it.gate.ask(large, it.holder, lease(1), 0)
+    assert small.admit(it.holder.leases, lease(2), 0) is WAIT  # there is room, but somebody waits
+    it.gate.ask(small, it.holder, lease(2), 0)  # passes by, since the large one cannot use what is there
     assert [one.path for one in it.admitted] == ["n0", "n2"]
 
 
@@ -83,16 +84,16 @@ def test_whoever_is_passed_over_too_often_has_what_it_lacks_kept_for_it() -> Non
     it.gate = Gate(it._answered, passed_over_max=3)
     units = Desk(Units("u", 4))
     small, large = (it.gate.lane(1, "w", [(units, amount * UNIT)]) for amount in (1, 4))
-    it.gate.ask(small, lease(0), 0)
-    it.gate.ask(large, lease(99), 0)
+    it.gate.ask(small, it.holder, lease(0), 0)
+    it.gate.ask(large, it.holder, lease(99), 0)
     number = 1
     while lease(99) not in it.admitted:
-        it.gate.ask(small, lease(number), 0)
+        it.gate.ask(small, it.holder, lease(number), 0)
         if number % 2:
-            it.gate.give_back(next(iter(it.gate.leases)), OK, 0)
+            it.gate.give_back(it.holder, next(iter(it.holder.leases)), OK, 0)
         number += 1
         assert number < 20, "the large one starves"
-    assert list(it.gate.leases) == [lease(99)]
+    assert list(it.holder.leases) == [lease(99)]
     assert units.kept_for is None
 
 
@@ -103,15 +104,15 @@ def test_two_limits_taken_alternately_by_others_do_not_starve_who_needs_both() -
     both = it.gate.lane(1, "w", [(left, 1), (right, 1)])
     only = [it.gate.lane(1, "w", [(desk, 1)]) for desk in (left, right)]
     for side in (0, 1):
-        it.gate.ask(only[side], lease(side), 0)
-    it.gate.ask(both, lease(99), 0)
+        it.gate.ask(only[side], it.holder, lease(side), 0)
+    it.gate.ask(both, it.holder, lease(99), 0)
     holding = [lease(0), lease(1)]
     number = 2
     while lease(99) not in it.admitted:
         side = number % 2
-        it.gate.ask(only[side], lease(number), 0)
-        it.gate.give_back(holding[side], OK, 0)
-        if lease(number) in it.gate.leases:
+        it.gate.ask(only[side], it.holder, lease(number), 0)
+        it.gate.give_back(it.holder, holding[side], OK, 0)
+        if lease(number) in it.holder.leases:
             holding[side] = lease(number)
         number += 1
         assert number < 100, "the one that needs both starves"
@@ -123,8 +124,8 @@ def test_a_thousand_instances_move_between_two_desks_as_one() -> None:
     shared = [(pool, 1), (bucket, 1)]
     lanes = [it.gate.lane(1, "w", shared, [(Desk(Pool(f"own{number}", 1)), 1)]) for number in range(1_000)]
     for number, lane in enumerate(lanes):
-        it.gate.ask(lane, lease(0, f"i{number}"), 0)
-        it.gate.ask(lane, lease(1, f"i{number}"), 0)
+        it.gate.ask(lane, it.holder, lease(0, f"i{number}"), 0)
+        it.gate.ask(lane, it.holder, lease(1, f"i{number}"), 0)
     moves = 0
     move = it.gate._move
 
@@ -135,11 +136,11 @@ def test_a_thousand_instances_move_between_two_desks_as_one() -> None:
 
     it.gate._move = counted  # type: ignore[method-assign,assignment]
     now = 0
-    while it.gate.waiting or it.gate.leases:
+    while it.gate.waiting or it.holder.leases:
         now += 10
         it.gate.look(now)
-        if now % 20 == 0 and it.gate.leases:
-            it.gate.give_back(next(iter(it.gate.leases)), OK, now)
+        if now % 20 == 0 and it.holder.leases:
+            it.gate.give_back(it.holder, next(iter(it.holder.leases)), OK, now)
     assert len(it.admitted) == 2_000
     assert moves < 10_000
 
@@ -150,8 +151,8 @@ def test_a_thousand_instances_move_between_two_desks_as_one() -> None:
 def test_more_units_than_there_are_is_refused() -> None:
     it = Answers()
     lane = it.gate.lane(1, "w", [(Desk(Units("cpu", 2)), 3 * UNIT)])
-    assert isinstance(lane.admit(lease(0), 0), Refusal)
-    it.gate.ask(lane, lease(0), 0)
+    assert isinstance(lane.admit(it.holder.leases, lease(0), 0), Refusal)
+    it.gate.ask(lane, it.holder, lease(0), 0)
     assert it.refused[0][1].figures == {"asked": 3, "size": 2}
     assert not it.gate.waiting
 
@@ -172,9 +173,9 @@ def test_whoever_waits_is_refused_when_the_limit_begins_to_refuse() -> None:
     own = Desk(Pool("own", 1))
     lanes = [it.gate.lane(1, "w", [(desk, 1), (pool, 1)], needs) for needs in ([], [(own, 1)], [(own, 1)])]
     for number in range(4):
-        it.gate.ask(lanes[number % 3], lease(number), 0)
+        it.gate.ask(lanes[number % 3], it.holder, lease(number), 0)
     switch.open = True
-    it.gate.give_back(lease(0), OK, 0)
+    it.gate.give_back(it.holder, lease(0), OK, 0)
     assert sorted(one.path for one, _ in it.refused) == ["n1", "n2", "n3"]
     assert not it.gate.waiting
     assert desk.queue is None
@@ -184,10 +185,10 @@ def test_a_lane_alone_at_its_own_limit_is_refused_too() -> None:
     it = Answers()
     switch = Switch("own", 1)
     lane = it.gate.lane(1, "w", [], [(Desk(switch), 1)])
-    it.gate.ask(lane, lease(0), 0)
-    it.gate.ask(lane, lease(1), 0)
+    it.gate.ask(lane, it.holder, lease(0), 0)
+    it.gate.ask(lane, it.holder, lease(1), 0)
     switch.open = True
-    it.gate.give_back(lease(0), OK, 0)
+    it.gate.give_back(it.holder, lease(0), OK, 0)
     assert [one for one, _ in it.refused] == [lease(1)]
 
 
@@ -198,31 +199,31 @@ def test_what_was_taken_in_a_turn_that_is_thrown_away_is_given_back_with_its_tok
     it = Answers()
     pool, bucket = Desk(Pool("p", 1)), Desk(Bucket("b", 1, 1_000, 1, None))
     lane = it.gate.lane(1, "w", [(pool, 1), (bucket, 1)])
-    assert lane.admit(lease(0), 0) is FREE
-    assert lane.admit(lease(0), 0) is FREE  # the turn is taken again before anybody knew
-    it.gate.ask(lane, lease(1), 0)
-    it.gate.give_back_all([(lease(1), UNUSED), (lease(0), UNUSED)], 0)
-    assert not it.gate.leases and not it.gate.waiting and not it.admitted
-    assert lane.admit(lease(2), 0) is FREE
+    assert lane.admit(it.holder.leases, lease(0), 0) is FREE
+    assert lane.admit(it.holder.leases, lease(0), 0) is FREE  # the turn is taken again before anybody knew
+    it.gate.ask(lane, it.holder, lease(1), 0)
+    it.gate.give_back_all(it.holder, [(lease(1), UNUSED), (lease(0), UNUSED)], 0)
+    assert not it.holder.leases and not it.gate.waiting and not it.admitted
+    assert lane.admit(it.holder.leases, lease(2), 0) is FREE
 
 
 def test_an_admitted_one_that_asks_again_is_told_again() -> None:
     it = Answers()
     lane = it.gate.lane(1, "w", [(Desk(Pool("p", 1)), 1)])
-    it.gate.ask(lane, lease(0), 0)
-    it.gate.ask(lane, lease(0), 0)
+    it.gate.ask(lane, it.holder, lease(0), 0)
+    it.gate.ask(lane, it.holder, lease(0), 0)
     assert it.admitted == [lease(0), lease(0)]
-    it.gate.give_back(lease(0), OK, 0)
-    it.gate.give_back(lease(0), OK, 0)
-    assert lane.admit(lease(1), 0) is FREE
+    it.gate.give_back(it.holder, lease(0), OK, 0)
+    it.gate.give_back(it.holder, lease(0), OK, 0)
+    assert lane.admit(it.holder.leases, lease(1), 0) is FREE
 
 
 def test_what_a_request_lacks_can_be_told() -> None:
     it = Answers()
     pool, other = Desk(Pool("p", 1)), Desk(Pool("q", 1))
     lane = it.gate.lane(1, "w", [(pool, 1), (other, 1)])
-    it.gate.ask(lane, lease(0), 0)
-    it.gate.ask(lane, lease(1), 0)
+    it.gate.ask(lane, it.holder, lease(0), 0)
+    it.gate.ask(lane, it.holder, lease(1), 0)
     assert it.gate.lacks(lease(1), 0) == [pool, other]
     assert (pool.queued(), other.queued()) == (1, 0)
 
@@ -294,7 +295,7 @@ def test_who_waits_already_does_not_wait_twice() -> None:
     desk = Desk(Pool("p", 1))
     lane = it.gate.lane(1, "w", [(desk, 1)])
     for one in (lease(0), lease(1), lease(1)):
-        it.gate.ask(lane, one, 0)
+        it.gate.ask(lane, it.holder, one, 0)
     assert desk.queued() == 1 and not it.gate.waits_for_time
 
 
@@ -304,7 +305,7 @@ def test_a_pool_that_becomes_larger_admits_who_waits() -> None:
     desk = Desk(pool)
     lane = it.gate.lane(1, "w", [], [(desk, 1)])
     for number in range(3):
-        it.gate.ask(lane, lease(number), 0)
+        it.gate.ask(lane, it.holder, lease(number), 0)
     assert desk.queued() == 2
     pool.resize(2)
     it.gate.look_at(desk, 0)
@@ -317,9 +318,9 @@ def test_a_lane_whose_own_limit_begins_to_refuse_leaves_its_family() -> None:
     blocked = it.gate.lane(1, "w", [(pool, 1)], [(Desk(own), 1)])
     free = it.gate.lane(1, "w", [(pool, 1)])
     for number, lane in enumerate((free, blocked, free)):
-        it.gate.ask(lane, lease(number), 0)
+        it.gate.ask(lane, it.holder, lease(number), 0)
     own.open = True
-    it.gate.give_back(lease(0), OK, 0)
+    it.gate.give_back(it.holder, lease(0), OK, 0)
     assert [one for one, _ in it.refused] == [lease(1)]
     assert it.admitted == [lease(0), lease(2)]
 
@@ -328,14 +329,14 @@ def test_what_is_out_of_date_in_a_family_is_swept() -> None:
     it = Answers()
     pool = Desk(Pool("p", 1))
     lanes = [it.gate.lane(1, "w", [(pool, 1)], [(Desk(Pool(f"own{n}", 1)), 1)]) for n in range(2)]
-    it.gate.ask(lanes[0], lease(0), 0)
-    it.gate.ask(lanes[0], lease(1), 0)
-    it.gate.ask(it.gate.lane(1, "w", [(pool, 1)]), lease(2), 0)
+    it.gate.ask(lanes[0], it.holder, lease(0), 0)
+    it.gate.ask(lanes[0], it.holder, lease(1), 0)
+    it.gate.ask(it.gate.lane(1, "w", [(pool, 1)]), it.holder, lease(2), 0)
     for number in range(3, 60):  # comes and goes, behind one that stays
-        it.gate.ask(lanes[1], lease(number), 0)
+        it.gate.ask(lanes[1], it.holder, lease(number), 0)
         it.gate.withdraw(lease(number), 0)
     assert len(lanes[1].family._heap) <= 20
-    it.gate.give_back(lease(0), OK, 0)
+    it.gate.give_back(it.holder, lease(0), OK, 0)
     assert len(it.admitted) == 2
 
 
@@ -346,13 +347,13 @@ def test_what_one_limit_lacks_is_taken_from_no_other() -> None:
     it = Answers()
     first, second, tokens = Desk(Pool("a", 2)), Desk(Pool("b", 1)), Desk(Bucket("c", 1, 1_000, 1, None))
     lane = it.gate.lane(1, "w", [(first, 1), (second, 1), (tokens, 1)])
-    assert lane.admit(lease(0), 0) is FREE
-    assert lane.admit(lease(1), 0) is WAIT, "b has no place"
+    assert lane.admit(it.holder.leases, lease(0), 0) is FREE
+    assert lane.admit(it.holder.leases, lease(1), 0) is WAIT, "b has no place"
     assert list(first.limit.holders()) == [lease(0)]
-    it.gate.give_back(lease(0), OK, 0)
-    assert lane.admit(lease(1), 0) is WAIT, "c has no token"
+    it.gate.give_back(it.holder, lease(0), OK, 0)
+    assert lane.admit(it.holder.leases, lease(1), 0) is WAIT, "c has no token"
     assert not first.limit.holders() and not second.limit.holders()
-    assert lane.admit(lease(1), 1_000) is FREE
+    assert lane.admit(it.holder.leases, lease(1), 1_000) is FREE
 
 
 def test_a_call_that_lacks_a_token_is_not_one_that_the_breaker_counts() -> None:
@@ -361,22 +362,22 @@ def test_a_call_that_lacks_a_token_is_not_one_that_the_breaker_counts() -> None:
     breaker = Breaker("breaker of t", Rules(minimum_throughput=1, half_open_successes=1, open_for=100, retry_ratio=1.0))
     guarded, tokens = Desk(breaker), Desk(Bucket("c", 1, 1_000, 1, None))
     lane = it.gate.lane(1, "w", [(guarded, 1), (tokens, 1)])
-    assert lane.admit(lease(0), 0) is FREE
-    assert lane.admit(lease(1), 0) is WAIT
+    assert lane.admit(it.holder.leases, lease(0), 0) is FREE
+    assert lane.admit(it.holder.leases, lease(1), 0) is WAIT
     assert breaker.retry_figures(0)["calls"] == 1
-    it.gate.give_back(lease(0), Ended("failed", 1), 0)
-    refused = lane.admit(lease(1), 50)
+    it.gate.give_back(it.holder, lease(0), Ended("failed", 1), 0)
+    refused = lane.admit(it.holder.leases, lease(1), 50)
     assert isinstance(refused, Refusal) and refused.until == 100
-    it.gate.ask(it.gate.lane(1, "v", [(tokens, 1)]), lease(2), 150)
-    assert lane.admit(lease(1), 150) is WAIT, "somebody waits for a token"
+    it.gate.ask(it.gate.lane(1, "v", [(tokens, 1)]), it.holder, lease(2), 150)
+    assert lane.admit(it.holder.leases, lease(1), 150) is WAIT, "somebody waits for a token"
 
 
 def test_a_lane_that_needs_nothing_is_free() -> None:
     """As that of a node whose units nobody has bounded."""
     it = Answers()
     lane = it.gate.lane(1, "w", [])
-    assert lane.admit(lease(0), 0) is FREE
-    it.gate.ask(lane, lease(1), 0)
+    assert lane.admit(it.holder.leases, lease(0), 0) is FREE
+    it.gate.ask(lane, it.holder, lease(1), 0)
     assert it.admitted == [lease(1)]
 
 
@@ -385,9 +386,9 @@ def test_one_that_waits_for_its_own_instance_is_refused_by_a_breaker_that_opened
     it = Answers()
     breaker = Breaker("b", Rules(minimum_throughput=1))
     lane = it.gate.lane(1, "w", [(Desk(breaker), 1)], [(Desk(Pool("own", 1)), 1)])
-    assert lane.admit(lease(0), 0) is FREE
-    it.gate.ask(lane, lease(1), 0)
-    it.gate.give_back(lease(0), Ended("failed", 1), 10)
+    assert lane.admit(it.holder.leases, lease(0), 0) is FREE
+    it.gate.ask(lane, it.holder, lease(1), 0)
+    it.gate.give_back(it.holder, lease(0), Ended("failed", 1), 10)
     assert breaker.kept.state == "open"
     assert it.admitted == [] and [one for one, _ in it.refused] == [lease(1)]
-    assert not it.gate.leases and not it.gate.waiting
+    assert not it.holder.leases and not it.gate.waiting

@@ -19,7 +19,7 @@ from mainspring.machine.inputs import TaskFault
 from mainspring.machine.nodes import running
 from tests.simulator.mutants import mutant, put
 
-Admit = Callable[[Lane, Lease, int], Verdict]
+Admit = Callable[[Lane, dict[Lease, Lane], Lease, int], Verdict]
 
 
 def admitting_otherwise(stack: ExitStack, change: Callable[[Admit], Admit]) -> None:
@@ -43,8 +43,8 @@ def place_not_taken_in_the_turn(stack: ExitStack) -> None:
     """What starts in the very turn in which its limits are free holds nothing."""
 
     def change(admit: Admit) -> Admit:
-        def changed(lane: Lane, lease: Lease, now: int) -> Verdict:
-            verdict = admit(lane, lease, now)
+        def changed(lane: Lane, leases: dict[Lease, Lane], lease: Lease, now: int) -> Verdict:
+            verdict = admit(lane, leases, lease, now)
             if verdict is FREE:
                 for desk, _ in lane.all:
                     desk.limit.give_back(lease, Ended("unused"), now)
@@ -157,8 +157,8 @@ def one_that_must_wait_for_its_pool_keeps_what_it_has(stack: ExitStack) -> None:
     """Admitted by some of its limits, not by all."""
 
     def change(admit: Admit) -> Admit:
-        def changed(lane: Lane, lease: Lease, now: int) -> Verdict:
-            verdict = admit(lane, lease, now)
+        def changed(lane: Lane, leases: dict[Lease, Lane], lease: Lease, now: int) -> Verdict:
+            verdict = admit(lane, leases, lease, now)
             if verdict is not FREE and len(lane.all) > 1 and lane.all[0][0].limit.check(lane.all[0][1], now) is FREE:
                 lane.all[0][0].limit.take(lease, lane.all[0][1], now)
             return verdict

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 
 from mainspring.definition.model import CircuitBreaker, Workflow
@@ -25,7 +25,7 @@ from mainspring.limits.breaker import Breaker
 from mainspring.limits.bucket import Bucket
 from mainspring.limits.fair import PRIORITIES
 from mainspring.limits.gate import Gate
-from mainspring.limits.lanes import Desk, Lane, Need
+from mainspring.limits.lanes import Desk, Holder, Lane, Need
 from mainspring.limits.limit import FREE, STOPPED, UNUSED, Ended, Lease, Limit, Refusal, Verdict
 from mainspring.limits.pool import UNIT, Absent, Pool, Units
 from mainspring.limits.standing import Standing, standing_of
@@ -48,34 +48,31 @@ class Sort:
         self.resources = limit_names.amounts(node.definition.resources)
 
 
-class Holdings:
-    """What one instance asks of its limits and has of them. `open`: it holds and waits for at most so much.
+class Holdings(Holder):
+    """What one instance asks of its limits and has of them.
 
     `lanes` are those of all instances that have no limits of their own, else this one's.
     """
 
-    __slots__ = ("gate", "id", "lanes", "limits", "live", "open", "own", "sorts")
+    __slots__ = ("gate", "id", "lanes", "limits", "live", "own", "sorts")
 
     def __init__(self, limits: Limits, live: Live) -> None:
+        Holder.__init__(self)
         self.limits = limits
         self.live = live
         self.id = live.id
         self.gate = limits.gate
         self.sorts = limits.sorts
-        self.open = 0
         self.own = limits.own_of(live)
         self.lanes = {} if self.own else limits.lanes
 
-    def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int, asked: bool = False) -> Verdict:
-        """Called by the machine: may this node start now? Where it is free it is taken. `asked`: by `ask`, too."""
+    def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int) -> Verdict:
+        """Called by the machine: may this node start now? Where it is free it is taken."""
         # Each of these lines is on the way of every step that has a limit.
         lane = self.lanes.get(self.sorts.get(node)) or self.lane_for(node, path)  # type: ignore[arg-type]
         # Equal to a Lease, and made in a fifth of the time.
-        verdict = lane.admit((self.id, path, run, attempt), now)  # type: ignore[arg-type]
-        if verdict is FREE:
-            if not asked:
-                self.open += 1
-        elif isinstance(verdict, Refusal):
+        verdict = lane.admit(self.leases, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
+        if verdict is not FREE and isinstance(verdict, Refusal):
             declined(lane, verdict)
         return verdict
 
@@ -131,6 +128,8 @@ class Limits:
         self._breaker = breaker
         self._turns = turns
         self.gate = Gate(self._answered, settings.passed_over_max)
+        self._waiting = self.gate.waiting
+        self._owners: set[Holdings] = set()
         self.sorts: dict[PlanNode, Sort] = {}
         self.lanes: dict[Sort, Lane] = {}
         self.desks: dict[str, Desk] = {}
@@ -145,7 +144,12 @@ class Limits:
 
     def holdings(self, live: Live) -> Holdings | None:
         """What the machine asks for this instance. None where no node of it has a limit."""
-        return Holdings(self, live) if live.program.plan.limited else None
+        if not live.program.plan.limited:
+            return None
+        held = Holdings(self, live)
+        if held.own:
+            self._owners.add(held)
+        return held
 
     def ask(self, live: Live, ask: AskAdmission) -> None:
         """A node wants to start, and could not at once."""
@@ -157,8 +161,7 @@ class Limits:
         except KeyError:
             return  # its scope was stopped by a turn that followed
         lease = Lease(live.id, ask.path, ask.run, ask.attempt)
-        held.open += 1
-        self.gate.ask(held.lane_for(node, ask.path), lease, self._clock.now())
+        self.gate.ask(held.lane_for(node, ask.path), held, lease, self._clock.now())
         self.arrange()
 
     def release(self, live: Live, over: ReleaseAdmission) -> None:
@@ -166,26 +169,17 @@ class Limits:
         if self._turns.places:
             self._turns.release(live, over.path, over.run)
         held = live.holdings
-        if held is not None:
-            gate = self.gate
-            lease = (live.id, over.path, over.run, over.attempt)
-            lane = gate.leases.pop(lease, None)  # type: ignore[call-overload]
-            if lane is not None:  # as `give_back` does, without a call for the usual attempt
-                # The order itself says how the attempt ended: another object for each would be felt.
-                lane.give_back(lease, over, self.at)
-                held.open -= 1
-                if gate.waiting:
-                    gate.look_in(lane, self.at)
-                    self.arrange()
-            elif gate.withdraw(Lease(*lease), self.at):
-                held.open -= 1
-                self.arrange()
-
-    def of(self, held: Holdings) -> list[Lease]:
-        """Whatever an instance holds or waits for."""
-        if not held.open:
-            return []
-        return [lease for lease in (*self.gate.leases, *self.gate.waiting) if lease[0] == held.id]
+        if held is None:
+            return
+        # As `Gate.give_back` does, without another call for the usual attempt. The order itself says how it ended: another
+        # object for each would be felt.
+        lease = (live.id, over.path, over.run, over.attempt)
+        lane = held.leases.pop(lease, None)  # type: ignore[call-overload]
+        if lane is not None:
+            lane.give_back(lease, over, self.at)
+        if self._waiting:
+            self.gate.over(lane, Lease(*lease), self.at)
+            self.arrange()
 
     def ask_anew(self, live: Live, standing: Callable[[Lease], str]) -> None:
         """The instance was loaded again and will ask again: it keeps only what is held by attempts that run.
@@ -194,8 +188,8 @@ class Limits:
         """
         held = live.holdings
         if held is not None:
-            stands = {lease: standing(Lease(*lease)) for lease in self.of(held)}
-            kept = {lease for lease, how in stands.items() if how == "running" and lease in self.gate.leases}
+            stands = {lease: standing(Lease(*lease)) for lease in (*held.leases, *held.waiting)}
+            kept = {lease for lease, how in stands.items() if how == "running" and lease in held.leases}
             gone = {lease: STOPPED if how == "begun" else UNUSED for lease, how in stands.items() if lease not in kept}
             self._let_go(held, list(gone.items()))
 
@@ -205,12 +199,16 @@ class Limits:
         Its own limits count anew what begins from now on.
         """
         held = live.holdings
-        waiting = [lease for lease in self.of(held) if lease not in self.gate.leases] if held is not None else []
+        waiting = list(held.waiting) if held is not None else []
+        live.holdings = renewed = self.holdings(live)
         if held is not None:
             self._let_go(held, [(lease, UNUSED) for lease in waiting])
-        live.holdings = renewed = self.holdings(live)
-        if renewed is not None:
-            renewed.open = len(self.of(renewed)) if held is not None and held.open else 0
+            self._let_go(held, [(lease, STOPPED) for lease in held.leases if not _has_limits(live, lease)])
+            if renewed is not None:
+                renewed.leases = held.leases
+                if held in self._owners:  # who runs holds what was the instance's own
+                    self._owners.add(renewed)
+            self._owners.discard(held)
         for _, path, run, attempt in waiting:
             try:
                 node = live.instance.locate(path)[1]
@@ -224,13 +222,14 @@ class Limits:
     def forget(self, live: Live) -> None:
         """The instance leaves memory: what it holds and its requests go with it."""
         held = live.holdings
-        if held is not None and held.open:
-            self._let_go(held, [(lease, STOPPED) for lease in self.of(held)])
-        live.holdings = None  # they know each other: together they would be left to the garbage collector
+        if held is not None:
+            self._let_go(held, [(lease, STOPPED) for lease in (*held.leases, *held.waiting)])
+            self._owners.discard(held)
+            live.holdings = None  # they know each other: together they would be left to the garbage collector
 
     def busy(self) -> set[int]:
         """The numbers of the instances that wait for something: asleep they would lose it."""
-        found = (self._find(lease.instance) for lease in self.gate.waiting)
+        found = (self._find(lease.instance) for lease in self._waiting)
         return {live.number for live in found if live is not None}
 
     def close(self) -> None:
@@ -249,14 +248,14 @@ class Limits:
     def standings(self) -> list[Standing]:
         """How each limit stands that somebody has asked for: its size, who holds it, how many wait."""
         now = self._clock.now()
-        own = {desk for lane in self.gate.leases.values() for desk, _ in lane.needs}
-        own.update(desk for one in self.gate.waiting.values() for desk, _ in one.lane.needs)
+        own = {desk for held in self._owners for lane in held.leases.values() for desk, _ in lane.needs}
+        own.update(desk for one in self._waiting.values() for desk, _ in one.lane.needs)
         return sorted((standing_of(desk, now) for desk in (*self.desks.values(), *own)), key=lambda one: one.key)
 
     def _let_go(self, held: Holdings, leases: list[tuple[Lease, Ended]]) -> None:
-        self.gate.give_back_all(leases, self._clock.now())
-        held.open = len(self.of(held))
-        self.arrange()
+        if leases:
+            self.gate.give_back_all(held, leases, self._clock.now())
+            self.arrange()
 
     def _answered(self, lease: Lease, verdict: Verdict) -> None:
         live = self._find(lease.instance)
@@ -264,7 +263,6 @@ class Limits:
             return
         seed = self._clock.seed()
         if isinstance(verdict, Refusal):
-            live.holdings.open -= 1
             live.holdings.declined(lease, verdict)
             refused = AdmissionRefused(
                 path=lease.path,
@@ -395,6 +393,14 @@ class Limits:
         """A bucket was empty when this session began, unless nobody can have used it before: a restart never gives a burst
         (76)."""
         return None if self._first() else self.began
+
+
+def _has_limits(live: Live, lease: Lease) -> bool:
+    """Whether what a lease is for needs any, by the version that its instance runs by now."""
+    try:
+        return live.instance.locate(lease[1])[1].resource is not None
+    except KeyError:
+        return False
 
 
 def declined(lane: Lane, refusal: Refusal) -> None:

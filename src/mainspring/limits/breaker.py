@@ -105,7 +105,19 @@ class Transition(Struct, frozen=True):
 class Breaker(Limit):
     """One target's: a `Limit` like any other. `changed` is told of each change of `kept`, with its transition if any."""
 
-    __slots__ = ("_asked", "_begun", "_calls", "_calm", "_leases", "_phase", "_starts", "changed", "kept", "key", "rules")
+    __slots__ = (
+        "_asked",
+        "_begun",
+        "_calls",
+        "_calm",
+        "_leases",
+        "_phase",
+        "_starts",
+        "changed",
+        "kept",
+        "key",
+        "rules",
+    )
     timed = False
 
     def __init__(self, key: str, rules: Rules, kept: Kept | None = None) -> None:

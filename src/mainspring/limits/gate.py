@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from mainspring.limits.fair import FairQueue, Priority
-from mainspring.limits.lanes import Desk, Family, Group, Lane, Need, Waiting
+from mainspring.limits.lanes import Desk, Family, Group, Holder, Lane, Need, Waiting
 from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Refusal, Verdict
 from mainspring.limits.ways import lane_of
 
@@ -25,13 +25,12 @@ Answer = Callable[[Lease, Verdict], None]
 class Gate:
     """`answer` is told of each request that waited, once it is admitted (`FREE`) or refused. It must not call back.
 
-    `leases` has who was admitted, `waiting` who waits, in the order in which they came.
+    `waiting` has who waits, in the order in which they came.
     """
 
     def __init__(self, answer: Answer, passed_over_max: int = PASSED_OVER_MAX) -> None:
         self._answer = answer
         self._passed_over_max = passed_over_max
-        self.leases: dict[Lease, Lane] = {}
         self.waiting: dict[Lease, Waiting] = {}
         self._families: dict[tuple[Priority, str, tuple[Need, ...]], Family] = {}
         self._timed: dict[Desk, None] = {}
@@ -51,50 +50,58 @@ class Gate:
 
     def lane_in(self, family: Family, own: tuple[Need, ...]) -> Lane:
         """One of the family that needs this of its own."""
-        return lane_of(family, own, self.leases, self.waiting)
+        return lane_of(family, own, self.waiting)
 
     # --- asking and giving back ---------------------------------------------------------------------------------------
 
-    def ask(self, lane: Lane, lease: Lease, now: int) -> None:
+    def ask(self, lane: Lane, holder: Holder, lease: Lease, now: int) -> None:
         """Admit as `Lane.admit` does, but whoever can't be admitted at once waits. All is answered."""
         if lease in self.waiting:
             return
-        verdict = lane.admit(lease, now)
+        verdict = lane.admit(holder.leases, lease, now)
         if verdict is not WAIT:
             self._answer(lease, verdict)
             return
         self._number += 1
-        one = self.waiting[lease] = lane.waiting[lease] = Waiting(lease, lane, self._number, now)
+        one = Waiting(lease, lane, holder, self._number, now)
+        self.waiting[lease] = lane.waiting[lease] = holder.waiting[lease] = one
         if len(lane.waiting) == 1:
             self._wait_with(one.lane, now)
             self._serve_roomier(now)
 
-    def give_back(self, lease: Lease, ended: Ended, now: int) -> bool:
-        """The attempt is over, or its request is: it holds nothing longer and waits no more. False where it did neither."""
-        lane = self.leases.pop(lease, None)
-        if lane is None:
-            return self.withdraw(lease, now)
-        lane.give_back(lease, ended, now)
+    def give_back(self, holder: Holder, lease: Lease, ended: Ended, now: int) -> None:
+        """The attempt is over, or its request is: it holds nothing longer and waits no more."""
+        lane = holder.leases.pop(lease, None)
+        if lane is not None:
+            lane.give_back(lease, ended, now)
         if self.waiting:
-            self.look_in(lane, now)
-        return True
+            self.over(lane, lease, now)
 
-    def withdraw(self, lease: Lease, now: int) -> bool:
-        """It waits no more. False where it did not."""
-        one = self.waiting.pop(lease, None)
-        if one is None:
-            return False
-        del one.lane.waiting[lease]
-        self._settle(one.lane)
-        self._serve_roomier(now)
-        return True
+    def over(self, lane: Lane | None, lease: Lease, now: int) -> None:
+        """What was held by a lane is given back (None: nothing was held): somebody may have waited for it; or this waited."""
+        if lane is None:
+            self.withdraw(lease, now)
+        else:
+            self._roomier.update((desk, None) for desk, _ in lane.all if desk.queue is not None)
+            self._serve_roomier(now)
 
-    def give_back_all(self, leases: Collection[tuple[Lease, Ended]], now: int) -> None:
+    def withdraw(self, lease: Lease, now: int) -> None:
+        """It waits no more."""
+        one = self.waiting.get(lease)
+        if one is not None:
+            self._waits_no_more(one)
+            self._settle(one.lane)
+            self._serve_roomier(now)
+
+    def give_back_all(self, holder: Holder, leases: Collection[tuple[Lease, Ended]], now: int) -> None:
         """All of these are over. Who waits goes first, or what is given back would be theirs."""
         for lease, _ in leases:
             self.withdraw(lease, now)
         for lease, ended in leases:
-            self.give_back(lease, ended, now)
+            self.give_back(holder, lease, ended, now)
+
+    def _waits_no_more(self, one: Waiting) -> None:
+        del self.waiting[one.lease], one.lane.waiting[one.lease], one.holder.waiting[one.lease]
 
     # --- time and size ------------------------------------------------------------------------------------------------
 
@@ -106,11 +113,6 @@ class Gate:
     def look_at(self, desk: Desk, now: int) -> None:
         """The limit may have more room than before, for a reason of its own."""
         self._roomier[desk] = None
-        self._serve_roomier(now)
-
-    def look_in(self, lane: Lane, now: int) -> None:
-        """Something was given back of what this lane needs."""
-        self._roomier.update((desk, None) for desk, _ in lane.all if desk.queue is not None)
         self._serve_roomier(now)
 
     @property
@@ -262,27 +264,24 @@ class Gate:
     # --- admitting ----------------------------------------------------------------------------------------------------
 
     def _admit(self, lane: Lane, now: int) -> None:
-        lease = lane.first.lease
-        del self.waiting[lease], lane.waiting[lease]
-        self._take(lane, lease, now)
+        one = lane.first
+        self._waits_no_more(one)
+        for desk, amount in lane.all:
+            desk.limit.take(one.lease, amount, now)
+        one.holder.leases[one.lease] = lane
         self._keep_no_longer(lane)
         self._keep_no_longer(lane.family)
         self._settle(lane)
-        self._answer(lease, FREE)
-
-    def _take(self, lane: Lane, lease: Lease, now: int) -> None:
-        for desk, amount in lane.all:
-            desk.limit.take(lease, amount, now)
-        self.leases[lease] = lane
+        self._answer(one.lease, FREE)
 
     def _refuse_first(self, group: Group, refusal: Refusal) -> bool:
         """The first of the group's requests need not wait. False where none of them does any more."""
         lane = group.first if isinstance(group, Family) and group.lanes else group
         if not isinstance(lane, Lane) or not lane.waiting:
             return False
-        lease = lane.first.lease
-        del self.waiting[lease], lane.waiting[lease]
-        self._answer(lease, refusal)
+        one = lane.first
+        self._waits_no_more(one)
+        self._answer(one.lease, refusal)
         self._settle(lane)
         return True
 

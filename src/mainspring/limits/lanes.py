@@ -85,14 +85,25 @@ class Group:
         raise NotImplementedError
 
 
+class Holder:
+    """Whoever asks: what it was admitted to, by which lane, and what it waits for."""
+
+    __slots__ = ("leases", "waiting")
+
+    def __init__(self) -> None:
+        self.leases: dict[Lease, Lane] = {}
+        self.waiting: dict[Lease, Waiting] = {}
+
+
 class Waiting:
     """A request that waits, since `since`. Numbers say in what order requests came."""
 
-    __slots__ = ("lane", "lease", "number", "since")
+    __slots__ = ("holder", "lane", "lease", "number", "since")
 
-    def __init__(self, lease: Lease, lane: Lane, number: int, since: int) -> None:
+    def __init__(self, lease: Lease, lane: Lane, holder: Holder, number: int, since: int) -> None:
         self.lease = lease
         self.lane = lane
+        self.holder = holder
         self.number = number
         self.since = since
 
@@ -100,25 +111,25 @@ class Waiting:
 class Lane(Group):
     """Requests that need the same. `needs` are those of their own instance, `all` everything that they need.
 
-    `leases` and `others` are the gate's: who was admitted, by which lane, and whoever waits. How a request is admitted
-    depends on what is needed, and is on the way of every step that has a limit: see limits/ways.py.
+    `others` are all that wait at the gate. How a request is admitted depends on what is needed, and is on the way of every
+    step that has a limit: see limits/ways.py.
     """
 
-    __slots__ = ("all", "family", "joined", "leases", "others", "waiting")
+    __slots__ = ("all", "family", "joined", "others", "waiting")
 
-    def __init__(
-        self, family: Family, own: tuple[Need, ...], leases: dict[Lease, Lane], others: dict[Lease, Waiting]
-    ) -> None:
-        Group.__init__(self, family.priority, family.workflow, own)  # an instance with limits of its own makes some lanes
+    def __init__(self, family: Family, own: tuple[Need, ...], others: dict[Lease, Waiting]) -> None:
+        Group.__init__(
+            self, family.priority, family.workflow, own
+        )  # an instance with limits of its own makes some lanes
         self.family = family
         self.all = own + family.needs
-        self.leases = leases
         self.others = others
         self.waiting: dict[Lease, Waiting] = {}
         self.joined = False
 
-    def admit(self, lease: Lease, now: int) -> Verdict:
-        """Admit at once if all is free and nobody waits for any of it. Else nothing has changed."""
+    def admit(self, leases: dict[Lease, Lane], lease: Lease, now: int) -> Verdict:
+        """Admit at once if all is free and nobody waits for any of it: it is among its holder's `leases` then. Else nothing
+        has changed."""
         raise NotImplementedError
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:

@@ -16,7 +16,7 @@ Leases = dict[Lease, Lane]
 Others = dict[Lease, Waiting]
 
 
-def lane_of(family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> Lane:
+def lane_of(family: Family, own: tuple[Need, ...], others: Others) -> Lane:
     """The lane of requests that need what the family does, and something of their own."""
     needs = own + family.needs
     way: type[Lane] = Checked
@@ -24,7 +24,7 @@ def lane_of(family: Family, own: tuple[Need, ...], leases: Leases, others: Other
         way = OnePlace if _is_place(*needs[0]) else OneLimit
     elif needs and all(_is_place(desk, amount) for desk, amount in needs[:-1]):
         way = PlacesAndOne
-    return way(family, own, leases, others)
+    return way(family, own, others)
 
 
 def _is_place(desk: Desk, amount: int) -> bool:
@@ -36,17 +36,17 @@ class OnePlace(Lane):
 
     __slots__ = ("_pool",)
 
-    def __init__(self, family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> None:
-        Lane.__init__(self, family, own, leases, others)
+    def __init__(self, family: Family, own: tuple[Need, ...], others: Others) -> None:
+        Lane.__init__(self, family, own, others)
         self._pool = cast(Pool, self.all[0][0].limit)
 
-    def admit(self, lease: Lease, now: int) -> Verdict:
+    def admit(self, leases: Leases, lease: Lease, now: int) -> Verdict:
         pool = self._pool
         held = pool.held
         if len(held) >= pool.size or (self.others and self.hindered()):
             return FREE if lease in held else WAIT
         held[lease] = None
-        self.leases[lease] = self
+        leases[lease] = self
         return FREE
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
@@ -58,19 +58,19 @@ class OneLimit(Lane):
 
     __slots__ = ("_amount", "_limit")
 
-    def __init__(self, family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> None:
-        Lane.__init__(self, family, own, leases, others)
+    def __init__(self, family: Family, own: tuple[Need, ...], others: Others) -> None:
+        Lane.__init__(self, family, own, others)
         desk, self._amount = self.all[0]
         self._limit = desk.limit
 
-    def admit(self, lease: Lease, now: int) -> Verdict:
-        if lease in self.leases:
+    def admit(self, leases: Leases, lease: Lease, now: int) -> Verdict:
+        if lease in leases:
             return FREE
         if self.others and self.hindered():
             return WAIT
         verdict = self._limit.admit(lease, self._amount, now)
         if verdict is FREE:
-            self.leases[lease] = self
+            leases[lease] = self
         return verdict
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
@@ -82,14 +82,14 @@ class PlacesAndOne(Lane):
 
     __slots__ = ("_amount", "_limit", "_pools")
 
-    def __init__(self, family: Family, own: tuple[Need, ...], leases: Leases, others: Others) -> None:
-        Lane.__init__(self, family, own, leases, others)
+    def __init__(self, family: Family, own: tuple[Need, ...], others: Others) -> None:
+        Lane.__init__(self, family, own, others)
         *places, (desk, self._amount) = self.all
         self._pools = tuple(cast(Pool, place.limit) for place, _ in places)
         self._limit = desk.limit
 
-    def admit(self, lease: Lease, now: int) -> Verdict:
-        if lease in self.leases:
+    def admit(self, leases: Leases, lease: Lease, now: int) -> Verdict:
+        if lease in leases:
             return FREE
         if self.others and self.hindered():
             return WAIT
@@ -100,7 +100,7 @@ class PlacesAndOne(Lane):
         if verdict is FREE:
             for pool in self._pools:
                 pool.held[lease] = None
-            self.leases[lease] = self
+            leases[lease] = self
         return verdict
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
@@ -114,8 +114,8 @@ class Checked(Lane):
 
     __slots__ = ()
 
-    def admit(self, lease: Lease, now: int) -> Verdict:
-        if lease in self.leases:
+    def admit(self, leases: Leases, lease: Lease, now: int) -> Verdict:
+        if lease in leases:
             return FREE
         for desk, amount in self.all:
             if desk.hindered:
@@ -125,5 +125,5 @@ class Checked(Lane):
                 return verdict
         for desk, amount in self.all:
             desk.limit.take(lease, amount, now)
-        self.leases[lease] = self
+        leases[lease] = self
         return FREE

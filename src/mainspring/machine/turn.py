@@ -22,10 +22,9 @@ class Refused(Exception):
 
 class Admission(Protocol):
     """Whether a node with limits (its path, run and attempt to come) may start in the turn at this time. If it is `FREE`, it
-    has been taken, and is given back by ReleaseAdmission, or when the turn is thrown away (SEMANTICS 72). `asked`: it was
-    asked for by AskAdmission too, so that it may have been taken for that."""
+    has been taken, and is given back by ReleaseAdmission, or when the turn is thrown away (SEMANTICS 72)."""
 
-    def __call__(self, node: PlanNode, path: str, run: int, attempt: int, now: int, asked: bool = False, /) -> Verdict:
+    def __call__(self, node: PlanNode, path: str, run: int, attempt: int, now: int, /) -> Verdict:
         """Give the verdict."""
         ...
 

@@ -276,8 +276,10 @@ class Resilience(RuleBasedStateMachine):
             keys = [key for id, key in self.world.undone if id == case.id]
             wanted = [f"{case.id}/{one.path}/{one.run}:undo" for one in case.undone]
             assert keys == wanted, f"undone were {keys}, by the journal {wanted}"
-        held = self.engine.host.limits.gate
-        assert (held.leases, held.waiting) == ({}, {})
+        for one in self.engine.host.limits.standings():
+            assert (one.active, one.queued) == (0, 0), one
+        for breaker in self.engine.breakers():
+            assert (breaker.active, breaker.waiting) == (0, 0), breaker
         self.runner.run(self.engine.__aexit__(None, None, None))
 
 

@@ -57,8 +57,8 @@ def start(turn: Turn, node: PlanNode) -> bool:
     if node.resource is None and (state is None or state.crashes < SUSPECT_CRASHES):
         return begin(turn, node, state)
     state = state or turn.scope.state(node)
-    # It starts where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72). One that waited for its
-    # code has only just given back what it held.
+    # It starts where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72). One that waited for
+    # its code has only just given back what it held.
     admit = turn.admission
     if admit is None or state.crashes >= SUSPECT_CRASHES or state.status == "waiting":
         return _ask(turn, node, state)
@@ -73,7 +73,7 @@ def must_ask(turn: Turn, node: PlanNode, state: NodeState) -> bool:
     admit = turn.admission
     if admit is None or state.crashes >= SUSPECT_CRASHES:
         return False
-    return admit(node, turn.path(node), state.run, state.attempt + 1, turn.at, True) is not FREE
+    return admit(node, turn.path(node), state.run, state.attempt + 1, turn.at) is not FREE
 
 
 def _ask(turn: Turn, node: PlanNode, state: NodeState) -> bool:

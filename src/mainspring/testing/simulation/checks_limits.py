@@ -136,7 +136,7 @@ def _units(resources: Resources | None, what: str) -> float:
 
 def nothing_leaks(world: World, process: Process) -> None:
     """All is over: nobody holds or waits for anything."""
-    gate = process.engine.host.limits.gate
-    if gate.leases or gate.waiting:
-        left = [str(one) for one in (*gate.leases, *gate.waiting)]
-        world.fail("no place leaks", f"{process.name}: all is over, and there are {left[:3]}")
+    left = [one.key for one in process.engine.host.limits.standings() if one.active or one.queued]
+    left += [one.target for one in process.engine.breakers() if one.active or one.waiting]
+    if left:
+        world.fail("no place leaks", f"{process.name}: all is over, and there is somebody at {left[:3]}")
