@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -114,6 +114,10 @@ class Breakers:
             breaker.changed = lambda transition: self._changed(breaker, target, transition)
             desks = self._breakers[target] = Desk(breaker), Desk(Retries(breaker))
         return desks
+
+    def desks(self) -> Iterator[Desk]:
+        """Where calls of this session's targets ask."""
+        return (desk for desk, _ in self._breakers.values())
 
     # --- for people ---------------------------------------------------------------------------------------------------
 

@@ -136,7 +136,10 @@ def _units(resources: Resources | None, what: str) -> float:
 
 def nothing_leaks(world: World, process: Process) -> None:
     """All is over: nobody holds or waits for anything."""
-    left = [one.key for one in process.engine.host.limits.standings() if one.active or one.queued]
-    left += [one.target for one in process.engine.breakers() if one.active or one.waiting]
+    host = process.engine.host
+    desks = (*host.limits.desks.values(), *host.breakers.desks())
+    left = [
+        str(one) for one in (*host.limits.gate.waiting, *(lease for desk in desks for lease in desk.limit.holders()))
+    ]
     if left:
-        world.fail("no place leaks", f"{process.name}: all is over, and there is somebody at {left[:3]}")
+        world.fail("no place leaks", f"{process.name}: all is over, and there are {left[:3]}")
