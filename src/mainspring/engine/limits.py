@@ -21,12 +21,11 @@ from mainspring.engine.settings import EngineSettings
 from mainspring.engine.starving import Starving
 from mainspring.graph.plan import PlanNode
 from mainspring.limits.adaptive import Adaptive
-from mainspring.limits.breaker import Breaker
 from mainspring.limits.bucket import Bucket
 from mainspring.limits.fair import PRIORITIES
 from mainspring.limits.gate import Gate
 from mainspring.limits.lanes import Desk, Holder, Lane, Need
-from mainspring.limits.limit import FREE, STOPPED, UNUSED, Ended, Lease, Limit, Refusal, Verdict
+from mainspring.limits.limit import STOPPED, UNUSED, Ended, Lease, Limit, Refusal, Verdict
 from mainspring.limits.pool import UNIT, Absent, Pool, Units
 from mainspring.limits.standing import Standing, standing_of
 from mainspring.machine.effects import AskAdmission, ReleaseAdmission
@@ -71,10 +70,7 @@ class Holdings(Holder):
         # Each of these lines is on the way of every step that has a limit.
         lane = self.lanes.get(self.sorts.get(node)) or self.lane_for(node, path)  # type: ignore[arg-type]
         # Equal to a Lease, and made in a fifth of the time.
-        verdict = lane.admit(self.leases, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
-        if verdict is not FREE and isinstance(verdict, Refusal):
-            declined(lane, verdict)
-        return verdict
+        return lane.admit(self.leases, (self.id, path, run, attempt), now)  # type: ignore[arg-type]
 
     def lane_for(self, node: PlanNode, path: str) -> Lane:
         """Where the request goes that is to be made for the node at `path`: a retry may need more than a first try."""
@@ -83,14 +79,6 @@ class Holdings(Holder):
         if lane is None:
             lane = self.lanes[sort] = self.gate.lane_in(sort.family, self._own_needs(sort))
         return lane
-
-    def declined(self, lease: Lease, refusal: Refusal) -> None:
-        """A request that waited is refused."""
-        try:
-            node = self.live.instance.locate(lease.path)[1]
-        except KeyError:
-            return  # its scope was stopped by a turn that is not durable yet: nobody is turned away
-        declined(self.lane_for(node, lease.path), refusal)
 
     def _has_failed(self, node: PlanNode, path: str) -> bool:
         state = self.live.instance.locate(path)[0].nodes[node.index]
@@ -263,7 +251,6 @@ class Limits:
             return
         seed = self._clock.seed()
         if isinstance(verdict, Refusal):
-            live.holdings.declined(lease, verdict)
             refused = AdmissionRefused(
                 path=lease.path,
                 run=lease.run,
@@ -401,10 +388,3 @@ def _has_limits(live: Live, lease: Lease) -> bool:
         return live.instance.locate(lease[1])[1].resource is not None
     except KeyError:
         return False
-
-
-def declined(lane: Lane, refusal: Refusal) -> None:
-    """Tell the breaker that a call was turned away: while it recovers, that is part of what it counts."""
-    for desk, _ in lane.all:
-        if isinstance(desk.limit, Breaker):
-            desk.limit.declined(refusal)

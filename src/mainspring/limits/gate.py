@@ -281,6 +281,7 @@ class Gate:
             return False
         one = lane.first
         self._waits_no_more(one)
+        lane.declined(refusal)
         self._answer(one.lease, refusal)
         self._settle(lane)
         return True

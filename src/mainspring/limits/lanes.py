@@ -12,7 +12,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 from mainspring.limits.fair import FairQueue, Priority
-from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Limit, Verdict
+from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Limit, Refusal, Verdict
 
 
 class Desk:
@@ -136,6 +136,11 @@ class Lane(Group):
         """What the lease holds of each limit is over."""
         for desk, _ in self.all:
             desk.limit.give_back(lease, ended, now)
+
+    def declined(self, refusal: Refusal) -> None:
+        """Somebody was turned away. While a breaker recovers, that is part of what it counts."""
+        for desk, _ in self.all:
+            desk.limit.declined(refusal)
 
     def hindered(self) -> bool:
         """Whether others wait for any of it, or some of it is kept for others. Never where nobody waits at all."""

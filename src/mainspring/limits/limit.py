@@ -94,6 +94,10 @@ class Limit(Protocol):
         """The attempt is over. A lease that is not known changes nothing."""
         ...
 
+    def declined(self, refusal: Refusal) -> None:
+        """Somebody was turned away who asked for this, be it for the want of something else."""
+        return
+
     def due(self, amount: int, now: int) -> int | None:
         """When so much might be there by time alone (None: only when somebody gives it back). Asked of `timed` ones."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 from mainspring.limits.lanes import Desk, Family, Lane, Need, Waiting
-from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Verdict
+from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Refusal, Verdict
 from mainspring.limits.pool import Pool
 
 Leases = dict[Lease, Lane]
@@ -71,6 +71,8 @@ class OneLimit(Lane):
         verdict = self._limit.admit(lease, self._amount, now)
         if verdict is FREE:
             leases[lease] = self
+        elif isinstance(verdict, Refusal):
+            self.declined(verdict)
         return verdict
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
@@ -101,6 +103,8 @@ class PlacesAndOne(Lane):
             for pool in self._pools:
                 pool.held[lease] = None
             leases[lease] = self
+        elif isinstance(verdict, Refusal):
+            self.declined(verdict)
         return verdict
 
     def give_back(self, lease: Lease, ended: Ended, now: int) -> None:
@@ -122,6 +126,8 @@ class Checked(Lane):
                 return WAIT
             verdict = desk.limit.check(amount, now)
             if verdict is not FREE:
+                if isinstance(verdict, Refusal):
+                    self.declined(verdict)
                 return verdict
         for desk, amount in self.all:
             desk.limit.take(lease, amount, now)

@@ -56,11 +56,14 @@ def start(turn: Turn, node: PlanNode) -> bool:
     state = turn.scope.nodes[node.index]
     if node.resource is None and (state is None or state.crashes < SUSPECT_CRASHES):
         return begin(turn, node, state)
-    state = state or turn.scope.state(node)
     # It starts where its limits are free just now; else it is ready, and asks for them (SEMANTICS 72). One that waited for
     # its code has only just given back what it held.
     admit = turn.admission
-    if admit is None or state.crashes >= SUSPECT_CRASHES or state.status == "waiting":
+    if state is None:
+        state = turn.scope.state(node)
+    elif state.crashes >= SUSPECT_CRASHES or state.status == "waiting":
+        admit = None
+    if admit is None:
         return _ask(turn, node, state)
     verdict = admit(node, node.path or turn.path(node), state.run, state.attempt + 1, turn.at)
     if verdict is FREE:
