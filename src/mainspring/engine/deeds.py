@@ -120,7 +120,7 @@ class Deeds:
         host = self._host
         if live.instance.status not in INSTANCE_FINAL:
             return  # it is told again of an end that is over: it undoes by now what was left
-        if live.uncommitted or host.loop.has_orders(live):
+        if live.uncommitted or live.orders:
             # Orders that came to it meanwhile: whether these had it go on, and end again, must be durable before it may be
             # claimed anew. Else it would be in memory twice, and both would take the order.
             host.ending.add(live)

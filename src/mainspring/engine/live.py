@@ -33,7 +33,8 @@ Running = tuple[TaskCall, asyncio.Task[None], Awaitable[object]]
 
 
 class Live:
-    """`seq` is the last row decided, which may not be durable yet; `uncommitted` counts the turns that are not.
+    """`seq` is the last row decided, which may not be durable yet; `uncommitted` counts the turns that are not, `orders` the
+    messages that wait to be taken.
 
     `snapshot_seq` is the row after which the last snapshot was taken, `snapshot_every` how many more rows the next one
     has to wait for because of its size. `timers` says when each armed timer is due. `held` is not None while the instance
@@ -49,6 +50,7 @@ class Live:
         "id",
         "instance",
         "number",
+        "orders",
         "program",
         "record",
         "seq",
@@ -73,6 +75,7 @@ class Live:
         self.created = seq > 0
         self.status_written = record.status
         self.uncommitted = 0
+        self.orders = 0
         self.tasks: dict[str, Running] = {}
         self.timers: dict[tuple[str, int, int, str], int] = NO_TIMERS
         self.held: list[Input] | None = None

@@ -78,6 +78,12 @@ class TurnLoop:
 
     def post(self, live: Live, input: Input) -> None:
         """Queue an input. It is taken in this iteration of the event loop or the next."""
+        if input.message:
+            live.orders += 1
+        self.report(live, input)
+
+    def report(self, live: Live, input: Input) -> None:
+        """Queue what became of an attempt: as any other input, but it is never a message."""
         self._queue.append((live, input))
         if not self._scheduled:
             self._scheduled = True
@@ -92,15 +98,12 @@ class TurnLoop:
         """The numbers of the instances for which an input waits."""
         return {live.number for live, _ in self._queue}
 
-    def has_orders(self, live: Live) -> bool:
-        """Whether a message waits for this instance, which may have it go on."""
-        return any(owner is live and input.message for owner, input in self._queue)
-
     def withdraw(self, live: Live) -> list[Input]:
         """Take the inputs that wait for this instance out of the queue."""
         found = [input for owner, input in self._queue if owner is live]
         if found:
             self._queue = deque(item for item in self._queue if item[0] is not live)
+            live.orders = 0
         return found
 
     def clear(self) -> None:
@@ -114,6 +117,8 @@ class TurnLoop:
             self._room = self._drain_orders_max
             for _ in range(min(self._drain_max, len(queue))):
                 live, input = queue.popleft()
+                if input.message:
+                    live.orders -= 1
                 if live.held is None:
                     self._take(live, input, now)
                     if self._room <= 0:
@@ -206,7 +211,7 @@ class TurnLoop:
         write = Write(live.number, consumed=(input.message,))
         ends: list[AnyEffect] = []
         instance = live.instance
-        if instance.status in INSTANCE_FINAL and not any(owner is live for owner, _ in self._queue):
+        if instance.status in INSTANCE_FINAL and not live.orders:
             # It was opened to be told, and refused: it is closed again. Not where it is to be told more, which may have it go
             # on.
             write.change = Change(
