@@ -84,7 +84,9 @@ class Host:
             self.recovery.reload,
             self.cache.rows,
         )
-        self.dispatcher = Dispatcher(self.loop.report, describe, settings, clock.seed, self.deeds.progressed, self.cache)
+        self.dispatcher = Dispatcher(
+            self.loop.report, describe, settings, clock.seed, self.deeds.progressed, self.cache
+        )
         self.timers = Timers(clock, self._fire)
         self.breakers = Breakers(self)
         self.admission = Admission(self.deeds.let_in, clock.seed)

@@ -126,24 +126,25 @@ class Contents:
         ends: dict[int, int] = {}
         new: set[str] = set()
         for write in writes:
-            for record in (write.created, write.change):
-                if record is not None and record.open != (record.ended_at is None):
-                    raise StoreError(f"instance {write.instance} is {record.status}: final is what has an end")
-            if write.created is not None:
-                id = write.created.id
-                if id in self.by_id or id in new or write.instance in self.kept or write.instance in ends:
-                    raise StoreError(f"instance {id!r} exists already")
-                new.add(id)
-                ends[write.instance] = 0
-            elif write.instance not in ends:
-                kept = self.kept.get(write.instance)
+            number, created = write.instance, write.created
+            if created is not None or write.change is not None:
+                _refuse_unended(write)
+            end = ends.get(number)
+            if created is not None:
+                if created.id in self.by_id or created.id in new or number in self.kept or end is not None:
+                    raise StoreError(f"instance {created.id!r} exists already")
+                new.add(created.id)
+                end = 0
+            elif end is None:
+                kept = self.kept.get(number)
                 if kept is None:
-                    raise StoreError(f"there is no instance with number {write.instance}")
-                ends[write.instance] = kept.rows[-1].seq if kept.rows else 0
+                    raise StoreError(f"there is no instance with number {number}")
+                end = kept.rows[-1].seq if kept.rows else 0
             for row in write.rows:
-                if row.seq != ends[write.instance] + 1:
-                    raise StoreError(f"row {row.seq} of instance {row.instance} does not follow row {row.seq - 1}")
-                ends[write.instance] = row.seq
+                end += 1
+                if row.seq != end:
+                    raise StoreError(f"row {row.seq} of instance {row.instance} does not follow row {end - 1}")
+            ends[number] = end
 
     def apply(self, write: Write) -> None:
         """Do what one write says."""
@@ -152,7 +153,8 @@ class Contents:
             self.by_id[write.created.id] = write.instance
         kept = self.kept[write.instance]
         kept.rows.extend(write.rows)
-        kept.blobs.extend(write.blobs)
+        if write.blobs:
+            kept.blobs.extend(write.blobs)
         if write.snapshot is not None:
             others = [one for one in kept.snapshots if one.seq != write.snapshot.seq]
             # Two are kept: when the newest turns out to be damaged, the one before it is used.
@@ -162,7 +164,8 @@ class Contents:
             kept.record = msgspec.structs.replace(kept.record, **change)
         for id in write.consumed:
             kept.inbox.pop(id, None)
-        self.apply_rest(write)
+        if write.outbox or write.cached or write.raised or write.buried:
+            self.apply_rest(write)
 
     def apply_rest(self, write: Write) -> None:
         """Do what it says of other things than its instance."""
@@ -391,6 +394,12 @@ class Contents:
             schema=1,
             lease=self.lease,
         )
+
+
+def _refuse_unended(write: Write) -> None:
+    for record in (write.created, write.change):
+        if record is not None and record.open != (record.ended_at is None):
+            raise StoreError(f"instance {write.instance} is {record.status}: final is what has an end")
 
 
 def _due(kept: Kept, epoch: int, now: int) -> bool:
