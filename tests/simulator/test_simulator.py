@@ -9,6 +9,7 @@ leads to what was asked for, once; what is let go was at its end.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -228,3 +229,12 @@ def test_a_failure_prints_its_seed_its_invariant_and_its_story(capsys: pytest.Ca
     assert "FAILED" in printed
     assert main(["--seed", "3", "--verbose"]) == 0
     assert "all is over" in capsys.readouterr().out
+
+
+def test_what_was_played_is_forgotten() -> None:
+    """Processes that are killed stay in memory where the collector cannot see what leads back to them: 75 MB in 100 seeds."""
+    run_chunk(0, 5)
+    gc.collect()
+    before = len(gc.get_objects())
+    run_chunk(5, 10)
+    assert len(gc.get_objects()) < before + 2_000

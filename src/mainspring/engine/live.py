@@ -98,10 +98,11 @@ class Live:
                 started.set_exception(error)
 
 
-class Entry(Struct, eq=False, gc=False):
+class Entry(Struct, eq=False):
     """A turn on its way to the store: what to write, what was ordered, and the input, in case it must be taken again.
 
-    `events`, which happened at `at`, are those in what is written: whoever follows them needs not decode them.
+    `events`, which happened at `at`, are those in what is written: whoever follows them needs not decode them. The garbage
+    collector sees it (`gc=False` hides what an object refers to): the engine keeps the newest ones, and would never be freed.
     """
 
     live: Live

@@ -1,0 +1,43 @@
+"""An engine that is over leaves nothing in memory, however it ended and whatever was under way."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+import mainspring as ms
+
+
+@ms.task(name="freed_hangs")
+async def hangs() -> None:
+    await asyncio.sleep(1_000)
+
+
+def played(how: str) -> weakref.ref[ms.Engine]:
+    """An engine with instances that run, wait for a place, and wait for a signal, until it stops or is killed."""
+
+    async def play() -> weakref.ref[ms.Engine]:
+        limited = ms.Node("a", "function", config={"handler": "freed_hangs"}, max_concurrent_executions=2)
+        workflow = ms.Workflow("w", nodes=[limited, ms.Node("b", "wait", config={"signal": "go"})])
+        engine = await ms.Engine("memory:").__aenter__()
+        for _ in range(4):
+            await engine.start(workflow)
+        await asyncio.sleep(0)
+        if how == "killed":
+            await engine.host.kill()
+        else:
+            await engine.__aexit__(None, None, None)
+        return weakref.ref(engine)
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_nothing_of_an_engine_stays(how: str) -> None:
+    """Whoever opens engines again and again, as tests do, kept each of them with all of its store."""
+    engines = [played(how) for _ in range(3)]
+    gc.collect()
+    assert [engine() for engine in engines[:-1]] == [None, None]
