@@ -37,7 +37,8 @@ def played(how: str) -> weakref.ref[ms.Engine]:
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_nothing_of_an_engine_stays(how: str) -> None:
-    """Whoever opens engines again and again, as tests do, kept each of them with all of its store."""
-    engines = [played(how) for _ in range(3)]
+    """Whoever opens engines again and again, as tests do, kept each of them with all of its store. (Python itself, and the
+    tracing of coverage, may keep what ran last a little longer.)"""
+    engines = [played(how) for _ in range(8)]
     gc.collect()
-    assert [engine() for engine in engines[:-1]] == [None, None]
+    assert [engine() for engine in engines[:4]] == [None] * 4
