@@ -392,3 +392,37 @@ def test_one_that_waits_for_its_own_instance_is_refused_by_a_breaker_that_opened
     assert breaker.kept.state == "open"
     assert it.admitted == [] and [one for one, _ in it.refused] == [lease(1)]
     assert not it.holder.leases and not it.gate.waiting
+
+
+def test_whoever_needs_some_of_several_kinds_waits_behind_who_waits_for_any_and_the_next_one_too() -> None:
+    """Units and a bucket, and pools and a bucket: no newcomer takes what the other lacks."""
+    for first in (Units("u", 4), Pool("p", 4)):
+        it = Answers()
+        desk, tokens = Desk(first), Desk(Bucket("b", rate=1, per=1_000, burst=1, now=None))
+        lane = it.gate.lane(1, "w", [(desk, 1), (tokens, 1)])
+        assert lane.admit(it.holder.leases, lease(0), 0) is FREE
+        it.gate.ask(lane, it.holder, lease(1), 0)
+        assert lane.admit(it.holder.leases, lease(2), 1_000) is WAIT, "its token is that of who waits"
+        it.gate.look(1_000)
+        assert it.admitted == [lease(1)] and len(desk.limit.holders()) == 2
+
+
+class Telling(Breaker):
+    """A breaker that notes who was turned away."""
+
+    told: list[Refusal]
+
+    def declined(self, refusal: Refusal) -> None:
+        self.told.append(refusal)
+
+
+def test_who_is_turned_away_is_told_to_all_limits_that_it_needs() -> None:
+    """By each way of asking at once."""
+    for others in ([], [(Desk(Pool("p", 9)), 1)], [(Desk(Units("u", 9)), 1)]):
+        it = Answers()
+        breaker = Telling("breaker", Rules())
+        breaker.told = []
+        breaker.force_open(0, "by hand")
+        lane = it.gate.lane(1, "w", [*others, (Desk(breaker), 1)])
+        refused = lane.admit(it.holder.leases, lease(0), 0)
+        assert breaker.told == [refused] and not it.holder.leases
