@@ -47,23 +47,31 @@ class Sort:
         self.resources = limit_names.amounts(node.definition.resources)
 
 
+NOTHING_OWN: dict[str, Desk] = {}
+"""Never added to: most instances have no limits of their own."""
+
+
 class Holdings(Holder):
     """What one instance asks of its limits and has of them.
 
     `lanes` are those of all instances that have no limits of their own, else this one's.
     """
 
-    __slots__ = ("gate", "id", "lanes", "limits", "live", "own", "sorts")
+    __slots__ = ("id", "lanes", "limits", "live", "own", "sorts")
 
     def __init__(self, limits: Limits, live: Live) -> None:
         Holder.__init__(self)
         self.limits = limits
         self.live = live
         self.id = live.id
-        self.gate = limits.gate
         self.sorts = limits.sorts
-        self.own = limits.own_of(live)
-        self.lanes = {} if self.own else limits.lanes
+        workflow = live.program.plan.workflow
+        if workflow.max_concurrency is None and workflow.quotas is None:
+            self.own = NOTHING_OWN
+            self.lanes = limits.lanes
+        else:
+            self.own = limits.own_of(live, self)
+            self.lanes = {} if self.own else limits.lanes
 
     def admit(self, node: PlanNode, path: str, run: int, attempt: int, now: int) -> Verdict:
         """Called by the machine: may this node start now? Where it is free it is taken."""
@@ -77,7 +85,7 @@ class Holdings(Holder):
         sort = self.limits.sort_of(node, self.live, lambda: self._has_failed(node, path))
         lane = self.lanes.get(sort)
         if lane is None:
-            lane = self.lanes[sort] = self.gate.lane_in(sort.family, self._own_needs(sort))
+            lane = self.lanes[sort] = self.limits.gate.lane_in(sort.family, self._own_needs(sort))
         return lane
 
     def _has_failed(self, node: PlanNode, path: str) -> bool:
@@ -193,7 +201,7 @@ class Limits:
             self._let_go(held, [(lease, UNUSED) for lease in waiting])
             self._let_go(held, [(lease, STOPPED) for lease in held.leases if not _has_limits(live, lease)])
             if renewed is not None:
-                renewed.leases = held.leases
+                renewed.leases = {**held.leases}  # the old one's stay: a pool of its own counts them
                 if held in self._owners:  # who runs holds what was the instance's own
                     self._owners.add(renewed)
             self._owners.discard(held)
@@ -289,12 +297,14 @@ class Limits:
 
     # --- what a node needs --------------------------------------------------------------------------------------------
 
-    def own_of(self, live: Live) -> dict[str, Desk]:
+    def own_of(self, live: Live, held: Holdings) -> dict[str, Desk]:
         """The limits of one instance: "" is its concurrency, the others are units by their name."""
         workflow = live.program.plan.workflow
         own: dict[str, Desk] = {}
         if workflow.max_concurrency is not None:
-            own[""] = Desk(Pool(limit_names.of_instance(live.id), workflow.max_concurrency))
+            pool = Pool(limit_names.of_instance(live.id), workflow.max_concurrency)
+            pool.held = held.leases
+            own[""] = Desk(pool)
         if workflow.quotas is None:
             return own
         for what, size in limit_names.amounts(workflow.quotas).items():

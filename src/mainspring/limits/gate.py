@@ -64,7 +64,8 @@ class Gate:
             return
         self._number += 1
         one = Waiting(lease, lane, holder, self._number, now)
-        self.waiting[lease] = lane.waiting[lease] = holder.waiting[lease] = one
+        self.waiting[lease] = one
+        one.begin()
         if len(lane.waiting) == 1:
             self._wait_with(one.lane, now)
             self._serve_roomier(now)
@@ -101,7 +102,8 @@ class Gate:
             self.give_back(holder, lease, ended, now)
 
     def _waits_no_more(self, one: Waiting) -> None:
-        del self.waiting[one.lease], one.lane.waiting[one.lease], one.holder.waiting[one.lease]
+        del self.waiting[one.lease]
+        one.end()
 
     # --- time and size ------------------------------------------------------------------------------------------------
 

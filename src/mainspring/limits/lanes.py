@@ -85,6 +85,10 @@ class Group:
         raise NotImplementedError
 
 
+NOBODY: dict[Lease, Waiting] = {}
+"""Never added to: most holders and most lanes never have anybody wait, and would not have to pay for a place of their own."""
+
+
 class Holder:
     """Whoever asks: what it was admitted to, by which lane, and what it waits for."""
 
@@ -92,7 +96,7 @@ class Holder:
 
     def __init__(self) -> None:
         self.leases: dict[Lease, Lane] = {}
-        self.waiting: dict[Lease, Waiting] = {}
+        self.waiting = NOBODY
 
 
 class Waiting:
@@ -106,6 +110,18 @@ class Waiting:
         self.holder = holder
         self.number = number
         self.since = since
+
+    def begin(self) -> None:
+        """It waits in its lane, and its holder knows of it."""
+        for place in (self.lane, self.holder):
+            if place.waiting is NOBODY:
+                place.waiting = {}
+            place.waiting[self.lease] = self
+
+    def end(self) -> None:
+        """It waits there no longer."""
+        del self.lane.waiting[self.lease], self.holder.waiting[self.lease]
+
 
 
 class Lane(Group):
@@ -124,7 +140,7 @@ class Lane(Group):
         self.family = family
         self.all = own + family.needs
         self.others = others
-        self.waiting: dict[Lease, Waiting] = {}
+        self.waiting = NOBODY
         self.joined = False
 
     def admit(self, leases: dict[Lease, Lane], lease: Lease, now: int) -> Verdict:

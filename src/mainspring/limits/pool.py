@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from mainspring.limits.limit import FREE, WAIT, Ended, Lease, Limit, Refusal, Verdict
 
@@ -11,7 +12,10 @@ UNIT = 1_000
 
 
 class Pool(Limit):
-    """At most `size` leases at a time."""
+    """At most `size` leases at a time.
+
+    `held` has them as its keys. Where all that somebody holds has a place in this pool, it is what that one holds.
+    """
 
     __slots__ = ("held", "key", "size")
     timed = False
@@ -19,7 +23,7 @@ class Pool(Limit):
     def __init__(self, key: str, size: int) -> None:
         self.key = key
         self.size = size
-        self.held: dict[Lease, None] = {}
+        self.held: dict[Lease, Any] = {}
 
     def resize(self, size: int) -> None:
         """It has so many places from here on. Who has one keeps it."""
