@@ -178,6 +178,23 @@ async def test_cancelling_gives_back_at_once(store: Store) -> None:
         assert free(engine)
 
 
+async def test_what_one_instance_had_its_successor_has_free(store: Store) -> None:
+    """Of one version, one after the other: each is cancelled while two of it are at work and one waits."""
+    one_of_cpu = Resources(cpu=1)
+    nodes = [node(f"n{number}", "limit_work", resources=one_of_cpu) for number in range(3)]
+    said = workflow(*nodes, id="own", max_concurrency=2, quotas=Resources(cpu=3))
+    async with ms.Engine(store) as engine:
+        for _ in range(3):
+            run = await engine.start(said)
+            await until(2)
+            standing = {one.key: (one.active, one.queued) for one in engine.limits()}
+            assert standing == {f"maxConcurrency of {run.id}": (2, 1), f"cpu of {run.id}": (2, 0)}
+            await run.cancel()
+            await run.result()
+            await engine.idle()
+            assert not engine.limits() and not inside
+
+
 async def until_other(run: ms.Run) -> None:
     while [one.split()[0] for one in inside] != [run.id]:
         await asyncio.sleep(0.001)

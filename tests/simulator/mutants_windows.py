@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mainspring.engine import breakers
 from mainspring.engine.breakers import Breakers
-from mainspring.engine.limits import Holdings
+from mainspring.engine.holdings import Holdings
 from mainspring.limits.breaker import Breaker, Kept, Rules
 from mainspring.limits.limit import FREE, Ended, Lease, Verdict
 from tests.simulator.mutants import mutant, put

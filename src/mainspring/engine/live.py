@@ -18,7 +18,7 @@ from mainspring.messaging.task import TaskCall
 
 if TYPE_CHECKING:
     from mainspring.engine.checkpoints import Ahead
-    from mainspring.engine.limits import Holdings
+    from mainspring.engine.holdings import Holdings
 
 SNAPSHOT_BYTES_PER_TURN = 256
 """A turn pays for so much of a snapshot: one of 1 MB is followed by the next after 4,096 turns, not after 256, and costs a

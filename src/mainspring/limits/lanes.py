@@ -123,7 +123,6 @@ class Waiting:
         del self.lane.waiting[self.lease], self.holder.waiting[self.lease]
 
 
-
 class Lane(Group):
     """Requests that need the same. `needs` are those of their own instance, `all` everything that they need.
 

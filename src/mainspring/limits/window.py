@@ -18,7 +18,7 @@ class Window:
     def __init__(self, marks: int, size: int, time: int | None = None) -> None:
         self._calls: deque[tuple[int, tuple[bool, ...]]] = deque(maxlen=size)
         self._marked = [0] * marks
-        self._unmarked = (False,) * marks
+        self._unmarked = 0, (False,) * marks
         self.total = 0
         self._time = time
 
@@ -41,7 +41,10 @@ class Window:
 
     def add_unmarked(self, at: int) -> None:
         """One more call without a mark, where none has any (`total` is 0): so none has to be uncounted."""
-        self._calls.append((at, self._unmarked))
+        unmarked = self._unmarked
+        if unmarked[0] != at:  # ends become durable together: most are of the same time, and one object says it of all
+            unmarked = self._unmarked = at, unmarked[1]
+        self._calls.append(unmarked)
         if self._time is not None:
             self._forget(at)
 

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import msgspec
 
 from mainspring.engine.breakers import Breakers
-from mainspring.engine.limits import Holdings
+from mainspring.engine.holdings import Holdings
 from mainspring.graph import plan_undo
 from mainspring.limits import breaker as breakers
 from mainspring.limits.breaker import Breaker, Kept, Retries, Rules, Transition
