@@ -6,7 +6,7 @@ it is done here. So deciding and doing are apart: `check`, `refuse_broken`, `is_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -30,6 +30,7 @@ from mainspring.journal.records import (
     TurnRow,
     Write,
 )
+from mainspring.stores.agenda import Agenda
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Contents:
 
     def __init__(self) -> None:
         self.kept: dict[int, Kept] = {}
+        self._agenda = Agenda()
         self.by_id: dict[str, int] = {}
         self.defined: dict[str, DefinitionRecord] = {}
         self.known_messages: set[str] = set()
@@ -69,8 +71,8 @@ class Contents:
 
     def copy_to(self, other: Contents) -> None:
         """Give others, which are new, all that these hold, and no session: what a process that died leaves."""
-        other.kept = {number: kept.copy() for number, kept in self.kept.items()}
-        other.by_id = dict(self.by_id)
+        for kept in self.kept.values():
+            other.keep(kept.copy())
         other.defined = dict(self.defined)
         other.known_messages = set(self.known_messages)
         other.arrived = self.arrived
@@ -146,11 +148,16 @@ class Contents:
                     raise StoreError(f"row {row.seq} of instance {row.instance} does not follow row {end - 1}")
             ends[number] = end
 
+    def keep(self, kept: Kept) -> None:
+        """One more instance."""
+        self.kept[kept.record.number] = kept
+        self.by_id[kept.record.id] = kept.record.number
+        self._agenda.put(kept.record, bool(kept.inbox))
+
     def apply(self, write: Write) -> None:
         """Do what one write says."""
         if write.created is not None:
-            self.kept[write.instance] = Kept(write.created)
-            self.by_id[write.created.id] = write.instance
+            self.keep(Kept(write.created))
         kept = self.kept[write.instance]
         kept.rows.extend(write.rows)
         if write.blobs:
@@ -164,6 +171,8 @@ class Contents:
             kept.record = msgspec.structs.replace(kept.record, **change)
         for id in write.consumed:
             kept.inbox.pop(id, None)
+        if write.change is not None or write.consumed:
+            self._agenda.put(kept.record, bool(kept.inbox))
         if write.outbox or write.cached or write.raised or write.buried:
             self.apply_rest(write)
 
@@ -189,8 +198,11 @@ class Contents:
         """Keep a new message."""
         self.arrived += 1
         self.known_messages.add(message.id)
-        self.kept[message.instance].messages.add(message.id)
-        self.kept[message.instance].inbox[message.id] = (self.arrived, message)
+        kept = self.kept[message.instance]
+        kept.messages.add(message.id)
+        kept.inbox[message.id] = (self.arrived, message)
+        if len(kept.inbox) == 1:
+            self._agenda.put(kept.record, True)
 
     def forget_sent(self, ids: Sequence[str]) -> None:
         """Forget what has arrived."""
@@ -238,6 +250,7 @@ class Contents:
         for number in numbers:
             kept = self.kept.pop(number)
             del self.by_id[kept.record.id]
+            self._agenda.drop(number)
             self.known_messages -= kept.messages
 
     def has_row(self, number: int, seq: int) -> bool:
@@ -287,19 +300,17 @@ class Contents:
 
     def due(self, epoch: int, now: int, limit: int, among: Sequence[str] | None) -> list[int]:
         """The numbers of up to `limit` instances that a session may take."""
-        found: list[int] = []
-        for number, kept in self.kept.items():
-            if len(found) == limit:
-                break
-            if _due(kept, epoch, now) and _is_among(kept.record.id, among):
-                found.append(number)
-        return found
+        return self._agenda.due(epoch, now, limit, self._wanted(among))
+
+    def _wanted(self, among: Sequence[str] | None) -> Callable[[int], bool]:
+        return lambda number: _is_among(self.kept[number].record.id, among)
 
     def take(self, epoch: int, numbers: Sequence[int]) -> list[Loaded]:
         """Give these instances to a session."""
         for number in numbers:
             kept = self.kept[number]
             kept.record = msgspec.structs.replace(kept.record, owner=epoch, wake_at=None)
+            self._agenda.put(kept.record, bool(kept.inbox))
         return self.loaded(numbers)
 
     def loaded(self, numbers: Sequence[int]) -> list[Loaded]:
@@ -308,14 +319,12 @@ class Contents:
 
     def mail(self, epoch: int, limit: int) -> list[InboxMessage]:
         """Unconsumed messages for instances in memory here."""
-        owned = (kept for kept in self.kept.values() if kept.inbox and kept.record.owner == epoch)
+        owned = (self.kept[number] for number in self._agenda.mailed(epoch))
         return [message for _, message in sorted(entry for kept in owned for entry in kept.inbox.values())[:limit]]
 
     def next_wake(self, among: Sequence[str] | None) -> int | None:
         """The earliest sleeper's time."""
-        records = (kept.record for kept in self.kept.values())
-        sleepers = (one for one in records if one.open and one.owner == 0 and _is_among(one.id, among))
-        return min((one.wake_at for one in sleepers if one.wake_at is not None), default=None)
+        return self._agenda.next_wake(None if among is None else self._wanted(among))
 
     def outbox(self, limit: int) -> list[OutboxRow]:
         """What is still to be sent."""
@@ -400,15 +409,6 @@ def _refuse_unended(write: Write) -> None:
     for record in (write.created, write.change):
         if record is not None and record.open != (record.ended_at is None):
             raise StoreError(f"instance {write.instance} is {record.status}: final is what has an end")
-
-
-def _due(kept: Kept, epoch: int, now: int) -> bool:
-    record = kept.record
-    if not record.open or record.owner == epoch:
-        return False
-    if record.owner != 0:  # its session is over: there is only one, and it is ours
-        return True
-    return bool(kept.inbox) or (record.wake_at is not None and record.wake_at <= now)
 
 
 def _is_among(id: str, among: Sequence[str] | None) -> bool:

@@ -161,8 +161,7 @@ class Books:
             case lines.Kept():
                 number = line.record.number
                 snapshots = [lines.snapshot(number, one) for one in line.snapshots]
-                contents.kept[number] = Kept(line.record, snapshots=snapshots)
-                contents.by_id[line.record.id] = number
+                contents.keep(Kept(line.record, snapshots=snapshots))
             case lines.Known():
                 contents.known_messages.update(line.ids)
                 if line.instance in contents.kept:
