@@ -156,10 +156,10 @@ async def test_instances_wait_for_room_on_a_full_disk(small_disk: Path, caplog: 
     store.commit = lambda lease, writes: asyncio.ensure_future(watched(store, lease, writes))  # type: ignore[method-assign]
     async with ms.Engine(store, settings=ms.EngineSettings(store_retry_ms_max=20)) as engine:
         ballast.write_bytes(b"x" * (900 << 10))
-        runs = [await engine.start(chain, key=str(number)) for number in range(8)]
+        starts = asyncio.gather(*(engine.start(chain, key=str(number)) for number in range(8)))
         await asyncio.wait_for(full.wait(), 20)
-        ballast.unlink()
-        results = [await asyncio.wait_for(run.result(), 20) for run in runs]
+        ballast.unlink()  # the last ones may not have begun by then: they wait for room too
+        results = [await asyncio.wait_for(run.result(), 20) for run in await asyncio.wait_for(starts, 20)]
     assert {result.status for result in results} == {"completed"}
     assert len(CALLS) == 80
     assert set(CALLS.values()) == {1}, "none ran again"
