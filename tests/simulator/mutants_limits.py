@@ -6,7 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from mainspring.engine.holdings import Holdings
 from mainspring.engine.limits import Limits
+from mainspring.engine.needs import Needs
 from mainspring.limits.breaker import Breaker
 from mainspring.limits.bucket import Bucket
 from mainspring.limits.gate import Gate
@@ -113,7 +115,7 @@ def who_waits_for_a_token_is_not_woken(stack: ExitStack) -> None:
 
 @mutant
 def limits_of_an_instance_ignored(stack: ExitStack) -> None:
-    put(stack, Limits, "own_of", lambda self, live: {})
+    put(stack, Holdings, "_limits_of", lambda self, workflow: {})
 
 
 @mutant
@@ -124,12 +126,12 @@ def units_counted_as_places(stack: ExitStack) -> None:
 
 @mutant
 def units_of_the_engine_ignored(stack: ExitStack) -> None:
-    original = Limits._shared_needs
+    original = Needs._shared_needs
 
-    def shared(self: Limits, node: Any, workflow: str) -> Any:
+    def shared(self: Needs, node: Any, workflow: str) -> Any:
         return [one for one in original(self, node, workflow) if not isinstance(one[0].limit, Units)]
 
-    put(stack, Limits, "_shared_needs", shared)
+    put(stack, Needs, "_shared_needs", shared)
 
 
 @mutant
@@ -139,17 +141,17 @@ def units_are_never_given_back(stack: ExitStack) -> None:
 
 @mutant
 def a_pool_for_each_workflow(stack: ExitStack) -> None:
-    original = Limits._shared_needs
+    original = Needs._shared_needs
     pools: dict[tuple[int, str, str], Desk] = {}
 
-    def shared(self: Limits, node: Any, workflow: str) -> Any:
+    def shared(self: Needs, node: Any, workflow: str) -> Any:
         for desk, amount in original(self, node, workflow):
             if desk.limit.key.startswith("pool ") and type(desk.limit) is Pool:
                 key = (id(self), workflow, desk.limit.key)
                 desk = pools.setdefault(key, Desk(Pool(desk.limit.key, desk.limit.size)))
             yield desk, amount
 
-    put(stack, Limits, "_shared_needs", shared)
+    put(stack, Needs, "_shared_needs", shared)
 
 
 @mutant

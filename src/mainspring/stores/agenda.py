@@ -67,7 +67,7 @@ class Agenda:
         found: Numbers = {}
         for number in self._without_waking(epoch):
             if len(found) == limit:
-                return list(found)
+                return sorted(found)
             if wanted(number):
                 found[number] = None
         looked_at = []
@@ -79,7 +79,7 @@ class Agenda:
                     found[number] = None
         for entry in looked_at:
             heappush(self._wakes, entry)  # they are not taken by this
-        return list(found)
+        return sorted(found)
 
     def _without_waking(self, epoch: int) -> Iterator[int]:
         for owner, numbers in self._owned.items():
