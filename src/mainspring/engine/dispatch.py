@@ -171,14 +171,14 @@ class Dispatcher:
         except BaseException as caught:  # SystemExit too: a task's code does not end the engine
             error = caught
         found = live.tasks.get(call.path)
-        if found is None or found[0] is not call:
-            return
-        del live.tasks[call.path]
-        self.in_flight -= 1
-        if error is None:
-            finish(live, call, value)
-        else:
-            self._failed(live, call, error)
+        if found is not None and found[0] is call:
+            del live.tasks[call.path]
+            self.in_flight -= 1
+            if error is None:
+                finish(live, call, value)
+            else:
+                self._failed(live, call, error)
+        error = None  # its traceback knows this frame, which must not know it: only the collector would find them again
 
     def _finished(self, live: Live, call: TaskCall, value: Any, keep: bytes = b"") -> None:
         port = None
