@@ -117,7 +117,11 @@ def test_nobody_looks_at_all_instances() -> None:
 
 
 def test_wakes_that_are_out_of_date_are_sorted_out() -> None:
+    """Also where one that sleeps until the same time is woken by mail again and again."""
     contents = Contents()
     for wake in range(1, 10_000):
         do(contents, ("become", 1, 0, wake))
     assert contents.next_wake(None) == 9_999 and len(contents._agenda._wakes) < 100
+    for _ in range(1_000):
+        do(contents, ("become", 2, 0, 5))
+    assert contents.next_wake(None) == 5 and len(contents._agenda._wakes) < 100

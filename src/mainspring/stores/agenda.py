@@ -6,7 +6,7 @@ For stores whose contents are in memory. SQL stores have the same as indexes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from mainspring.journal.records import InstanceRecord
 
@@ -45,8 +45,8 @@ class Agenda:
             self._sleepers += 1
             heappush(self._wakes, (wake, number))
             if len(self._wakes) > 2 * self._sleepers + STALE_MAX:
-                self._wakes = [entry for entry in self._wakes if self._holds(*entry)]
-                heapify(self._wakes)
+                # Each once: who sleeps until the same time again has been put in anew. What is sorted is a heap.
+                self._wakes = sorted({entry for entry in self._wakes if self._holds(*entry)})
 
     def drop(self, number: int) -> None:
         """An instance is gone."""
